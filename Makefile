@@ -1,0 +1,68 @@
+# `make dev` runs the server and `make test` tests it; each fetches what it needs the first time.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help dev test check format lint types imports lock bench test-tools clean
+
+# Without bytecode every start and every test's child process would compile all libraries anew.
+unexport PYTHONDONTWRITEBYTECODE
+
+PYTHON := .venv/bin/python
+PYTEST_ARGS ?=
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+dev: export PYTHONUNBUFFERED = 1
+dev: .venv/.runtime ## Run the server on http://localhost:8000, reloading on change
+	@exec $(PYTHON) -m app serve
+
+test: .venv/.dev ## Run every test this machine can; narrow it with PYTEST_ARGS="-k chat"
+	@$(PYTHON) -m pytest $(PYTEST_ARGS)
+
+check: lint types imports test ## All that a change must pass
+
+format: .venv/.dev ## Rewrite the code in the house style
+	@$(PYTHON) -m ruff format .
+	@$(PYTHON) -m ruff check --fix .
+
+lint: .venv/.dev ## Check style
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m ruff check .
+
+types: .venv/.dev ## Check types
+	@$(PYTHON) -m mypy
+
+imports: .venv/.dev ## Check who imports whom
+	@.venv/bin/lint-imports
+
+bench: .venv/.dev ## Measure what the server costs
+	@$(PYTHON) -m benchmarks
+
+lock: ## Rewrite the locks from pyproject.toml; scripts/lock --upgrade takes newer versions
+	@scripts/lock
+
+test-tools: .venv-model/.installed ## Fetch what tests need beyond Python: Chromium and a small real model
+	@scripts/test-tools
+
+clean: ## Remove all that was installed or cached here; the data in .data/ stays
+	@rm -rf .venv .venv-model .uv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	@find app tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+# The environment: what runs the server, then what checks it on top. Each stamp is newer than all it was made from.
+.venv/.runtime: requirements.lock .venv/pyvenv.cfg
+	@scripts/uv pip sync --quiet --python .venv --require-hashes requirements.lock
+	@touch $@
+
+.venv/.dev: requirements-dev.lock .venv/.runtime
+	@scripts/uv pip sync --quiet --python .venv --require-hashes requirements.lock requirements-dev.lock
+	@touch $@
+
+.venv-model/.installed: tests/real_model/requirements.lock .venv-model/pyvenv.cfg
+	@scripts/uv pip sync --quiet --python .venv-model --require-hashes tests/real_model/requirements.lock
+	@touch $@
+
+.venv/pyvenv.cfg .venv-model/pyvenv.cfg: .python-version
+	@scripts/uv --version >/dev/null
+	@scripts/uv venv --quiet --allow-existing $(@D) || { \
+		echo "Milepost needs Python $$(cat .python-version), which uv could neither find nor download: install it and try again." >&2; exit 1; }

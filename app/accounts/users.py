@@ -1,0 +1,46 @@
+"""Who somebody is: signing up, logging in, and the user behind a token."""
+
+from typing import Protocol
+from uuid import UUID
+
+from app.accounts.passwords import Passwords
+from app.accounts.tokens import AccessToken, Tokens
+from app.errors import InvalidCredentials, NotAuthenticated
+from app.persistence.values import User
+
+
+class UserStore(Protocol):
+    async def add(self, email: str, password_hash: str) -> User: ...
+    async def find(self, email: str) -> tuple[User, str] | None: ...
+    async def read(self, user_id: UUID) -> User | None: ...
+
+
+class Users:
+    def __init__(self, store: UserStore, passwords: Passwords, tokens: Tokens) -> None:
+        self._store = store
+        self._passwords = passwords
+        self._tokens = tokens
+
+    async def register(self, email: str, password: str) -> tuple[User, AccessToken]:
+        """Raise EmailTaken; no other way in tells whether somebody has an email."""
+        user = await self._store.add(normalised(email), await self._passwords.hash(password))
+        return user, self._tokens.issue(user.id)
+
+    async def log_in(self, email: str, password: str) -> AccessToken:
+        """Raise InvalidCredentials, in the same time for an unknown email as for a wrong password."""
+        user, known_hash = await self._store.find(normalised(email)) or (None, None)
+        matches = await self._passwords.matches(password, known_hash)
+        if user is None or not matches:
+            raise InvalidCredentials
+        return self._tokens.issue(user.id)
+
+    async def authenticate(self, token: str) -> User:
+        """Raise NotAuthenticated when the token is not valid or its user is gone."""
+        user = await self._store.read(self._tokens.user_of(token))
+        if user is None:
+            raise NotAuthenticated
+        return user
+
+
+def normalised(email: str) -> str:
+    return email.strip().lower()

@@ -1,0 +1,25 @@
+"""The agent as a picture: nodes and edges, no logic."""
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.graph import START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.prebuilt import tools_condition
+
+from app.agent.nodes.recall import recall
+from app.agent.nodes.respond import respond
+from app.agent.nodes.tools import tools_node
+from app.agent.state import AgentContext, AgentState
+
+type Agent = CompiledStateGraph[AgentState, AgentContext, AgentState, AgentState]
+
+
+def build_agent(checkpointer: BaseCheckpointSaver[str]) -> Agent:
+    graph = StateGraph(AgentState, context_schema=AgentContext)
+    graph.add_node("recall", recall)
+    graph.add_node("respond", respond)
+    graph.add_node("tools", tools_node())
+    graph.add_edge(START, "recall")
+    graph.add_edge("recall", "respond")
+    graph.add_conditional_edges("respond", tools_condition)
+    graph.add_edge("tools", "respond")
+    return graph.compile(checkpointer=checkpointer, name="assistant")

@@ -1,0 +1,13 @@
+"""Ask the long-term memory what it knows that fits the user's message."""
+
+from langgraph.runtime import Runtime
+
+from app.agent.state import AgentContext, AgentState, AgentUpdate
+
+
+async def recall(state: AgentState, runtime: Runtime[AgentContext]) -> AgentUpdate:
+    context = runtime.context
+    memories = [*await context.memory.recall(context.user_id, state["messages"][-1].text)]
+    if memories:
+        context.listener.remembered(memories)
+    return {"memories": memories}

@@ -1,0 +1,62 @@
+"""What an endpoint may ask for; whatever deserves a status is found out here, before the first byte."""
+
+from typing import Annotated, Any, TypedDict
+from uuid import UUID
+
+from fastapi import Depends, Request
+from fastapi.security import OAuth2PasswordBearer
+
+from app.accounts.users import Users
+from app.api.health import Health
+from app.errors import NotAuthenticated
+from app.llm.models import Models
+from app.persistence.values import Session, User
+from app.runs.service import Runs
+from app.runs.sessions import Sessions
+from app.settings import ServerSettings
+
+
+class State(TypedDict):
+    """What `main` puts into every request's state."""
+
+    users: Users
+    sessions: Sessions
+    runs: Runs
+    models: Models
+    health: Health
+    server: ServerSettings
+
+
+_token = OAuth2PasswordBearer(tokenUrl="/api/v1/auth/login", auto_error=False)
+
+
+def _from_state(name: str) -> Any:  # noqa: ANN401  # the alias that uses it gives the type
+    # Async, for FastAPI would send a plain function to a thread.
+    async def read(request: Request) -> object:
+        return getattr(request.state, name)
+
+    return Depends(read)
+
+
+UsersDep = Annotated[Users, _from_state("users")]
+SessionsDep = Annotated[Sessions, _from_state("sessions")]
+RunsDep = Annotated[Runs, _from_state("runs")]
+ModelsDep = Annotated[Models, _from_state("models")]
+ServerDep = Annotated[ServerSettings, _from_state("server")]
+
+
+async def _current_user(token: Annotated[str | None, Depends(_token)], users: UsersDep) -> User:
+    if token is None:
+        raise NotAuthenticated
+    return await users.authenticate(token)
+
+
+CurrentUser = Annotated[User, Depends(_current_user)]
+
+
+async def _own_session(session_id: UUID, user: CurrentUser, sessions: SessionsDep) -> Session:
+    """404, never 403, for another's session: nothing tells that it exists."""
+    return await sessions.read(user.id, session_id)
+
+
+OwnSession = Annotated[Session, Depends(_own_session)]

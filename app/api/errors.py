@@ -1,0 +1,130 @@
+"""Errors on the wire: the one table from our errors to statuses, as problem documents (RFC 9457)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from app import errors
+from app.errors import AppError
+
+PROBLEM_JSON: Final = "application/problem+json"
+
+# An error without a line of its own has its nearest ancestor's.
+STATUSES: Final[Mapping[type[AppError], int]] = {
+    AppError: 500,
+    errors.InvalidInput: 422,
+    errors.BodyTooLarge: 413,
+    errors.NotAuthenticated: 401,
+    errors.InvalidCredentials: 401,
+    errors.NotFound: 404,
+    errors.MethodNotAllowed: 405,
+    errors.EmailTaken: 409,
+    errors.SessionBusy: 409,
+    errors.UnknownModel: 422,
+    errors.Unavailable: 503,
+    errors.ModelError: 502,
+    errors.ModelUnavailable: 503,
+    errors.ModelRateLimited: 503,
+    errors.ModelTimeout: 504,
+    errors.StepLimitReached: 502,
+    errors.RunTimeout: 504,
+    errors.RunCancelled: 409,
+    errors.RunLost: 503,
+}
+
+log = structlog.get_logger()
+
+
+class Problem(BaseModel):
+    """What every error looks like; `code` is the part to program against."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    instance: str
+    request_id: str
+    errors: list[dict[str, str]] | None = None
+    retry_after: int | None = None
+    active_run_id: str | None = None
+
+
+def status_of(error: type[AppError]) -> int:
+    return next(STATUSES[ancestor] for ancestor in error.__mro__ if ancestor in STATUSES)
+
+
+def problems(*kinds: type[AppError]) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that may raise these, each code with an example."""
+    documented: dict[int | str, dict[str, Any]] = {}
+    for kind in kinds:
+        answer = documented.setdefault(status_of(kind), {"model": Problem, "description": "", "content": {PROBLEM_JSON: {"examples": {}}}})
+        answer["description"] = ", ".join(filter(None, (answer["description"], f"`{kind.code}`")))
+        answer["content"][PROBLEM_JSON]["examples"][kind.code] = {"value": _document(kind(), "/api/v1/…", "0198…")}
+    return documented
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    app.add_exception_handler(AppError, _app_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _bug)
+
+
+def problem(error: AppError, instance: str, request_id: str, **more: object) -> JSONResponse:
+    headers = {"Retry-After": str(error.extra["retry_after"])} if "retry_after" in error.extra else {}
+    if status_of(type(error)) == 401:  # noqa: PLR2004
+        headers["WWW-Authenticate"] = "Bearer"
+    document = _document(error, instance, request_id) | more
+    return JSONResponse(document, status_code=document["status"], headers=headers, media_type=PROBLEM_JSON)
+
+
+def _document(error: AppError, instance: str, request_id: str) -> dict[str, Any]:
+    return {
+        "type": f"urn:milepost:problem:{error.code}",
+        "title": error.title,
+        "status": status_of(type(error)),
+        "code": error.code,
+        "detail": error.detail,
+        "instance": instance,
+        "request_id": request_id,
+        **error.extra,
+    }
+
+
+def _answer(request: Request, error: AppError, **more: object) -> JSONResponse:
+    return problem(error, request.url.path, request.scope.get("request_id", ""), **more)
+
+
+async def _app_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, AppError)  # noqa: S101  # registered for this class
+    return _answer(request, error)
+
+
+async def _validation_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for this class
+    faults = [*map(_fault, error.errors())]
+    named = ", ".join(dict.fromkeys(fault["field"] for fault in faults))
+    return _answer(request, errors.InvalidInput(f"Not valid: {named}."), errors=faults)
+
+
+def _fault(error: Mapping[str, Any]) -> dict[str, str]:
+    place: Sequence[object] = error["loc"]
+    # The first part says where: body, query, path or header.
+    return {"field": ".".join(map(str, place[1:] or place)), "message": error["msg"].removeprefix("Value error, ")}
+
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101  # registered for this class
+    return _answer(request, errors.MethodNotAllowed() if error.status_code == 405 else errors.NotFound())  # noqa: PLR2004
+
+
+async def _bug(request: Request, error: Exception) -> JSONResponse:
+    log.error("request_crashed", error=type(error).__name__)
+    return _answer(request, AppError())

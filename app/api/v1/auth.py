@@ -1,0 +1,41 @@
+"""Signing up, logging in, and who one is."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from fastapi.security import OAuth2PasswordRequestForm
+
+from app.accounts.tokens import AccessToken
+from app.api.deps import CurrentUser, UsersDep
+from app.api.errors import problems
+from app.api.v1.auth_schemas import Credentials, Registered, TokensOut, UserOut
+from app.errors import EmailTaken, InvalidCredentials, NotAuthenticated
+from app.persistence.values import User
+
+router = APIRouter()
+
+
+@router.post("/register", status_code=201, responses=problems(EmailTaken))
+async def register(credentials: Credentials, users: UsersDep) -> Registered:
+    """Make an account; the answer is logged in already."""
+    user, token = await users.register(credentials.email, credentials.password)
+    return Registered(user=_user(user), tokens=_tokens(token))
+
+
+@router.post("/login", responses=problems(InvalidCredentials))
+async def log_in(form: Annotated[OAuth2PasswordRequestForm, Depends()], users: UsersDep) -> TokensOut:
+    """OAuth 2's password form, so that the docs page's Authorize button works: `username` is the email."""
+    return _tokens(await users.log_in(form.username, form.password))
+
+
+@router.get("/me", responses=problems(NotAuthenticated))
+async def me(user: CurrentUser) -> UserOut:
+    return _user(user)
+
+
+def _user(user: User) -> UserOut:
+    return UserOut(id=user.id, email=user.email, created_at=user.created_at)
+
+
+def _tokens(token: AccessToken) -> TokensOut:
+    return TokensOut(access_token=token.access_token, token_type="bearer", expires_at=token.expires_at)  # noqa: S106

@@ -1,0 +1,47 @@
+"""What auth takes and answers."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field
+
+from app.accounts.passwords import MAX_LENGTH, MIN_LENGTH, missing_rules
+from app.api.v1.text import SoundText
+
+
+def _good_password(password: str) -> str:
+    if missing := [*missing_rules(password)]:
+        raise ValueError(f"must have {', '.join(missing)}")
+    return password
+
+
+class Credentials(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    email: Annotated[EmailStr, Field(max_length=320, examples=["ada@example.com"])]
+    password: Annotated[
+        SoundText,
+        AfterValidator(_good_password),
+        Field(
+            description=f"{MIN_LENGTH} to {MAX_LENGTH} characters with an upper-case letter, a digit and a special one",
+            examples=["Analytical-1"],
+        ),
+    ]
+
+
+class UserOut(BaseModel):
+    id: UUID
+    email: str
+    created_at: datetime
+
+
+class TokensOut(BaseModel):
+    access_token: str
+    token_type: Literal["bearer"]
+    expires_at: datetime
+
+
+class Registered(BaseModel):
+    user: UserOut
+    tokens: TokensOut

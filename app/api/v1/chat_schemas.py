@@ -1,0 +1,65 @@
+"""What chat takes and answers."""
+
+from typing import Annotated, Final, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.api.v1.text import MessageText, SoundText
+from app.persistence.values import RunStatus
+
+STREAM_EXAMPLE: Final = """\
+id: 1
+event: start
+data: {"run_id":"0198…","session_id":"0198…"}
+
+id: 2
+event: token
+data: {"content":"It is ","done":false}
+
+id: 3
+event: usage
+data: {"input_tokens":12,"output_tokens":3,"total_tokens":15,"cost_usd":null,"model":"demo", …}
+
+id: 4
+event: end
+data: {"status":"completed","message_id":"0198…","content":"","done":true}
+"""
+
+
+class Ask(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    message: MessageText
+    model: Annotated[SoundText, Field(max_length=200, description="One of `GET models`; none is the default", examples=["demo"])] | None = (
+        None
+    )
+
+
+class AnswerMessage(BaseModel):
+    id: UUID
+    role: Literal["assistant"]
+    content: str
+    reasoning: str
+
+
+class Usage(BaseModel):
+    """`cost_usd` is None where the model's price is not known."""
+
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+    reasoning_tokens: int
+    cached_tokens: int
+    cost_usd: float | None
+    model: str
+
+
+class Answer(BaseModel):
+    run_id: UUID
+    message: AnswerMessage
+    usage: Usage
+    tokens_used: int
+    from_cache: bool
+    status: RunStatus
+    interrupts: list[object]

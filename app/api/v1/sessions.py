@@ -1,0 +1,80 @@
+"""Conversations and what was said in them."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from app.api.deps import CurrentUser, OwnSession, SessionsDep
+from app.api.errors import problems
+from app.api.v1.session_schemas import MessageOut, MessagePage, NewSession, RenamedSession, SessionOut, SessionPage
+from app.api.v1.text import SoundText
+from app.errors import SessionNotFound
+from app.persistence.values import Message, Session
+
+router = APIRouter()
+
+_not_found = problems(SessionNotFound)
+Limit = Annotated[int, Query(ge=1, le=100, description="Most items of a page")]
+
+
+@router.post("", status_code=201)
+async def create_session(new: NewSession, user: CurrentUser, sessions: SessionsDep) -> SessionOut:
+    """Open a conversation; without a name it takes the first words said in it."""
+    return _session(await sessions.create(user.id, new.name))
+
+
+@router.get("")
+async def list_sessions(
+    user: CurrentUser,
+    sessions: SessionsDep,
+    limit: Limit = 20,
+    cursor: Annotated[UUID | None, Query(description="`next_cursor` of the page before")] = None,
+    q: Annotated[SoundText, Query(max_length=200, description="Part of a name, in any case")] = "",
+) -> SessionPage:
+    """One's own sessions, newest first."""
+    page = await sessions.page(user.id, limit=limit, before=cursor, search=q)
+    return SessionPage(items=[*map(_session, page.items)], next_cursor=page.next)
+
+
+@router.get("/{session_id}", responses=_not_found)
+async def read_session(session: OwnSession) -> SessionOut:
+    return _session(session)
+
+
+@router.patch("/{session_id}", responses=_not_found)
+async def rename_session(session: OwnSession, renamed: RenamedSession, user: CurrentUser, sessions: SessionsDep) -> SessionOut:
+    await sessions.rename(session.id, renamed.name)
+    return _session(await sessions.read(user.id, session.id))
+
+
+@router.delete("/{session_id}", status_code=204, responses=_not_found)
+async def delete_session(session: OwnSession, sessions: SessionsDep) -> None:
+    """Delete the conversation with its messages and checkpoints; a live answer is stopped."""
+    await sessions.delete(session.id)
+
+
+@router.get("/{session_id}/messages", responses=_not_found)
+async def list_messages(
+    session: OwnSession,
+    sessions: SessionsDep,
+    limit: Limit = 50,
+    before: Annotated[UUID | None, Query(description="`next_before` of the page after")] = None,
+) -> MessagePage:
+    """The transcript's latest messages, oldest first."""
+    page = await sessions.transcript(session.id, limit=limit, before=before)
+    return MessagePage(items=[*map(_message, page.items)], next_before=page.next)
+
+
+@router.delete("/{session_id}/messages", status_code=204, responses=_not_found)
+async def clear_messages(session: OwnSession, sessions: SessionsDep) -> None:
+    """Forget what was said, in the transcript and in the agent's state; the session stays."""
+    await sessions.clear(session.id)
+
+
+def _session(session: Session) -> SessionOut:
+    return SessionOut(id=session.id, name=session.name, created_at=session.created_at, updated_at=session.updated_at)
+
+
+def _message(message: Message) -> MessageOut:
+    return MessageOut.model_validate(message, from_attributes=True)

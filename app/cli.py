@@ -1,0 +1,127 @@
+"""`python -m app`: serve, and migrate the database."""
+
+import argparse
+import math
+import sys
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import uvicorn
+
+from app import VERSION
+from app.errors import AppError, SettingsInvalid
+from app.llm.models import Choice, choose_models
+from app.persistence import migrate
+from app.settings import ROOT, Settings, load_settings
+from app.wiring import database_url
+
+_FAILED: Final = 1
+_MISUSED: Final = 2
+
+
+type _Command = Callable[[Settings, argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Exit with 2 for settings that cannot be used, with 1 for what else goes wrong, and one line that says what."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        code = chosen.command(load_settings(), chosen)
+    except SettingsInvalid as error:
+        code = _say(error, _MISUSED)
+    except AppError as error:
+        code = _say(error, _FAILED)
+    sys.exit(code)
+
+
+def _say(error: AppError, code: int) -> int:
+    sys.stderr.write(f"{error.detail}\n")
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m app", description="Milepost, a LangGraph agent server")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    _add(commands, "serve", _serve, "run the server, as the environment's settings say")
+    migrate_parser = commands.add_parser("migrate", help="change or look at the database's schema")
+    steps = migrate_parser.add_subparsers(required=True, metavar="step")
+    _add(steps, "up", _up, "bring the schema to the newest revision, or to REVISION").add_argument("revision", nargs="?", default="head")
+    _add(steps, "down", _down, "go back one revision, or to REVISION").add_argument("revision", nargs="?", default="-1")
+    _add(steps, "new", _new, "write a revision from what the tables in code have changed").add_argument("message")
+    _add(steps, "history", _history, "list every revision, newest first")
+    _add(steps, "current", _current, "say which revision the database is at")
+    _add(steps, "check", _check, "say how the database differs from the tables in code; exit code 1 if it does")
+    return parser
+
+
+def _add(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, command: _Command, words: str
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=words, description=words)
+    parser.set_defaults(command=command)
+    return parser
+
+
+def _serve(settings: Settings, _: argparse.Namespace) -> int:
+    choice = choose_models(settings.models, settings.model_keys)
+    # Held here, so that the database outlives a reload of the server.
+    with database_url(settings.database):
+        sys.stdout.write(_banner(settings, choice))
+        sys.stdout.flush()
+        uvicorn.run(
+            "app.main:create_app",
+            factory=True,
+            host=settings.server.host,
+            port=settings.server.port,
+            reload=settings.server.debug,
+            reload_dirs=[str(ROOT / "app")] if settings.server.debug else None,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=math.ceil(settings.server.drain_seconds),
+        )
+    return 0
+
+
+def _banner(settings: Settings, choice: Choice) -> str:
+    address = f"http://{settings.server.host}:{settings.server.port}"
+    model = f"{choice.default} (built in: no API key is set)" if choice.is_demo else choice.default
+    return f"Milepost {VERSION} · {settings.environment}\n  page   {address}/\n  docs   {address}/docs\n  model  {model}\n"
+
+
+def _up(settings: Settings, chosen: argparse.Namespace) -> int:
+    with database_url(settings.database) as url:
+        migrate.up(url, chosen.revision)
+        return _tell(f"The schema is at {migrate.current(url)}.")
+
+
+def _down(settings: Settings, chosen: argparse.Namespace) -> int:
+    with database_url(settings.database) as url:
+        migrate.down(url, chosen.revision)
+        return _tell(f"The schema is at {migrate.current(url) or 'no revision'}.")
+
+
+def _new(settings: Settings, chosen: argparse.Namespace) -> int:
+    with database_url(settings.database) as url:
+        return _tell(f"Wrote {migrate.new(url, chosen.message)}; read it before you use it.")
+
+
+def _history(_: Settings, __: argparse.Namespace) -> int:
+    return _tell(*migrate.history())
+
+
+def _current(settings: Settings, _: argparse.Namespace) -> int:
+    with database_url(settings.database) as url:
+        return _tell(migrate.current(url) or "no revision")
+
+
+def _check(settings: Settings, _: argparse.Namespace) -> int:
+    with database_url(settings.database) as url:
+        differences = migrate.check(url)
+    _tell(*differences or ["The database has the tables that the code has."])
+    return _FAILED if differences else 0
+
+
+def _tell(*lines: str) -> int:
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+    return 0

@@ -1,0 +1,182 @@
+"""Every error a caller may see, each with a stable code and no HTTP in it.
+
+`api.errors` holds the one table that gives each a status; `detail` is always a sentence of ours, never another library's.
+"""
+
+from typing import ClassVar
+
+
+class AppError(Exception):
+    """Say what went wrong in words that are safe to show; `extra` becomes members of the problem document."""
+
+    code: ClassVar[str] = "internal_error"
+    title: ClassVar[str] = "Something went wrong on our side"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, detail: str | None = None, **extra: str | int | float) -> None:
+        self.detail = detail or f"{self.title}."
+        self.extra = extra
+        super().__init__(self.detail)
+
+
+class InvalidInput(AppError):
+    code = "invalid_input"
+    title = "The request is not valid"
+
+
+class BodyTooLarge(AppError):
+    code = "body_too_large"
+    title = "The request body is too large"
+
+
+class NotAuthenticated(AppError):
+    code = "not_authenticated"
+    title = "A valid access token is needed"
+
+
+class InvalidCredentials(AppError):
+    code = "invalid_credentials"
+    title = "Email or password is wrong"
+
+
+class TooManyRequests(AppError):
+    code = "too_many_requests"
+    title = "Too many requests"
+    retryable = True
+
+
+class NotFound(AppError):
+    code = "not_found"
+    title = "There is nothing at this address"
+
+
+class MethodNotAllowed(AppError):
+    code = "method_not_allowed"
+    title = "This address does not take that method"
+
+
+class SessionNotFound(NotFound):
+    code = "session_not_found"
+    title = "There is no such session"
+
+
+class RunNotFound(NotFound):
+    code = "run_not_found"
+    title = "There is no such run"
+
+
+class EmailTaken(AppError):
+    code = "email_taken"
+    title = "This email is already registered"
+
+
+class SessionBusy(AppError):
+    """Another run holds the session's turn; `active_run_id` says which."""
+
+    code = "session_busy"
+    title = "The session is answering another message"
+    retryable = True
+
+
+class UnknownModel(AppError):
+    code = "unknown_model"
+    title = "There is no model of this name"
+
+
+class Unavailable(AppError):
+    code = "unavailable"
+    title = "The server cannot do this now"
+    retryable = True
+
+
+class DatabaseUnavailable(Unavailable):
+    code = "database_unavailable"
+    title = "The database is not answering"
+
+
+class ServerBusy(Unavailable):
+    code = "server_busy"
+    title = "The server is working on as many runs as it may"
+
+
+class ServerStopping(Unavailable):
+    code = "server_stopping"
+    title = "The server is shutting down"
+
+
+class ModelError(AppError):
+    """The model's provider let us down; the subclasses say how."""
+
+    code = "model_failed"
+    title = "The model did not answer"
+
+
+class ModelUnavailable(ModelError):
+    code = "model_unavailable"
+    title = "The model's provider is not available"
+    retryable = True
+
+
+class ModelRateLimited(ModelError):
+    code = "model_rate_limited"
+    title = "The model's provider is limiting our requests"
+    retryable = True
+
+
+class ModelTimeout(ModelError):
+    code = "model_timeout"
+    title = "The model took too long to answer"
+    retryable = True
+
+
+class ModelAuthFailed(ModelError):
+    code = "model_auth_failed"
+    title = "The model's provider refused our credentials"
+
+
+class ModelRejected(ModelError):
+    code = "model_rejected"
+    title = "The model's provider refused the request"
+
+
+class ModelBadAnswer(ModelError):
+    code = "model_bad_answer"
+    title = "The model's answer broke off or made no sense"
+    retryable = True
+
+
+class StepLimitReached(AppError):
+    code = "step_limit_reached"
+    title = "The answer needed more steps than a run may take"
+
+
+class RunTimeout(AppError):
+    code = "run_timeout"
+    title = "The run took longer than a run may take"
+    retryable = True
+
+
+class RunCancelled(AppError):
+    code = "run_cancelled"
+    title = "The run was stopped before it had answered"
+    retryable = True
+
+
+class RunLost(AppError):
+    """The process that owned the run died in the middle of it."""
+
+    code = "run_lost"
+    title = "The server stopped in the middle of this answer"
+    retryable = True
+
+
+class SettingsInvalid(AppError):
+    """The settings cannot be used; `detail` has a line for each variable at fault, naming it, never its value."""
+
+    code = "settings_invalid"
+    title = "The settings are not valid"
+
+
+class MigrationFailed(AppError):
+    code = "migration_failed"
+    title = "The database's schema could not be changed"

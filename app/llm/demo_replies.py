@@ -1,0 +1,94 @@
+"""What the demo model says, made from the conversation by fixed rules."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
+from typing import Final
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
+
+from app.llm.demo_wishes import Question, introduced_name, question
+
+MAX_QUOTE_LENGTH: Final = 160
+MAX_RESULT_LENGTH: Final = 4_000
+
+_MEMORIES: Final = re.compile(r"<memories>\n(.*?)\n?</memories>", re.DOTALL)
+
+
+def reply(messages: Sequence[BaseMessage]) -> str:
+    """Answer the last message: tell what tools found, or talk about the conversation so far."""
+    if results := _fresh_results(messages):
+        calls = {call["id"]: call for message in messages if isinstance(message, AIMessage) for call in message.tool_calls}
+        return "\n\n".join(_tell(result, calls.get(result.tool_call_id)) for result in results)
+    said = [str(message.text) for message in messages if isinstance(message, HumanMessage)]
+    memories = [memory for message in messages if isinstance(message, SystemMessage) for memory in _memories(str(message.text))]
+    match question(said[-1]) if said else None:
+        case Question.MY_NAME:
+            return _tell_name(said, memories)
+        case Question.MY_FIRST_MESSAGE:
+            return f"Your first message was: {_quoted(said[0])}" if said[:-1] else "This is your first message."
+        case Question.MY_LAST_MESSAGE:
+            return (
+                f"Before this you said: {_quoted(said[-2])}"
+                if said[:-1]
+                else "This is your first message: you have said nothing before it."
+            )
+        case Question.MEMORIES:
+            return (
+                "\n".join(["This is what I remember:", *(f"- {memory}" for memory in memories)])
+                if memories
+                else "I remember nothing about you."
+            )
+    return _introduction(said)
+
+
+def _fresh_results(messages: Sequence[BaseMessage]) -> list[ToolMessage]:
+    newest_first = takewhile(lambda message: isinstance(message, ToolMessage), reversed(messages))
+    return [message for message in newest_first if isinstance(message, ToolMessage)][::-1]
+
+
+def _tell(result: ToolMessage, call: ToolCall | None) -> str:
+    name, content = call["name"] if call else result.name, _cut(str(result.text), MAX_RESULT_LENGTH)
+    if result.status == "error":
+        return f"Sorry, that did not work. {content}"
+    if name == "calculate" and call:
+        return f"{call['args'].get('expression', 'The result')} = {content}"
+    return f"This is what the web search found:\n\n{content}" if name == "web_search" else content
+
+
+def _tell_name(said: Sequence[str], memories: Sequence[str]) -> str:
+    if name := next((name for text in reversed(said) if (name := introduced_name(text))), None):
+        return f"Your name is {name}: you told me earlier in this session."
+    if name := next((name for text in memories if (name := introduced_name(text))), None):
+        return f"Your name is {name}: I remember it from an earlier session."
+    return "You have not told me your name yet. Say “my name is …”, and ask me again later."
+
+
+def _introduction(said: Sequence[str]) -> str:
+    greeting = "Hello! I am Milepost's demo model: a few fixed rules, not a language model, because no model key is set."
+    heard = f"This is message {len(said)} of our conversation; you said: {_quoted(said[-1])}" if said else "You have not said anything yet."
+    if (name := introduced_name(said[-1])) if said else None:
+        heard = f"Nice to meet you, {name}. {heard}"
+    return (
+        f"{greeting}\n\n{heard}\n\nI can tell the time (“what time is it in Oslo?”), calculate (“what is 12*7?”), search the web "
+        "(“search for Milepost”), and look back (“what did I say before?”, “what is my name?”)."
+    )
+
+
+def _memories(prompt: str) -> Iterator[str]:
+    """Read the facts about the user back from the system prompt, where each is a JSON string on a line of its own."""
+    for block in _MEMORIES.findall(prompt):
+        for line in block.split("\n"):
+            try:
+                yield str(json.loads(line.removeprefix("- ")))
+            except ValueError:
+                continue
+
+
+def _quoted(text: str) -> str:
+    return f"“{_cut(' '.join(text[: 2 * MAX_QUOTE_LENGTH].split()), MAX_QUOTE_LENGTH)}”"
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"

@@ -1,0 +1,81 @@
+"""ChatOpenAI with its errors in our words, and a stream that breaks off told from one that ends."""
+
+from collections.abc import AsyncIterator, Generator
+from contextlib import contextmanager
+from json import JSONDecodeError
+from typing import Any, Final
+
+import httpx2
+import openai
+from langchain_core.outputs import ChatGenerationChunk
+from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
+
+from app.errors import ModelAuthFailed, ModelBadAnswer, ModelError, ModelRateLimited, ModelRejected, ModelTimeout, ModelUnavailable
+from app.llm.catalog import ModelSpec
+from app.settings import ModelSettings
+
+# Most specific first: the SDK's timeouts are connection errors, and its statuses have a class each.
+_TRANSLATIONS: Final[tuple[tuple[type[Exception], type[ModelError]], ...]] = (
+    (openai.APITimeoutError, ModelTimeout),
+    (TimeoutError, ModelTimeout),
+    (httpx2.TimeoutException, ModelTimeout),
+    (openai.APIConnectionError, ModelUnavailable),
+    (openai.RateLimitError, ModelRateLimited),
+    (openai.AuthenticationError, ModelAuthFailed),
+    (openai.PermissionDeniedError, ModelAuthFailed),
+    (openai.InternalServerError, ModelUnavailable),
+    (openai.APIStatusError, ModelRejected),
+    (openai.OpenAIError, ModelBadAnswer),
+    (httpx2.HTTPError, ModelBadAnswer),
+    (JSONDecodeError, ModelBadAnswer),
+)
+_FOREIGN: Final = tuple(foreign for foreign, _ in _TRANSLATIONS)
+
+
+class OpenAIModel(ChatOpenAI):
+    """Stream as ChatOpenAI does; raise a ModelError for whatever goes wrong at the provider."""
+
+    async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:  # noqa: ANN401  # the parent's own
+        finished = False
+        with model_errors():
+            async for chunk in super()._astream(*args, **kwargs):
+                finished = finished or bool(chunk.generation_info and chunk.generation_info.get("finish_reason"))
+                yield chunk
+        if not finished:
+            raise ModelBadAnswer("The model's answer broke off.")
+
+
+def open_chat_model(spec: ModelSpec, settings: ModelSettings, key: SecretStr) -> OpenAIModel:
+    return OpenAIModel(
+        model=spec.id_at_provider,
+        api_key=key,
+        base_url=spec.base_url or settings.openai_base_url or None,
+        temperature=spec.temperature,
+        max_tokens=spec.max_tokens,
+        timeout=openai.Timeout(settings.idle_seconds, connect=settings.connect_seconds),
+        stream_chunk_timeout=settings.idle_seconds,
+        max_retries=settings.max_retries,
+        stream_usage=True,  # off by default for a server that is not OpenAI's
+        use_responses_api=False,
+    )
+
+
+@contextmanager
+def model_errors() -> Generator[None]:
+    try:
+        yield
+    except _FOREIGN as error:
+        raise _translated(error) from error
+
+
+def _translated(error: Exception) -> ModelError:
+    ours = next(ours for foreign, ours in _TRANSLATIONS if isinstance(error, foreign))
+    retry_after = _retry_after_seconds(error)
+    return ours() if retry_after is None else ours(retry_after=retry_after)
+
+
+def _retry_after_seconds(error: Exception) -> int | None:
+    """The provider's own wish (RFC 9110, 10.2.3), when it is a number of seconds."""
+    wish = error.response.headers.get("retry-after", "") if isinstance(error, openai.APIStatusError) else ""
+    return int(wish) if wish.isdecimal() else None

@@ -1,0 +1,72 @@
+"""The web server: routes, errors and middleware around the open parts."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import FileResponse
+from fastapi.staticfiles import StaticFiles
+
+from app import VERSION
+from app.api import health
+from app.api.deps import State
+from app.api.errors import add_error_handlers
+from app.api.middleware import BodyLimit, RequestLog
+from app.api.v1.router import router as v1
+from app.observability.logging import set_up_logging
+from app.settings import Settings, load_settings
+from app.wiring import open_services
+
+_WEB: Final = Path(__file__).parent / "web"
+_DESCRIPTION: Final = """\
+A LangGraph agent server with checkpointed state. Register, open a session, send a message, and read the answer as server-sent events.
+Every error is an RFC 9457 problem document; program against its `code`.
+"""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Build the application (uvicorn's --factory); nothing is opened before its lifespan begins.
+
+    Raise SettingsInvalid when no settings are given and the environment's cannot be used.
+    """
+    settings = settings or load_settings()
+    set_up_logging(settings.logs)
+    app = FastAPI(title="Milepost", version=VERSION, description=_DESCRIPTION, lifespan=_lifespan(settings))
+    add_error_handlers(app)
+    app.add_middleware(BodyLimit, limit_bytes=settings.server.body_limit_bytes)
+    app.add_middleware(CORSMiddleware, allow_origins=settings.server.allowed_origins, allow_methods=["*"], allow_headers=["*"])
+    app.add_middleware(RequestLog)
+    app.include_router(v1)
+    app.include_router(health.router)
+    app.mount("/static", StaticFiles(directory=_WEB), name="static")
+    app.add_api_route("/", _page, include_in_schema=False)
+    return app
+
+
+def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncGenerator[State]:
+        async with open_services(settings) as services:
+            yield State(
+                users=services.users,
+                sessions=services.sessions,
+                runs=services.runs,
+                models=services.models,
+                health=health.Health(
+                    schema=services.schema,
+                    patience_seconds=settings.database.connect_seconds,
+                    environment=settings.environment,
+                    version=VERSION,
+                    demo=services.models.choice.is_demo,
+                ),
+                server=settings.server,
+            )
+
+    return lifespan
+
+
+async def _page() -> FileResponse:
+    return FileResponse(_WEB / "index.html")

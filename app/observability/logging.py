@@ -1,0 +1,41 @@
+"""Logs: events with fields, to standard output, as JSON or for a person's eyes."""
+
+import logging
+import sys
+from typing import Final
+
+import structlog
+from structlog.typing import Processor
+
+from app.settings import LogSettings
+
+# Others' loggers that say at "info" what nobody asked.
+_CHATTY: Final = ("httpx", "httpx2", "httpcore", "openai", "alembic", "uvicorn.access", "watchfiles", "asyncio")
+
+
+def set_up_logging(settings: LogSettings) -> None:
+    """Send our events and every library's through the same formatter."""
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=_rendering(settings)))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.level.upper())
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _rendering(settings: LogSettings) -> list[Processor]:
+    drop = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    if settings.format == "console":
+        return [drop, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    return [drop, structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]

@@ -1,0 +1,102 @@
+"""Connections: one psycopg pool for the hot paths and the checkpointer, one SQLAlchemy engine for everyday queries."""
+
+import socket
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import psycopg
+import psycopg_pool
+import sqlalchemy.exc
+from psycopg.rows import DictRow, dict_row
+from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.errors import DatabaseUnavailable
+from app.settings import DatabaseSettings
+
+type Pool = psycopg_pool.AsyncConnectionPool[psycopg.AsyncConnection[DictRow]]
+type Query = async_sessionmaker[AsyncSession]
+
+_UNREACHABLE: Final = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg_pool.PoolTimeout,
+    psycopg_pool.PoolClosed,
+    sqlalchemy.exc.OperationalError,
+    sqlalchemy.exc.InterfaceError,
+    sqlalchemy.exc.TimeoutError,
+    socket.gaierror,
+    ConnectionError,
+)
+_EVERYDAY_CONNECTIONS: Final = 5
+_CONNECTION_LIFE_SECONDS: Final = 1800
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Database:
+    pool: Pool
+    query: Query
+
+
+@contextmanager
+def database_errors() -> Generator[None]:
+    """Raise DatabaseUnavailable when the database cannot be reached or goes away."""
+    try:
+        yield
+    except _UNREACHABLE as error:
+        raise DatabaseUnavailable from error
+
+
+@asynccontextmanager
+async def open_database(url: str, settings: DatabaseSettings) -> AsyncGenerator[Database]:
+    async with _open_pool(url, settings) as pool, _open_engine(url, settings) as engine:
+        yield Database(pool=pool, query=async_sessionmaker(engine, class_=AsyncSession, expire_on_commit=False))
+
+
+def sqlalchemy_url(url: str) -> str:
+    """The same address for SQLAlchemy, which picks the driver by the scheme."""
+    _, _, address = url.partition("://")
+    return f"postgresql+psycopg://{address}"
+
+
+@asynccontextmanager
+async def _open_pool(url: str, settings: DatabaseSettings) -> AsyncGenerator[Pool]:
+    pool: Pool = psycopg_pool.AsyncConnectionPool(
+        url,
+        connection_class=psycopg.AsyncConnection[DictRow],
+        kwargs={"row_factory": dict_row},
+        configure=_autocommit,
+        check=psycopg_pool.AsyncConnectionPool.check_connection,
+        min_size=2,
+        max_size=settings.pool_size,
+        timeout=settings.connect_seconds,
+        max_lifetime=_CONNECTION_LIFE_SECONDS,
+        open=False,
+    )
+    with database_errors():
+        await pool.open(wait=True, timeout=settings.connect_seconds)
+    async with pool:
+        yield pool
+
+
+# In `kwargs` the same setting would crash the queue's listener, which shares this pool.
+async def _autocommit(connection: psycopg.AsyncConnection[DictRow]) -> None:
+    await connection.set_autocommit(True)
+
+
+@asynccontextmanager
+async def _open_engine(url: str, settings: DatabaseSettings) -> AsyncGenerator[AsyncEngine]:
+    engine = create_async_engine(
+        sqlalchemy_url(url),
+        pool_size=_EVERYDAY_CONNECTIONS,
+        max_overflow=_EVERYDAY_CONNECTIONS,
+        pool_timeout=settings.connect_seconds,
+        pool_recycle=_CONNECTION_LIFE_SECONDS,
+        pool_pre_ping=True,
+    )
+    try:
+        yield engine
+    finally:
+        await engine.dispose()

@@ -1,0 +1,114 @@
+"""The schema: our tables by Alembic, the checkpointer's by its own set-up, both under one advisory lock."""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import alembic.command
+import alembic.util.exc
+import psycopg
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from langgraph.checkpoint.postgres import PostgresSaver
+from psycopg.rows import dict_row
+
+from app.errors import MigrationFailed
+from app.persistence import tables
+from app.persistence.database import database_errors, sqlalchemy_url
+
+_FOLDER: Final = Path(__file__).parent / "migrations"
+_LOCK: Final = "SELECT pg_advisory_lock(hashtextextended('milepost.migrate', 0))"
+# Tables that others create and alter; Alembic must neither drop nor describe them.
+_FOREIGN_PREFIXES: Final = ("checkpoint", "procrastinate_")
+
+
+def is_ours(name: str | None, kind: str, _parents: object) -> bool:
+    return kind != "table" or not (name or "").startswith(_FOREIGN_PREFIXES)
+
+
+def up(url: str, revision: str = "head") -> None:
+    """Bring the schema to `revision`, and the checkpointer's tables to its library's version.
+
+    Safe to call from several processes at once: they take turns. Raise MigrationFailed or DatabaseUnavailable.
+    """
+    with _locked(url) as connection:
+        _run(connection, lambda config: alembic.command.upgrade(config, revision))
+        _set_up_checkpointer(url)
+
+
+def down(url: str, revision: str = "-1") -> None:
+    """Go back to `revision`; the checkpointer's tables stay."""
+    with _locked(url) as connection:
+        _run(connection, lambda config: alembic.command.downgrade(config, revision))
+
+
+def new(url: str, message: str) -> str:
+    """Write a revision from what the tables in code have and the database has not; return its id."""
+    with _locked(url) as connection:
+        _run(connection, lambda config: alembic.command.revision(config, message, autogenerate=True))
+    return head()
+
+
+def history() -> list[str]:
+    """Every revision, newest first, with what it does."""
+    return [f"{script.revision}  {script.doc}" for script in _scripts().walk_revisions()]
+
+
+def current(url: str) -> str:
+    """The revision the database is at; empty for a database that has none."""
+    with _locked(url) as connection:
+        return MigrationContext.configure(connection).get_current_revision() or ""
+
+
+def check(url: str) -> list[str]:
+    """What the tables in code and the database do not agree on, in words; empty when they do."""
+    with _locked(url) as connection:
+        context = MigrationContext.configure(connection, opts={"include_name": is_ours, "compare_type": True})
+        differences = [str(difference) for difference in compare_metadata(context, tables.METADATA)]
+        at = context.get_current_revision() or "no revision"
+    return ([] if at == head() else [f"the database is at {at}, this server needs {head()}"]) + differences
+
+
+def head() -> str:
+    return _scripts().get_current_head() or ""
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
+    config.set_main_option("file_template", "%%(year)d%%(month).2d%%(day).2d_%%(slug)s")
+    return config
+
+
+@contextmanager
+def _locked(url: str) -> Generator[sa.Connection]:
+    """A connection that holds the schema's lock until it closes."""
+    engine = sa.create_engine(sqlalchemy_url(url), poolclass=sa.NullPool)
+    with database_errors(), engine.connect() as connection:
+        connection.execute(sa.text(_LOCK))
+        connection.commit()
+        yield connection
+
+
+def _run(connection: sa.Connection, command: Callable[[Config], object]) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    try:
+        command(config)
+    except (alembic.util.exc.CommandError, sa.exc.ProgrammingError) as error:
+        raise MigrationFailed(f"The schema could not be changed ({type(error).__name__}).") from error
+    connection.commit()
+
+
+def _set_up_checkpointer(url: str) -> None:
+    # Its set-up builds indexes concurrently, which no transaction allows: hence a connection of its own.
+    with psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection:
+        PostgresSaver(connection).setup()

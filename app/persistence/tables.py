@@ -1,0 +1,95 @@
+"""The tables. They drive the migrations and serve the everyday queries; the hot paths have SQL of their own beside them."""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import DateTime, Index, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+from uuid_utils.compat import uuid7
+
+from app.persistence.values import RunStatus
+
+LIVE: Final = (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.INTERRUPTED)
+# The turn lock's predicate. A claim names it word for word, so that Postgres finds the index.
+LIVE_SQL: Final = "status IN ('queued', 'running')"
+
+METADATA: Final = SQLModel.metadata
+
+_MOMENT: Final[Any] = DateTime(timezone=True)  # sqlmodel's overloads want a class where an instance serves
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _column(comment: str, **options: Any) -> Any:  # noqa: ANN401  # what sqlmodel's Field takes and gives
+    return Field(sa_column_kwargs={"comment": comment}, **options)
+
+
+class UserRow(SQLModel, table=True):
+    __tablename__ = "user"
+    __table_args__ = ({"comment": "A person who may log in"},)
+
+    id: UUID = _column("Time-ordered (UUIDv7)", default_factory=uuid7, primary_key=True)
+    email: str = _column("Normalised: trimmed and lower case", unique=True, max_length=320)
+    password_hash: str = _column("argon2id, with its parameters", max_length=255)
+    created_at: datetime = _column("When the account was made (UTC)", default_factory=_now, sa_type=_MOMENT)
+
+
+class SessionRow(SQLModel, table=True):
+    __tablename__ = "session"
+    __table_args__ = (
+        # Newest first for one user: the list's order and its cursor.
+        Index("session_user_newest", "user_id", text("id DESC")),
+        {"comment": "A conversation; its id is LangGraph's thread_id"},
+    )
+
+    id: UUID = _column("Time-ordered (UUIDv7)", default_factory=uuid7, primary_key=True)
+    user_id: UUID = _column("Whose conversation it is", foreign_key="user.id", ondelete="CASCADE")
+    name: str = _column("As shown in the list; empty until somebody or the first message names it", default="", max_length=200)
+    created_at: datetime = _column("When it was opened (UTC)", default_factory=_now, sa_type=_MOMENT)
+    updated_at: datetime = _column("When it was last written to (UTC)", default_factory=_now, sa_type=_MOMENT)
+
+
+class RunRow(SQLModel, table=True):
+    __tablename__ = "run"
+    __table_args__ = (
+        # The turn lock: a session has at most one run that is queued or running.
+        Index("run_turn_lock", "session_id", unique=True, postgresql_where=text(LIVE_SQL)),
+        Index("run_live_lease", "lease_expires_at", postgresql_where=text(LIVE_SQL)),
+        {"comment": "What one user message sets off"},
+    )
+
+    id: UUID = _column("Time-ordered (UUIDv7)", default_factory=uuid7, primary_key=True)
+    session_id: UUID = _column("The conversation it belongs to", foreign_key="session.id", ondelete="CASCADE", index=True)
+    user_id: UUID = _column("Who asked", foreign_key="user.id", ondelete="CASCADE", index=True)
+    status: str = _column("queued, running, interrupted, completed, failed or cancelled", max_length=16)
+    attempt: int = _column("Which try this is, from 1; every write of a run carries it", default=1)
+    model: str = _column("Name of the model that was asked", max_length=200)
+    owner: UUID | None = _column("The process that works on it", default=None)
+    lease_expires_at: datetime | None = _column("When the owner counts as dead unless it is heard of (UTC)", default=None, sa_type=_MOMENT)
+    error_code: str | None = _column("Stable code of what went wrong, if it did", default=None, max_length=64)
+    input_tokens: int = _column("Tokens the model read", default=0)
+    output_tokens: int = _column("Tokens the model wrote", default=0)
+    created_at: datetime = _column("When the message arrived (UTC)", default_factory=_now, sa_type=_MOMENT)
+    finished_at: datetime | None = _column("When it ended (UTC)", default=None, sa_type=_MOMENT)
+
+
+class MessageRow(SQLModel, table=True):
+    __tablename__ = "message"
+    __table_args__ = (
+        Index("message_session_order", "session_id", "id"),
+        {"comment": "The transcript: a conversation as people see it"},
+    )
+
+    id: UUID = _column("Time-ordered (UUIDv7); the transcript's order", default_factory=uuid7, primary_key=True)
+    session_id: UUID = _column("The conversation it belongs to", foreign_key="session.id", ondelete="CASCADE")
+    run_id: UUID = _column("The run that it started or that wrote it", foreign_key="run.id", ondelete="CASCADE", index=True)
+    role: str = _column("user or assistant", max_length=16)
+    content: str = _column("The text exactly as sent or streamed")
+    reasoning: str = _column("What the model thought aloud, where it does", default="")
+    tool_calls: list[dict[str, Any]] = _column("Tools used: id, name, args, content, is_error", default_factory=list, sa_type=JSONB)
+    status: str = _column("completed, failed or cancelled", max_length=16)
+    created_at: datetime = _column("When it was written (UTC)", default_factory=_now, sa_type=_MOMENT)

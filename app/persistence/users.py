@@ -1,0 +1,49 @@
+"""Users: the everyday way through SQLModel, and the one read every request makes in plain SQL."""
+
+from typing import Final
+from uuid import UUID
+
+import sqlalchemy.exc
+from psycopg.rows import class_row
+from sqlmodel import select
+
+from app.errors import EmailTaken
+from app.persistence.database import Database, database_errors
+from app.persistence.tables import UserRow
+from app.persistence.values import User
+
+_READ_USER: Final = 'SELECT id, email, created_at FROM "user" WHERE id = %(user_id)s'
+
+
+class UserTable:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, email: str, password_hash: str) -> User:
+        """Raise EmailTaken when somebody has this normalised email."""
+        row = UserRow(email=email, password_hash=password_hash)
+        with database_errors():
+            async with self._database.query() as session:
+                session.add(row)
+                try:
+                    await session.commit()
+                except sqlalchemy.exc.IntegrityError as error:
+                    raise EmailTaken from error
+        return _user(row)
+
+    async def find(self, email: str) -> tuple[User, str] | None:
+        """The user of this normalised email and the hash of their password."""
+        with database_errors():
+            async with self._database.query() as session:
+                row = (await session.exec(select(UserRow).where(UserRow.email == email))).one_or_none()
+        return (_user(row), row.password_hash) if row else None
+
+    async def read(self, user_id: UUID) -> User | None:
+        with database_errors():
+            async with self._database.pool.connection() as connection, connection.cursor(row_factory=class_row(User)) as cursor:
+                await cursor.execute(_READ_USER, {"user_id": user_id})
+                return await cursor.fetchone()
+
+
+def _user(row: UserRow) -> User:
+    return User(id=row.id, email=row.email, created_at=row.created_at)

@@ -1,0 +1,106 @@
+"""What can happen in a run, as a closed union, and the bytes each event is for ever.
+
+The wire's `data:` is these bytes, so a replay equals what the first reader saw. Fields are named as clients read them.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Literal
+
+import orjson
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    type: ClassVar[str] = "start"
+    run_id: str
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    type: ClassVar[str] = "memory"
+    memories: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    type: ClassVar[str] = "token"
+    content: str
+    done: Literal[False] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reasoning:
+    type: ClassVar[str] = "reasoning"
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCalled:
+    type: ClassVar[str] = "tool_call"
+    id: str
+    name: str
+    args: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolAnswered:
+    type: ClassVar[str] = "tool_result"
+    id: str
+    name: str
+    content: str
+    is_error: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Used:
+    """The whole run's tokens; `cost_usd` is None where the price is not known."""
+
+    type: ClassVar[str] = "usage"
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+    reasoning_tokens: int
+    cached_tokens: int
+    cost_usd: float | None
+    model: str
+    from_cache: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    type: ClassVar[str] = "error"
+    code: str
+    detail: str
+    retryable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    type: ClassVar[str] = "end"
+    status: str
+    message_id: str
+    content: Literal[""] = ""
+    done: Literal[True] = True
+
+
+type RunEvent = Started | Remembered | Token | Reasoning | ToolCalled | ToolAnswered | Used | Failed | Ended
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event in its place: numbered from 1 within its run."""
+
+    sequence: int
+    type: str
+    payload: bytes
+
+
+def encode(event: RunEvent) -> bytes:
+    """The event's JSON object on one line."""
+    try:
+        return orjson.dumps(event)
+    except orjson.JSONEncodeError:  # a number past 64 bits in a tool's arguments, say
+        return json.dumps(asdict(event), default=str).encode()

@@ -1,0 +1,68 @@
+"""Sessions: the conversations of a user, and what has been said in each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from app.errors import SessionNotFound
+from app.persistence.values import Message, Session
+from app.runs.service import Runs
+
+
+class SessionStore(Protocol):
+    async def add(self, user_id: UUID, name: str) -> Session: ...
+    async def read(self, user_id: UUID, session_id: UUID) -> Session | None: ...
+    async def page(self, user_id: UUID, *, limit: int, before: UUID | None, search: str) -> Sequence[Session]: ...
+    async def rename(self, session_id: UUID, name: str) -> None: ...
+    async def delete(self, session_id: UUID) -> None: ...
+    async def transcript(self, session_id: UUID, *, limit: int, before: UUID | None) -> Sequence[Message]: ...
+    async def clear(self, session_id: UUID) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page[Item: (Session, Message)]:
+    """Some of a list; `next` is where the following page starts, None on the last."""
+
+    items: Sequence[Item]
+    next: UUID | None
+
+
+class Sessions:
+    def __init__(self, store: SessionStore, runs: Runs) -> None:
+        self._store = store
+        self._runs = runs
+
+    async def create(self, user_id: UUID, name: str) -> Session:
+        return await self._store.add(user_id, name)
+
+    async def read(self, user_id: UUID, session_id: UUID) -> Session:
+        """Raise SessionNotFound, for a session of somebody else's too."""
+        if session := await self._store.read(user_id, session_id):
+            return session
+        raise SessionNotFound
+
+    async def page(self, user_id: UUID, *, limit: int, before: UUID | None, search: str) -> Page[Session]:
+        """Newest first; one more than the page is read, to know whether another follows."""
+        found = await self._store.page(user_id, limit=limit + 1, before=before, search=search)
+        items = found[:limit]
+        return Page(items=items, next=items[-1].id if len(found) > limit else None)
+
+    async def rename(self, session_id: UUID, name: str) -> None:
+        await self._store.rename(session_id, name)
+
+    async def delete(self, session_id: UUID) -> None:
+        """Stop what it is answering, and delete all there is of it."""
+        await self._runs.stop_session(session_id)
+        await self._store.delete(session_id)
+
+    async def transcript(self, session_id: UUID, *, limit: int, before: UUID | None) -> Page[Message]:
+        """The latest messages, oldest first; the next page is the older one."""
+        found = await self._store.transcript(session_id, limit=limit + 1, before=before)
+        items = found[-limit:]
+        return Page(items=items, next=items[0].id if len(found) > limit else None)
+
+    async def clear(self, session_id: UUID) -> None:
+        """Stop what it is answering, and forget all that was said."""
+        await self._runs.stop_session(session_id)
+        await self._store.clear(session_id)

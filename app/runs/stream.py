@@ -1,0 +1,98 @@
+"""What the graph tells, as events; and the same once more as the transcript will keep it."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from langchain_core.messages.ai import UsageMetadata
+
+from app.llm.catalog import ModelSpec
+from app.runs.events import Reasoning, Remembered, Token, ToolAnswered, ToolCalled, Used
+from app.runs.log import RunLog
+
+_PARAGRAPH: Final = "\n\n"
+_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
+
+
+class Story:
+    """The agent's Listener: appends an event for each thing that happens, and keeps what the transcript needs.
+
+    The transcript's text is the tokens joined, so a reader of the stream and one who comes later see the same.
+    """
+
+    def __init__(self, log: RunLog, model: ModelSpec) -> None:
+        self._log = log
+        self._model = model
+        self._usage: list[UsageMetadata] = []
+        self._text: list[str] = []
+        self._thoughts: list[str] = []
+        self._calls: dict[str, dict[str, Any]] = {}
+        self._breaks = False
+
+    def remembered(self, memories: Sequence[str]) -> None:
+        self._log.append(Remembered(memories=[*map(storable, memories)]))
+
+    def token(self, content: str) -> None:
+        if self._breaks:
+            content, self._breaks = _PARAGRAPH + content, False
+        content = storable(content)
+        self._text.append(content)
+        self._log.append(Token(content=content))
+
+    def reasoning(self, content: str) -> None:
+        content = storable(content)
+        self._thoughts.append(content)
+        self._log.append(Reasoning(content=content))
+
+    def tool_called(self, call_id: str, name: str, args: Mapping[str, Any]) -> None:
+        self._breaks = bool(self._text)
+        clean = _storable_values(args)
+        self._calls[call_id] = {"id": call_id, "name": name, "args": clean, "content": "", "is_error": True}
+        self._log.append(ToolCalled(id=call_id, name=name, args=clean))
+
+    def tool_answered(self, call_id: str, name: str, content: str, *, is_error: bool) -> None:
+        content = storable(content)
+        self._calls.setdefault(call_id, {"id": call_id, "name": name, "args": {}}).update(content=content, is_error=is_error)
+        self._log.append(ToolAnswered(id=call_id, name=name, content=content, is_error=is_error))
+
+    def used(self, usage: UsageMetadata) -> None:
+        self._usage.append(usage)
+
+    def transcript(self) -> dict[str, Any]:
+        """The assistant's side so far: content, reasoning and tool_calls."""
+        return {"content": "".join(self._text), "reasoning": "".join(self._thoughts), "tool_calls": [*self._calls.values()]}
+
+    def usage(self) -> Used:
+        """All calls of the run in one sum."""
+        input_tokens = sum(usage["input_tokens"] for usage in self._usage)
+        output_tokens = sum(usage["output_tokens"] for usage in self._usage)
+        cached_tokens = sum(usage.get("input_token_details", {}).get("cache_read") or 0 for usage in self._usage)
+        prices = self._model.prices
+        return Used(
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
+            total_tokens=input_tokens + output_tokens,
+            reasoning_tokens=sum(usage.get("output_token_details", {}).get("reasoning") or 0 for usage in self._usage),
+            cached_tokens=cached_tokens,
+            cost_usd=prices.cost_usd(input_tokens=input_tokens, cached_tokens=cached_tokens, output_tokens=output_tokens)
+            if prices
+            else None,
+            model=self._model.name,
+        )
+
+
+def storable(text: str) -> str:
+    """The text with U+FFFD for what Postgres and UTF-8 cannot hold: NUL and halves of surrogate pairs."""
+    return _UNSTORABLE.sub("\ufffd", text)
+
+
+def _storable_values(value: Any) -> Any:  # noqa: ANN401  # JSON of any shape
+    match value:
+        case str():
+            return storable(value)
+        case Mapping():
+            return {storable(str(key)): _storable_values(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_storable_values(inner) for inner in value]
+        case _:
+            return value

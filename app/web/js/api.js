@@ -1,0 +1,60 @@
+/** The server's API: one function that asks, one error that says what went wrong. */
+
+import { credentials } from "./auth.js";
+
+const ROOT = "/api/v1/";
+
+/** Hears `logged-out` when the server no longer accepts our token. */
+export const door = new EventTarget();
+
+/** What a problem+json document says, or that there was no answer at all (status 0). */
+export class Problem extends Error {
+  constructor({ status = 0, code, detail, errors = [], request_id = null }) {
+    super(detail);
+    Object.assign(this, { status, code, detail, errors, requestId: request_id });
+  }
+
+  get retryable() {
+    return this.status === 0 || this.status === 429 || this.status >= 500 || this.code === "session_busy";
+  }
+
+  /** The sentence about one field of the request, if there is one. */
+  about(field) {
+    return this.errors.find((error) => error.field === field)?.message;
+  }
+}
+
+/** Answer with the JSON body, or null where there is none; throw a Problem, or AbortError if `signal` fired. */
+export async function ask(method, path, options) {
+  const response = await send(method, path, options);
+  if (response.status === 204) return null;
+  return response.json().catch(() => {
+    throw unreadable(response);
+  });
+}
+
+/** As `ask`, with the response itself, whose body may be a stream. */
+export async function send(method, path, { json, form, signal } = {}) {
+  const headers = form ? {} : credentials();
+  if (json !== undefined) headers["Content-Type"] = "application/json";
+  const body = form ? new URLSearchParams(form) : json && JSON.stringify(json);
+  const response = await fetch(ROOT + path, { method, headers, body, signal }).catch(unreachable);
+  if (response.ok) return response;
+  const problem = await readProblem(response);
+  if (response.status === 401 && "Authorization" in headers) door.dispatchEvent(new Event("logged-out"));
+  throw problem;
+}
+
+function unreachable(error) {
+  if (error.name === "AbortError") throw error;
+  throw new Problem({ code: "unreachable", detail: "The server cannot be reached. Is it running, and are you online?" });
+}
+
+async function readProblem(response) {
+  const document = await response.json().catch(() => null);
+  return document?.code ? new Problem({ ...document, status: response.status }) : unreadable(response);
+}
+
+function unreadable(response) {
+  return new Problem({ status: response.status, code: "unreadable", detail: `The server's answer made no sense (status ${response.status}).` });
+}

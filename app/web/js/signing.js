@@ -1,0 +1,85 @@
+/** The door: log in, or sign up. */
+
+import { Problem, ask } from "./api.js";
+import { keepTokens } from "./auth.js";
+import { $ } from "./dom.js";
+import { keepsPasswordRule, showPasswordRule } from "./password.js";
+
+export class Signing {
+  #isNew = false;
+
+  constructor(onentered) {
+    this.onentered = onentered;
+    $("signing-form").addEventListener("submit", (event) => (event.preventDefault(), this.#submit()));
+    $("signing-other").addEventListener("click", () => this.#choose(!this.#isNew));
+    $("password").addEventListener("input", () => showPasswordRule($("password").value));
+  }
+
+  show(notice = "") {
+    this.#choose(false);
+    $("signing-notice").textContent = notice;
+    $("signing").hidden = false;
+    $("email").focus();
+  }
+
+  hide() {
+    $("signing").hidden = true;
+    $("password").value = "";
+  }
+
+  #choose(isNew) {
+    this.#isNew = isNew;
+    $("signing-title").textContent = isNew ? "Sign up" : "Log in";
+    $("signing-submit").textContent = isNew ? "Sign up" : "Log in";
+    $("signing-question").textContent = isNew ? "Been here before?" : "New here?";
+    $("signing-other").textContent = isNew ? "Log in" : "Sign up";
+    $("password-rule").hidden = !isNew;
+    $("password").autocomplete = isNew ? "new-password" : "current-password";
+    showPasswordRule($("password").value);
+    this.#complain({});
+  }
+
+  async #submit() {
+    const [email, password] = [$("email").value.trim(), $("password").value];
+    if (!email) return this.#complain({ email: "Please give your email address." });
+    if (this.#isNew && !keepsPasswordRule(password)) return this.#complain({ password: "The password does not keep the rule below yet." });
+    this.#complain({});
+    $("signing-submit").disabled = true;
+    try {
+      keepTokens(this.#isNew ? await register(email, password) : await logIn(email, password));
+      this.hide();
+      this.onentered();
+    } catch (problem) {
+      this.#explain(problem);
+    } finally {
+      $("signing-submit").disabled = false;
+    }
+  }
+
+  #explain(problem) {
+    if (!(problem instanceof Problem)) throw problem;
+    const [email, password] = [problem.about("email"), problem.about("password")];
+    if (email || password) this.#complain({ email, password });
+    else this.#complain(problem.code === "email_taken" ? { email: problem.detail } : { form: problem.detail });
+  }
+
+  #complain({ email = "", password = "", form = "" }) {
+    $("signing-notice").textContent = "";
+    $("signing-error").textContent = form;
+    for (const [id, complaint] of Object.entries({ email, password })) {
+      $(`${id}-error`).textContent = complaint;
+      $(id).setAttribute("aria-invalid", String(complaint !== ""));
+    }
+    if (email) $("email").focus();
+    else if (password) $("password").focus();
+  }
+}
+
+async function register(email, password) {
+  const { tokens } = await ask("POST", "auth/register", { json: { email, password } });
+  return tokens;
+}
+
+function logIn(username, password) {
+  return ask("POST", "auth/login", { form: { username, password } });
+}

@@ -1,0 +1,104 @@
+/** The page of somebody who is logged in, and how its parts speak to each other. */
+
+import { ask } from "./api.js";
+import { Composer } from "./composer.js";
+import { $, say } from "./dom.js";
+import { closeDrawer } from "./drawer.js";
+import { chosenModel, loadModels } from "./models.js";
+import { Follower } from "./scroll.js";
+import { nameOf } from "./session-item.js";
+import { SessionList } from "./session-list.js";
+import { Stage } from "./stage.js";
+
+export class Workspace {
+  constructor() {
+    this.follower = new Follower($("scroller"), $("transcript"), $("to-end"));
+    this.composer = new Composer({ onsend: (text) => this.#send(text), onstop: () => this.stage.current?.stop() });
+    this.sessions = new SessionList({ renamed: (session) => this.#named(session), deleted: (session) => this.#deleted(session) });
+    this.stage = new Stage({
+      opened: (conversation) => this.#opened(conversation),
+      found: (session) => this.#named(session),
+      created: (conversation, session) => (this.sessions.add(session), this.#named(session)),
+      turned: (conversation) => this.#turned(conversation),
+      answered: (conversation) => this.#answered(conversation),
+      refused: (message) => (this.composer.text = message),
+    });
+    this.#listen();
+  }
+
+  /** Fetch who is here and what there is; throw a Problem. */
+  async open() {
+    const [user] = await Promise.all([ask("GET", "auth/me"), loadModels(), this.sessions.load()]);
+    $("user-email").textContent = user.email;
+    $("workspace").hidden = false;
+    await this.#show();
+  }
+
+  /** Leave nothing of this user on the page. */
+  close() {
+    $("workspace").hidden = true;
+    this.stage.close();
+    this.sessions.clear();
+    closeDrawer();
+    document.title = "Milepost";
+  }
+
+  #listen() {
+    addEventListener("hashchange", () => this.stage.current && this.#show());
+    $("new-session").addEventListener("click", () => this.#startAnew());
+    $("sessions").addEventListener("click", (event) => event.target.closest("a") && closeDrawer());
+    for (const sign of document.querySelectorAll(".sign")) sign.addEventListener("click", () => this.#send(sign.textContent.trim()));
+  }
+
+  async #show() {
+    await this.stage.open();
+    this.follower.toEnd();
+  }
+
+  #startAnew() {
+    history.pushState(null, "", location.pathname);
+    closeDrawer();
+    this.#show();
+  }
+
+  #send(text) {
+    this.stage.current.send(text, chosenModel());
+    this.follower.toEnd();
+  }
+
+  #opened(conversation) {
+    this.sessions.mark(conversation.sessionId);
+    this.#title(conversation.sessionId ? "" : "New session");
+    this.#turned(conversation);
+    this.composer.focus();
+  }
+
+  #turned(conversation) {
+    if (conversation !== this.stage.current) return;
+    this.composer.isLive = conversation.isLive;
+    say(conversation.isLive ? "Answering." : "");
+  }
+
+  // The server names a session after its first message; without its new name the list is merely late.
+  async #answered({ sessionId }) {
+    say("The answer is finished.");
+    const session = await ask("GET", `sessions/${sessionId}`).catch(() => null);
+    if (session && this.stage.current) this.#named(session);
+  }
+
+  #named(session) {
+    this.sessions.update(session);
+    if (session.id !== this.stage.current.sessionId) return;
+    this.sessions.mark(session.id);
+    this.#title(nameOf(session));
+  }
+
+  #deleted({ id }) {
+    if (this.stage.current.sessionId === id) this.#startAnew();
+  }
+
+  #title(name) {
+    $("session-title").textContent = name;
+    document.title = name ? `${name} · Milepost` : "Milepost";
+  }
+}
