@@ -10,10 +10,9 @@ import uvicorn
 
 from app import VERSION
 from app.errors import AppError, SettingsInvalid
-from app.llm.models import Choice, choose_models
-from app.persistence import migrate
+from app.llm.choice import Choice, choose_models
+from app.persistence.address import database_url
 from app.settings import ROOT, Settings, load_settings
-from app.wiring import database_url
 
 _FAILED: Final = 1
 _MISUSED: Final = 2
@@ -43,14 +42,15 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m app", description="Milepost, a LangGraph agent server")
     commands = parser.add_subparsers(required=True, metavar="command")
     _add(commands, "serve", _serve, "run the server, as the environment's settings say")
-    migrate_parser = commands.add_parser("migrate", help="change or look at the database's schema")
-    steps = migrate_parser.add_subparsers(required=True, metavar="step")
-    _add(steps, "up", _up, "bring the schema to the newest revision, or to REVISION").add_argument("revision", nargs="?", default="head")
-    _add(steps, "down", _down, "go back one revision, or to REVISION").add_argument("revision", nargs="?", default="-1")
-    _add(steps, "new", _new, "write a revision from what the tables in code have changed").add_argument("message")
-    _add(steps, "history", _history, "list every revision, newest first")
-    _add(steps, "current", _current, "say which revision the database is at")
-    _add(steps, "check", _check, "say how the database differs from the tables in code; exit code 1 if it does")
+    steps = _add(commands, "migrate", _migrate, "change or look at the database's schema").add_subparsers(dest="step", required=True)
+    steps.add_parser("up", help="bring the schema to the newest revision, or to REVISION").add_argument(
+        "revision", nargs="?", default="head"
+    )
+    steps.add_parser("down", help="go back one revision, or to REVISION").add_argument("revision", nargs="?", default="-1")
+    steps.add_parser("new", help="write a revision from what the tables in code have changed").add_argument("message")
+    steps.add_parser("history", help="list every revision, newest first")
+    steps.add_parser("current", help="say which revision the database is at")
+    steps.add_parser("check", help="say how the database differs from the tables in code; exit code 1 if it does")
     return parser
 
 
@@ -89,37 +89,24 @@ def _banner(settings: Settings, choice: Choice) -> str:
     return f"Milepost {VERSION} · {settings.environment}\n  page   {address}/\n  docs   {address}/docs\n  model  {model}\n"
 
 
-def _up(settings: Settings, chosen: argparse.Namespace) -> int:
-    with database_url(settings.database) as url:
-        migrate.up(url, chosen.revision)
-        return _tell(f"The schema is at {migrate.current(url)}.")
+def _migrate(settings: Settings, chosen: argparse.Namespace) -> int:
+    # Half a second that `serve` need not spend before its server starts.
+    from app.persistence import migrate  # noqa: PLC0415
 
-
-def _down(settings: Settings, chosen: argparse.Namespace) -> int:
     with database_url(settings.database) as url:
-        migrate.down(url, chosen.revision)
+        match chosen.step:
+            case "up":
+                migrate.up(url, chosen.revision)
+            case "down":
+                migrate.down(url, chosen.revision)
+            case "new":
+                return _tell(f"Wrote {migrate.new(url, chosen.message)}; read it before you use it.")
+            case "history":
+                return _tell(*migrate.history())
+            case "check" if differences := migrate.check(url):
+                _tell(*differences)
+                return _FAILED
         return _tell(f"The schema is at {migrate.current(url) or 'no revision'}.")
-
-
-def _new(settings: Settings, chosen: argparse.Namespace) -> int:
-    with database_url(settings.database) as url:
-        return _tell(f"Wrote {migrate.new(url, chosen.message)}; read it before you use it.")
-
-
-def _history(_: Settings, __: argparse.Namespace) -> int:
-    return _tell(*migrate.history())
-
-
-def _current(settings: Settings, _: argparse.Namespace) -> int:
-    with database_url(settings.database) as url:
-        return _tell(migrate.current(url) or "no revision")
-
-
-def _check(settings: Settings, _: argparse.Namespace) -> int:
-    with database_url(settings.database) as url:
-        differences = migrate.check(url)
-    _tell(*differences or ["The database has the tables that the code has."])
-    return _FAILED if differences else 0
 
 
 def _tell(*lines: str) -> int:

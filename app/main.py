@@ -14,7 +14,7 @@ from app import VERSION
 from app.api import health
 from app.api.deps import State
 from app.api.errors import add_error_handlers
-from app.api.middleware import BodyLimit, RequestLog
+from app.api.middleware import RequestLog
 from app.api.v1.router import router as v1
 from app.observability.logging import set_up_logging
 from app.settings import Settings, load_settings
@@ -34,9 +34,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     settings = settings or load_settings()
     set_up_logging(settings.logs)
-    app = FastAPI(title="Milepost", version=VERSION, description=_DESCRIPTION, lifespan=_lifespan(settings))
+    app = FastAPI(
+        title="Milepost",
+        version=VERSION,
+        description=_DESCRIPTION,
+        lifespan=_lifespan(settings),
+        max_body_size=settings.server.body_limit_bytes,
+    )
     add_error_handlers(app)
-    app.add_middleware(BodyLimit, limit_bytes=settings.server.body_limit_bytes)
     app.add_middleware(CORSMiddleware, allow_origins=settings.server.allowed_origins, allow_methods=["*"], allow_headers=["*"])
     app.add_middleware(RequestLog)
     app.include_router(v1)

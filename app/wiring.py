@@ -1,8 +1,8 @@
 """Open every part in order, join them, and close them in reverse: the only module that knows them all."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -18,9 +18,9 @@ from app.agent.memory import NoMemory
 from app.agent.tools import TOOLS
 from app.llm.models import Models, open_models
 from app.persistence import migrate
+from app.persistence.address import database_url
 from app.persistence.checkpointer import PooledPostgresSaver
 from app.persistence.database import open_database
-from app.persistence.embedded import create_database, embedded_postgres
 from app.persistence.health import DatabaseHealth
 from app.persistence.runs import RunTable
 from app.persistence.sessions import SessionTable
@@ -69,17 +69,6 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             models=models,
             schema=DatabaseHealth(database.pool),
         )
-
-
-@contextmanager
-def database_url(settings: DatabaseSettings) -> Generator[str]:
-    """The address of a database that exists: the configured one, or an embedded Postgres that runs until we leave."""
-    if settings.url:
-        create_database(settings.url)
-        yield settings.url
-        return
-    with embedded_postgres(settings.data_dir) as url:
-        yield url
 
 
 def _users(settings: AccountSettings, database: DatabaseSettings, table: UserTable) -> Users:

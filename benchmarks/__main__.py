@@ -2,6 +2,8 @@
 
 import argparse
 import asyncio
+import signal
+import sys
 from dataclasses import replace
 
 from benchmarks import report
@@ -20,6 +22,8 @@ def main() -> None:
     chosen = parser.parse_args()
     if unknown := set(chosen.scenarios) - set(SCENARIOS):
         parser.error(f"there is no scenario {', '.join(sorted(unknown))}")
+    # As Ctrl-C does: leave through the blocks that stop what we have started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     for name in chosen.scenarios or SCENARIOS:
         scenario = SCENARIOS[name]
         scenario = replace(scenario, users=chosen.users or scenario.users, turns=chosen.turns or scenario.turns)

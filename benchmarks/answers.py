@@ -2,26 +2,29 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import orjson
+
+COMPLETED: Final = "completed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """What a client made of a stream: its text, the frames that carried it, and whether it ended as it should."""
+    """What a client made of a stream: its text, the frames that carried it, and how it ended, `completed` if as it should."""
 
     text: str
     token_frames: int
-    completed: bool
+    ended: str
 
 
 def hear_server(body: bytes) -> Heard:
     """Read Milepost's events: `token` frames, then exactly one `end` that says completed."""
     frames = list(_frames(body))
     tokens = [str(content["content"]) for event, content in frames if event == "token"]
-    ends = [content.get("status") for event, content in frames if event == "end"]
-    return Heard(text="".join(tokens), token_frames=len(tokens), completed=ends == ["completed"])
+    # An error's code stands before the end's status: `model_timeout, failed` says more than either.
+    ends = [str(content.get("code") or content.get("status")) for event, content in frames if event in {"error", "end"}]
+    return Heard(text="".join(tokens), token_frames=len(tokens), ended=", ".join(ends) or "no end")
 
 
 def hear_provider(body: bytes) -> Heard:
@@ -29,7 +32,7 @@ def hear_provider(body: bytes) -> Heard:
     frames = [content for _, content in _frames(body.removesuffix(b"data: [DONE]\n\n"))]
     deltas = [choice["delta"].get("content") for frame in frames for choice in frame["choices"]]
     tokens = [delta for delta in deltas if delta]
-    return Heard(text="".join(tokens), token_frames=len(tokens), completed=body.endswith(b"data: [DONE]\n\n"))
+    return Heard(text="".join(tokens), token_frames=len(tokens), ended=COMPLETED if body.endswith(b"data: [DONE]\n\n") else "no end")
 
 
 def _frames(body: bytes) -> Iterator[tuple[str, dict[str, Any]]]:

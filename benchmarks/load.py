@@ -9,7 +9,7 @@ from typing import Final
 
 import aiohttp
 
-from benchmarks.answers import Heard
+from benchmarks.answers import COMPLETED, Heard
 from benchmarks.scenario import Scenario
 
 TURN_SECONDS: Final = 120
@@ -80,6 +80,6 @@ def _judged(answer: _Answer | str, scenario: Scenario, hear: Callable[[bytes], H
     if answer.status != HTTPStatus.OK:
         return Turn(seconds=0, first_token_seconds=0, token_frames=0, failure=f"HTTP {answer.status}")
     heard = hear(answer.body)
-    failure = "" if heard.completed else "did not end as completed"
+    failure = "" if heard.ended == COMPLETED else f"ended as: {heard.ended}"
     failure = failure or ("" if heard.text == scenario.expected_text else "tokens lost, doubled or swapped")
     return Turn(seconds=answer.seconds, first_token_seconds=answer.first_token_seconds, token_frames=heard.token_frames, failure=failure)

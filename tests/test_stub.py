@@ -65,8 +65,13 @@ async def streamed(model: ChatOpenAI, words: str) -> list[AIMessageChunk]:
     return [chunk async for chunk in model.astream(words)]
 
 
+def client_of(provider: ProviderStub) -> httpx.AsyncClient:
+    """Give a busy machine more time than httpx does by itself, to answer and to come back on the same connection."""
+    return httpx.AsyncClient(base_url=provider.url, timeout=30, limits=httpx.Limits(keepalive_expiry=60))
+
+
 async def read_into(heard: bytearray, provider: ProviderStub, body: Mapping[str, Any]) -> None:
-    async with httpx.AsyncClient(base_url=provider.url) as client, client.stream("POST", "/chat/completions", json=body) as response:
+    async with client_of(provider) as client, client.stream("POST", "/chat/completions", json=body) as response:
         async for piece in response.aiter_raw():
             heard += piece
 
@@ -122,7 +127,7 @@ async def test_several_tools_are_called_at_once_and_the_next_request_gets_the_ne
 async def test_tool_calls_come_without_a_stream_too(provider: ProviderStub) -> None:
     await provider.script(OSLO_AND_SUM)
     body = {"model": "stub", "messages": [{"role": "user", "content": "both?"}]}
-    async with httpx.AsyncClient(base_url=provider.url) as client:
+    async with client_of(provider) as client:
         choice = (await client.post("/chat/completions", json=body)).json()["choices"][0]
     assert choice["finish_reason"] == "tool_calls"
     assert [call["function"]["name"] for call in choice["message"]["tool_calls"]] == ["current_time", "calculator"]
@@ -239,9 +244,9 @@ async def test_a_line_that_is_no_json_is_garbage_to_the_client(provider: Provide
 
 async def test_raw_pieces_arrive_byte_for_byte_even_through_a_split_letter(provider: ProviderStub) -> None:
     pieces = [b": hello\r\n\r\ndata: \xc3", b"\xa9\r\n\r\n"]
-    await provider.script(Raw(pieces, seconds_between=0.05))
+    await provider.script(Raw(pieces, seconds_between=0.5))
     body = {"model": "stub", "messages": [], "stream": True}
-    async with httpx.AsyncClient(base_url=provider.url) as client, client.stream("POST", "/chat/completions", json=body) as response:
+    async with client_of(provider) as client, client.stream("POST", "/chat/completions", json=body) as response:
         assert [piece async for piece in response.aiter_raw()] == pieces
 
 
@@ -285,12 +290,24 @@ async def test_concurrent_sessions_each_get_their_own_answer(provider: ProviderS
 
 async def test_a_connection_is_kept_alive_between_answers(provider: ProviderStub) -> None:
     body = {"model": "stub", "messages": [{"role": "user", "content": "hi"}], "stream": True}
-    async with httpx.AsyncClient(base_url=provider.url) as client:
+    async with client_of(provider) as client:
         for _ in range(3):
             await client.post("/chat/completions", json=body, headers={"Authorization": "Bearer my-key"})
     asked = await provider.requests()
     assert len({request.connection for request in asked}) == 1
     assert asked[0].headers["authorization"] == "Bearer my-key"
+
+
+async def test_a_request_that_comes_before_the_last_answer_has_ended_loses_no_byte(provider: ProviderStub) -> None:
+    body = b'{"model": "stub-5x50", "messages": [], "stream": true}'
+    request = b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+    reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(provider.url).port)
+    writer.write(request + request)
+    for _ in range(2):
+        answer = await asyncio.wait_for(reader.readuntil(b"data: [DONE]\n\n\r\n0\r\n\r\n"), 5)
+        assert answer.startswith(b"HTTP/1.1 200 OK")
+    writer.close()
+    assert [request.answered for request in await provider.requests()] == [True, True]
 
 
 async def test_models_are_listed(provider: ProviderStub) -> None:

@@ -38,6 +38,9 @@ STATUSES: Final[Mapping[type[AppError], int]] = {
     errors.RunLost: 503,
 }
 
+# What the framework refuses by itself.
+_FRAMEWORK_ERRORS: Final[Mapping[int, type[AppError]]] = {404: errors.NotFound, 405: errors.MethodNotAllowed, 413: errors.BodyTooLarge}
+
 log = structlog.get_logger()
 
 
@@ -122,7 +125,7 @@ def _fault(error: Mapping[str, Any]) -> dict[str, str]:
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for this class
-    return _answer(request, errors.MethodNotAllowed() if error.status_code == 405 else errors.NotFound())  # noqa: PLR2004
+    return _answer(request, _FRAMEWORK_ERRORS.get(error.status_code, errors.InvalidInput)())
 
 
 async def _bug(request: Request, error: Exception) -> JSONResponse:

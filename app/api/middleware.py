@@ -1,4 +1,4 @@
-"""Plain ASGI around every request: an id, the log's context, one line when it is over, and a limit on bodies.
+"""Plain ASGI around every request: an id, the log's context, and one line when it is over.
 
 Plain, because Starlette's own base class for middleware times headers only and costs a task for each request.
 """
@@ -10,9 +10,6 @@ from typing import Final
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
-
-from app.api.errors import problem
-from app.errors import BodyTooLarge
 
 _REQUEST_ID: Final = b"x-request-id"
 # What a proxy may hand us as an id: short, and nothing that could break a log line.
@@ -46,50 +43,8 @@ class RequestLog:
             try:
                 await self._app(scope, receive, noting)
             finally:
-                route = getattr(scope.get("route"), "path", "unmatched")
                 seconds = round(time.perf_counter() - started, 4)
-                log.info("request_finished", method=scope["method"], route=route, status=status, seconds=seconds)
-
-
-class BodyLimit:
-    """Refuse a body larger than `limit_bytes`, by its declared length or as soon as more has come.
-
-    A body is read whole before the application sees it: nothing is then half-done when it turns out too large.
-    """
-
-    def __init__(self, app: ASGIApp, limit_bytes: int) -> None:
-        self._app = app
-        self._limit_bytes = limit_bytes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not _has_body(scope):
-            await self._app(scope, receive, send)
-            return
-        first = await self._whole_body(scope, receive)
-        if first is None:
-            error = BodyTooLarge(f"A request body may have {self._limit_bytes} bytes.")
-            await problem(error, scope["path"], scope.get("request_id", ""))(scope, receive, send)
-            return
-        messages = iter((first,))
-
-        async def replayed() -> Message:
-            return next(messages, None) or await receive()
-
-        await self._app(scope, replayed, send)
-
-    async def _whole_body(self, scope: Scope, receive: Receive) -> Message | None:
-        """The body as one message, or the news that the client is gone; None when it is too large."""
-        if _declared_length(scope) > self._limit_bytes:
-            return None
-        body = bytearray()
-        while len(body) <= self._limit_bytes:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return message
-            body += message.get("body", b"")
-            if not message.get("more_body"):
-                return {"type": "http.request", "body": bytes(body), "more_body": False} if len(body) <= self._limit_bytes else None
-        return None
+                log.info("request_finished", method=scope["method"], route=_route(scope), status=status, seconds=seconds)
 
 
 def _request_id(scope: Scope) -> str:
@@ -97,10 +52,9 @@ def _request_id(scope: Scope) -> str:
     return given.decode() if _SOUND_ID.fullmatch(given) else str(uuid7())
 
 
-def _has_body(scope: Scope) -> bool:
-    return any(name in {b"content-length", b"transfer-encoding"} for name, _ in scope["headers"])
-
-
-def _declared_length(scope: Scope) -> int:
-    declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
-    return int(declared) if declared.isdigit() else 0
+def _route(scope: Scope) -> str:
+    """The route's template, which unlike the path has no ids in it and is one of a few."""
+    # A router that is included keeps its own, shorter templates; the whole one is in FastAPI's context.
+    context = scope.get("fastapi", {}).get("effective_route_context")
+    route = context or scope.get("route")
+    return getattr(route, "path_format", None) or getattr(route, "path", None) or "unmatched"

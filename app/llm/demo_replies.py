@@ -53,7 +53,7 @@ def _tell(result: ToolMessage, call: ToolCall | None) -> str:
     if result.status == "error":
         return f"Sorry, that did not work. {content}"
     if name == "calculate" and call:
-        return f"{call['args'].get('expression', 'The result')} = {content}"
+        return f"`{call['args'].get('expression', 'The result')}` = {content}"  # as code, or Markdown would take 2*3*4 for emphasis
     return f"This is what the web search found:\n\n{content}" if name == "web_search" else content
 
 

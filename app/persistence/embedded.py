@@ -132,7 +132,7 @@ def _is_kept(cluster: Path) -> bool:
 
 def _start_keeper(orders: list[str], log: Path) -> bool:
     """Start one in a session of its own, out of reach of our terminal's Ctrl-C and holding none of our pipes."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")} | {"LC_ALL": "C"}
+    environment = os.environ | {"LC_ALL": "C"}  # else a Mac's Postgres may refuse to start
     command = [sys.executable, "-I", "-S", keeper.__file__, *orders]
     log.touch(mode=0o600)
     with log.open("ab") as output:

@@ -101,14 +101,16 @@ def _remember_postmaster(pid: int, lock: IO[str]) -> None:
 
 
 def _forget_dead_postmaster(cluster: Path, lock: IO[str]) -> None:
-    """Remove the pid file of a postmaster that a keeper started: we hold its lock, so it is dead, whoever has its number now.
+    """Remove what names a postmaster that a keeper started: we hold its lock, so it is dead, whoever has its number now.
 
     In a restarted container somebody mostly has, and Postgres would refuse to start beside them.
     """
-    pid_file = cluster / "postmaster.pid"
     lock.seek(0)
-    if pid_file.exists() and pid_file.read_text().partition("\n")[0] == lock.read():
-        pid_file.unlink()
+    dead = lock.read()
+    for name in ("postmaster.pid", ".s.PGSQL.5432.lock"):
+        file = cluster / name
+        if file.exists() and file.read_text().partition("\n")[0] == dead:
+            file.unlink()
 
 
 def _spawn(command: Sequence[str], folder: Path, lock: IO[str]) -> subprocess.Popen[bytes]:

@@ -86,7 +86,7 @@ class Runs:
             id=run.id,
             session_id=run.session_id,
             user_id=run.user.id,
-            message_id=uuid7(),
+            message_id=run.asked_id,
             model=run.model.spec.name,
             text=run.text,
             title=_title(run.text),
@@ -164,6 +164,7 @@ def _new_run(user: User, session_id: UUID, text: str, model: Model) -> Run:
     return Run(
         id=uuid7(),
         session_id=session_id,
+        asked_id=uuid7(),  # before the answer's, for the transcript is ordered by id
         message_id=uuid7(),
         user=user,
         model=model,

@@ -39,10 +39,14 @@ class Means:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Run:
-    """A run that this process works on; `status` and `error` say how it went once `ended` is set."""
+    """A run that this process works on: the messages `asked_id` and `message_id` are its question and its answer.
+
+    `status` and `error` say how it went once `ended` is set.
+    """
 
     id: UUID
     session_id: UUID
+    asked_id: UUID
     message_id: UUID
     user: User
     model: Model

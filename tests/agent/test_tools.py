@@ -220,7 +220,7 @@ def silent_proxy(monkeypatch: pytest.MonkeyPatch) -> Generator[list[socket.socke
 async def test_a_search_without_a_network_tells_the_model_to_go_on_without_it() -> None:
     [result] = await call(("web_search", {"query": "Milepost"}))
     assert result.status == "error"
-    assert result.text == "The web search found nothing, or no search engine can be reached. Answer without it, and say so."
+    assert result.text == "The web search found nothing, or no search engine can be reached."
 
 
 async def test_a_search_that_hangs_is_given_up_after_the_time_in_the_settings_whatever_the_model_passes(
@@ -232,7 +232,7 @@ async def test_a_search_that_hangs_is_given_up_after_the_time_in_the_settings_wh
         [result] = await call(("web_search", forged), settings=ToolSettings(WEB_SEARCH_SECONDS=0.5))
         assert datetime.now(UTC) - started < timedelta(seconds=2)
         assert callers, "the search never left for the proxy"
-    assert result.text == "The web search took too long. Answer without it, and say so."
+    assert result.text == "The web search took too long."
 
 
 @pytest.mark.usefixtures("refusing_proxy")

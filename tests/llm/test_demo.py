@@ -126,8 +126,8 @@ async def test_it_calls_no_tool_that_it_was_not_given(model: DemoModel) -> None:
     ("wish", "said"),
     [
         ("What time is it in Oslo?", "It is noon in Oslo."),
-        ("what is 12*7?", "12*7 = the value of 12*7"),
-        (TIME_AND_SUM, "It is noon in Oslo.\n\n12*7 = the value of 12*7"),
+        ("what is 12*7?", "`12*7` = the value of 12*7"),
+        (TIME_AND_SUM, "It is noon in Oslo.\n\n`12*7` = the value of 12*7"),
         ("Search for salt and pepper.", "This is what the web search found:\n\n1. A page about salt and pepper"),
     ],
 )
@@ -146,7 +146,7 @@ async def test_it_tells_only_of_the_tools_that_just_answered(model: DemoModel) -
         call = AIMessage(content="", tool_calls=[{"name": "calculate", "args": {"expression": number}, "id": number}])
         return [HumanMessage(number), call, ToolMessage(f"<{number}>", tool_call_id=number)]
 
-    assert await answer(model, *turn("1+1"), AIMessage("1+1 = <1+1>"), *turn("2+2")) == "2+2 = <2+2>"
+    assert await answer(model, *turn("1+1"), AIMessage("1+1 = <1+1>"), *turn("2+2")) == "`2+2` = <2+2>"
 
 
 async def test_a_result_whose_call_is_gone_is_told_as_it_is(model: DemoModel) -> None:

@@ -1,6 +1,7 @@
 """Clients of an embedded Postgres as processes that can be killed, and the sight of what they leave running."""
 
 import os
+import select
 import subprocess
 import sys
 import time
@@ -41,8 +42,13 @@ class Client:
         )
 
     def line(self) -> str:
+        """Give what it says next: first the URL, when it has the database, then the number of its child."""
         assert self.process.stdout
         return self.process.stdout.readline().strip()
+
+    def answers_within(self, seconds: float) -> bool:
+        assert self.process.stdout
+        return bool(select.select([self.process.stdout], [], [], seconds)[0])
 
     def kill(self) -> None:
         self.process.kill()
@@ -69,6 +75,16 @@ def keepers(data_dir: Path) -> list[psutil.Process]:
 
 def nothing_runs(data_dir: Path) -> bool:
     return not postmasters(data_dir) and not keepers(data_dir)
+
+
+@contextmanager
+def suspended(process: psutil.Process) -> Iterator[None]:
+    """Hold it still, so that what takes it a moment takes as long as we look."""
+    process.suspend()
+    try:
+        yield
+    finally:
+        process.resume()
 
 
 def eventually(condition: Callable[[], bool], seconds: float) -> bool:

@@ -1,12 +1,12 @@
 """The embedded Postgres with real processes: who starts it, who shares it, and that nobody leaves it behind."""
 
+import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -18,8 +18,9 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from app.errors import DatabaseUnavailable
+from app.persistence import keeper
 from app.persistence.embedded import embedded_postgres
-from tests.persistence.clients import ROOT, ask, client, eventually, keepers, nothing_runs, postmasters
+from tests.persistence.clients import ROOT, ask, client, eventually, keepers, nothing_runs, postmasters, suspended
 
 GONE_SECONDS = 5
 
@@ -44,6 +45,16 @@ def home(made: Path) -> Iterator[Path]:
 def copy(made: Path, tmp_path: Path) -> Path:
     """For a test that breaks it or gives it another name."""
     return shutil.copytree(made, tmp_path / "copy")
+
+
+def clients_lock_is_free(folder: Path, kind: int) -> bool:
+    with keeper.clients_lock(folder / "postgres-18").open("a") as clients:
+        return keeper.try_lock(clients, kind)
+
+
+def ends(folder: Path) -> int:
+    """Count how often a Postgres of a folder ended, be it that it would not start."""
+    return (folder / "postgres.log").read_text().count("database system is shut down")
 
 
 def needs_root_and(namespace: str) -> None:
@@ -88,8 +99,9 @@ def test_a_throwaway_server_does_not_wait_for_the_disk(home: Path) -> None:
         assert [ask(url, f"SHOW {name}") for name in ("fsync", "synchronous_commit", "full_page_writes")] == ["off", "off", "off"]
 
 
-def test_a_folder_of_any_name_and_length_gives_a_url_for_psycopg_and_sqlalchemy(copy: Path) -> None:
-    folder = copy.rename(copy.with_name("50% off, ünd & more? " + "x" * 90))
+@pytest.mark.parametrize("name", ["%2 &?ü", "a,b", "x" * 107], ids=["odd", "comma", "long"])
+def test_a_folder_of_any_name_gives_a_url_for_psycopg_and_sqlalchemy(copy: Path, name: str) -> None:
+    folder = copy.rename(copy.with_name(name))
     with embedded_postgres(folder, durable=False) as url:
         engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
         with engine.connect() as connection:
@@ -101,7 +113,7 @@ def test_variables_of_other_postgres_servers_do_not_reach_ours(home: Path, monke
     for name, value in {"PGPORT": "1", "PGHOST": "127.0.0.1", "PGDATABASE": "other", "PGUSER": "other", "PGDATA": "/nowhere"}.items():
         monkeypatch.setenv(name, value)
     with embedded_postgres(home, durable=False) as url:
-        assert ask(url, "SELECT current_user || current_database()") == "postgresmilepost"
+        assert ask(url, "SELECT current_user || ' ' || current_database()") == "postgres milepost"
 
 
 def test_six_first_starts_at_once_give_one_server(tmp_path: Path) -> None:
@@ -135,19 +147,15 @@ def test_orphans_of_a_killed_client_do_not_keep_postgres(home: Path) -> None:
 
 
 def test_a_client_that_comes_while_postgres_stops_gets_a_new_one(home: Path) -> None:
-    with embedded_postgres(home, durable=False) as url:
+    with ExitStack() as first:
+        url = first.enter_context(embedded_postgres(home, durable=False))
         started = ask(url, "SELECT pg_postmaster_start_time()")
-        [stopping] = postmasters(home)
-        stopping.suspend()
-    with client(home) as late:
-        answers: list[str] = []
-        reader = threading.Thread(target=lambda: answers.append(late.line()))
-        reader.start()
-        reader.join(1)
-        assert not answers
-        stopping.resume()
-        reader.join(10)
-        assert ask(answers[0], "SELECT pg_postmaster_start_time()") != started
+        with suspended(postmasters(home)[0]):
+            first.close()
+            assert eventually(lambda: not clients_lock_is_free(home, fcntl.LOCK_SH), 5)
+            late = first.enter_context(client(home))
+            assert not late.answers_within(1)
+        assert ask(late.line(), "SELECT pg_postmaster_start_time()") != started
 
 
 def test_a_client_that_returns_at_once_finds_a_server_every_time(home: Path) -> None:
@@ -166,6 +174,20 @@ def test_killing_the_keeper_ends_postgres_and_the_next_client_finds_what_was_wri
             assert ask(next_client.line(), "SELECT value FROM kept") == 42
             assert len(postmasters(home)) == 1
         assert len(postmasters(home)) == 1, "the first client is still there"
+
+
+def test_postgres_that_outlives_its_keeper_keeps_the_next_one_waiting(home: Path) -> None:
+    with ExitStack() as first:
+        first.enter_context(embedded_postgres(home, durable=False))
+        ended = ends(home)
+        with suspended(postmasters(home)[0]):
+            keepers(home)[0].kill()
+            first.close()
+            late = first.enter_context(client(home))
+            assert eventually(lambda: not clients_lock_is_free(home, fcntl.LOCK_EX), 10)
+            assert not late.answers_within(0.5)
+        assert ask(late.line(), "SELECT 1") == 1
+        assert ends(home) == ended + 1
 
 
 def test_killing_postgres_itself_ends_its_keeper_and_the_next_client_recovers(home: Path) -> None:
@@ -198,8 +220,9 @@ def test_the_pipes_of_a_client_end_with_it_while_postgres_goes_on(home: Path) ->
 
 
 def test_the_number_of_a_dead_postmaster_may_be_somebody_elses_now(copy: Path) -> None:
-    (copy / "postgres-18" / "postmaster.pid").write_text(f"{os.getpid()}\n{copy}\n")
     (copy / "postgres-18.server").write_text(f"{os.getpid()}")
+    for name in ("postmaster.pid", ".s.PGSQL.5432.lock"):
+        (copy / "postgres-18" / name).write_text(f"{os.getpid()}\n{copy}\n")
     with embedded_postgres(copy, durable=False) as url:
         assert ask(url, "SELECT 1") == 1
 

@@ -16,6 +16,7 @@ from tests.stub.answers import ANSWERS, Answer
 
 _ROOT: Final = Path(__file__).parent.parent.parent
 _POLL_SECONDS: Final = 0.02
+_CALL_SECONDS: Final = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,7 @@ class ProviderStub:
 
     async def _call(self, method: str, path: str, body: bytes | None = None) -> Any:
         # A client per call, because one stub serves tests that each have an event loop of their own.
-        async with httpx.AsyncClient(base_url=self._address, verify=False, trust_env=False) as client:  # noqa: S501  # plain HTTP
+        async with httpx.AsyncClient(base_url=self._address, verify=False, trust_env=False, timeout=_CALL_SECONDS) as client:  # noqa: S501  # plain HTTP
             response = await client.request(method, path, content=body)
         if response.is_error:
             raise ValueError(response.json()["error"]["message"])

@@ -27,6 +27,22 @@ class HttpRequest:
         return f"{self.method} {self.path.partition('?')[0]}"
 
 
+class ClientReader(asyncio.StreamReader):
+    """Notice the client's end without reading: the first byte of its next request may come before we have seen our answer end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gone = asyncio.Event()
+
+    def feed_eof(self) -> None:
+        super().feed_eof()
+        self.gone.set()
+
+    def set_exception(self, exc: Exception) -> None:
+        super().set_exception(exc)
+        self.gone.set()
+
+
 async def read_request(reader: asyncio.StreamReader) -> HttpRequest | None:
     """Read the next request of a kept-alive connection; None when the client has closed it or been idle too long."""
     try:

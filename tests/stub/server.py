@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from tests.stub import wire
 from tests.stub.answers import ANSWERS
 from tests.stub.chat import ChatRequest, unscripted
-from tests.stub.http import BadRequest, HttpRequest, read_request
+from tests.stub.http import BadRequest, ClientReader, HttpRequest, read_request
 from tests.stub.script import Asked, Script, ScriptFull
 from tests.stub.wire import Accident, Pause, Step
 
@@ -36,7 +36,7 @@ class Stub:
         self._open = 0
         self._accepted = 0
 
-    async def serve_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve_connection(self, reader: ClientReader, writer: asyncio.StreamWriter) -> None:
         self._open += 1
         self._accepted += 1
         number = self._accepted
@@ -50,16 +50,15 @@ class Stub:
             self._open -= 1
             writer.close()
 
-    async def _answer(self, request: HttpRequest, connection: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    async def _answer(self, request: HttpRequest, connection: int, reader: ClientReader, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; say whether the connection is good for another."""
         if request.route != "POST /v1/chat/completions":
             writer.write(self._control(request))
             return True
         asked = self._script.remember(request, connection)
         playing = asyncio.create_task(_play(self._chat(asked), writer))
-        hanging_up = asyncio.create_task(reader.read(1))
+        hanging_up = asyncio.create_task(reader.gone.wait())
         await asyncio.wait((playing, hanging_up), return_when=asyncio.FIRST_COMPLETED)
-        # A byte that is no end would be a pipelined request, which no client of ours sends.
         asked.answered = playing.done() and playing.exception() is None
         asked.closed_early = not asked.answered
         await _stop(hanging_up)
@@ -137,7 +136,12 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 async def serve(port: int) -> None:
     """Print the port once it listens, then answer until cancelled."""
     stub = Stub()
-    server = await asyncio.start_server(stub.serve_connection, "127.0.0.1", port, backlog=1_024)
+
+    def connection() -> asyncio.StreamReaderProtocol:
+        reader = ClientReader()
+        return asyncio.StreamReaderProtocol(reader, lambda _, writer: stub.serve_connection(reader, writer))
+
+    server = await asyncio.get_running_loop().create_server(connection, "127.0.0.1", port, backlog=1_024)
     print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201  # whoever started us waits for this line
     with suppress(asyncio.CancelledError):
         await server.serve_forever()

@@ -36,9 +36,9 @@ async def web_search(query: str, runtime: ToolRuntime[AgentContext, AgentState])
         async with asyncio.timeout(settings.search_seconds):
             results = await asyncio.to_thread(_search, wanted, settings.search_results, settings.search_seconds)
     except TimeoutError as error:
-        raise ToolException("The web search took too long. Answer without it, and say so.") from error
+        raise ToolException("The web search took too long.") from error
     except DDGSException as error:
-        raise ToolException("The web search found nothing, or no search engine can be reached. Answer without it, and say so.") from error
+        raise ToolException("The web search found nothing, or no search engine can be reached.") from error
     return describe_results(results[: settings.search_results])
 
 

@@ -77,5 +77,6 @@ function countCharacters(text) {
 
 function counterWords(characters) {
   const left = MAX_CHARACTERS - characters;
-  return left < 0 ? `${(-left).toLocaleString("en")} characters too many` : `${left.toLocaleString("en")} characters left`;
+  const distance = `${Math.abs(left).toLocaleString("en")} ${Math.abs(left) === 1 ? "character" : "characters"}`;
+  return `${distance} ${left < 0 ? "too many" : "left"}`;
 }

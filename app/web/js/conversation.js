@@ -73,10 +73,10 @@ export class Conversation {
         if (event.type === "error") showError(run, event);
       }
     } catch (problem) {
+      if (problem.status === 401) this.#listener.refused(request.message);
       run.answer.apply({ type: "end", status: signal.aborted ? "cancelled" : "failed" });
       if (signal.aborted) return;
       showError(run, problem);
-      if (problem.status === 401) this.#listener.refused(request.message);
       if (!(problem instanceof Problem)) reportError(problem);
     }
   }

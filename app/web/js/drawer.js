@@ -9,11 +9,10 @@ export function openableDrawer() {
   $("close-side").addEventListener("click", closeDrawer);
   $("scrim").addEventListener("click", closeDrawer);
   narrow.addEventListener("change", closeDrawer);
-  $("side").addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && isOpen()) {
-      event.preventDefault();
-      closeDrawer();
-    }
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || event.defaultPrevented || !isOpen()) return;
+    event.preventDefault();
+    closeDrawer();
   });
   show(false);
 }

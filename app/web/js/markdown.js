@@ -29,6 +29,7 @@ const ALLOWED = {
 export class MarkdownView {
   #blocks = [];
   #frame = null;
+  #restUntil = 0;
 
   constructor() {
     this.root = h("div", { class: "prose" });
@@ -37,7 +38,7 @@ export class MarkdownView {
 
   append(text) {
     this.text += text;
-    this.#frame ??= requestAnimationFrame(() => this.#paint());
+    if (this.#frame === null) this.#awaitFrame();
   }
 
   clear() {
@@ -52,15 +53,22 @@ export class MarkdownView {
     this.#paint();
   }
 
+  // Text that is slow to parse is painted less often, so that the page always has most of the time for its reader.
+  #awaitFrame() {
+    this.#frame = requestAnimationFrame((now) => (now < this.#restUntil ? this.#awaitFrame() : this.#paint()));
+  }
+
   #paint() {
     if (this.#frame !== null) cancelAnimationFrame(this.#frame);
     this.#frame = null;
+    const begun = performance.now();
     const blocks = parse(this.text);
     for (const stale of this.#blocks.splice(sharedLength(this.#blocks, blocks))) stale.root.remove();
     for (const block of blocks.slice(this.#blocks.length)) {
       this.#blocks.push({ raw: block.raw, root: render(block) });
       this.root.append(this.#blocks.at(-1).root);
     }
+    this.#restUntil = performance.now() + 3 * (performance.now() - begun);
   }
 }
 
@@ -91,7 +99,9 @@ function render(block) {
   return root;
 }
 
+// A link that leads nowhere safe has lost its address by now; its words remain.
 function openOutside(link) {
+  if (!link.hasAttribute("href")) return link.replaceWith(...link.childNodes);
   link.target = "_blank";
   link.rel = "noopener noreferrer";
 }

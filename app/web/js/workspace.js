@@ -34,13 +34,14 @@ export class Workspace {
     await this.#show();
   }
 
-  /** Leave nothing of this user on the page. */
+  /** Leave nothing of this user on the page but a message that was not sent. */
   close() {
     $("workspace").hidden = true;
     this.stage.close();
     this.sessions.clear();
     closeDrawer();
     document.title = "Milepost";
+    say("");
   }
 
   #listen() {
