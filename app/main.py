@@ -21,6 +21,8 @@ from app.settings import Settings, load_settings
 from app.wiring import open_services
 
 _WEB: Final = Path(__file__).parent / "web"
+# The page loads nothing from elsewhere and has no inline script or style.
+_PAGE_HEADERS: Final = {"Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'", "Referrer-Policy": "no-referrer"}
 _DESCRIPTION: Final = """\
 A LangGraph agent server with checkpointed state. Register, open a session, send a message, and read the answer as server-sent events.
 Every error is an RFC 9457 problem document; program against its `code`.
@@ -74,4 +76,4 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
 
 
 async def _page() -> FileResponse:
-    return FileResponse(_WEB / "index.html")
+    return FileResponse(_WEB / "index.html", headers=_PAGE_HEADERS)

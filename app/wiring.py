@@ -47,8 +47,8 @@ class Services:
 @asynccontextmanager
 async def open_services(settings: Settings) -> AsyncGenerator[Services]:
     """Raise SettingsInvalid, DatabaseUnavailable or MigrationFailed; leaving ends live runs first and the database last."""
-    models = open_models(settings.models, settings.model_keys, TOOLS)
     async with AsyncExitStack() as stack:
+        models = await stack.enter_async_context(open_models(settings.models, settings.model_keys, TOOLS))
         url = stack.enter_context(database_url(settings.database))
         if settings.database.migrate_on_start:
             await asyncio.to_thread(migrate.up, url)

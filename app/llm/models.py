@@ -1,6 +1,7 @@
 """Models by name: which of the catalog can be asked here, and the client of each."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
@@ -42,17 +43,20 @@ class Models:
             raise UnknownModel(f"There is no model of this name; there are {', '.join(self._models)}.") from error
 
 
-def open_models(settings: ModelSettings, keys: Mapping[str, SecretStr], tools: Sequence[BaseTool]) -> Models:
-    """Build the client of each chosen model; raise SettingsInvalid as `choose_models` does."""
+@asynccontextmanager
+async def open_models(settings: ModelSettings, keys: Mapping[str, SecretStr], tools: Sequence[BaseTool]) -> AsyncGenerator[Models]:
+    """Open the client of each chosen model; raise SettingsInvalid as `choose_models` does."""
     choice = choose_models(settings, keys)
-    # Bound here once: turning tools into a provider's schema costs a millisecond.
-    models = [Model(spec=spec, chat=_client(spec, settings, keys).bind_tools(tools)) for spec in choice.specs]
-    return Models(models, choice)
+    async with AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(_open_client(spec, settings, keys)) for spec in choice.specs]
+        # Bound here once: turning tools into a provider's schema costs a millisecond.
+        models = [Model(spec=spec, chat=client.bind_tools(tools)) for spec, client in zip(choice.specs, clients, strict=True)]
+        yield Models(models, choice)
 
 
-def _client(spec: ModelSpec, settings: ModelSettings, keys: Mapping[str, SecretStr]) -> BaseChatModel:
+def _open_client(spec: ModelSpec, settings: ModelSettings, keys: Mapping[str, SecretStr]) -> AbstractAsyncContextManager[BaseChatModel]:
     if spec.provider == "demo":
-        return DemoModel()
+        return nullcontext(DemoModel())
     # Two CPU seconds that a server on the demo model does not spend.
     from app.llm.openai import open_chat_model  # noqa: PLC0415
 

@@ -1,7 +1,7 @@
 """ChatOpenAI with its errors in our words, and a stream that breaks off told from one that ends."""
 
-from collections.abc import AsyncIterator, Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from json import JSONDecodeError
 from typing import Any, Final
 
@@ -46,19 +46,25 @@ class OpenAIModel(ChatOpenAI):
             raise ModelBadAnswer("The model's answer broke off.")
 
 
-def open_chat_model(spec: ModelSpec, settings: ModelSettings, key: SecretStr) -> OpenAIModel:
-    return OpenAIModel(
-        model=spec.id_at_provider,
-        api_key=key,
-        base_url=spec.base_url or settings.openai_base_url or None,
-        temperature=spec.temperature,
-        max_tokens=spec.max_tokens,
-        timeout=openai.Timeout(settings.idle_seconds, connect=settings.connect_seconds),
-        stream_chunk_timeout=settings.idle_seconds,
-        max_retries=settings.max_retries,
-        stream_usage=True,  # off by default for a server that is not OpenAI's
-        use_responses_api=False,
-    )
+@asynccontextmanager
+async def open_chat_model(spec: ModelSpec, settings: ModelSettings, key: SecretStr) -> AsyncGenerator[OpenAIModel]:
+    """A model with connections of its own, closed when we leave: those LangChain shares would outlive the event loop."""
+    timeout = openai.Timeout(settings.idle_seconds, connect=settings.connect_seconds)
+    async with openai.DefaultAsyncHttpxClient(timeout=timeout) as http:
+        yield OpenAIModel(
+            model=spec.id_at_provider,
+            api_key=key,
+            base_url=spec.base_url or settings.openai_base_url or None,
+            temperature=spec.temperature,
+            max_tokens=spec.max_tokens,
+            http_async_client=http,
+            timeout=timeout,
+            # A task and a timer for every chunk; the connection's own read timeout does the same for nothing.
+            stream_chunk_timeout=0,
+            max_retries=settings.max_retries,
+            stream_usage=True,  # off by default for a server that is not OpenAI's
+            use_responses_api=False,
+        )
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from anyio import to_thread
 from ddgs import DDGS
 from ddgs.exceptions import DDGSException
 from langchain_core.tools import ToolException, tool
@@ -34,7 +35,7 @@ async def web_search(query: str, runtime: ToolRuntime[AgentContext, AgentState])
         raise ToolException(f"A web search takes 1 to {MAX_QUERY_LENGTH} characters.")
     try:
         async with asyncio.timeout(settings.search_seconds):
-            results = await asyncio.to_thread(_search, wanted, settings.search_results, settings.search_seconds)
+            results = await to_thread.run_sync(_search, wanted, settings.search_results, settings.search_seconds, abandon_on_cancel=True)
     except TimeoutError as error:
         raise ToolException("The web search took too long.") from error
     except DDGSException as error:

@@ -1,0 +1,183 @@
+"""Real parts for every test: a Postgres of its own, a scripted provider, and a server on a real socket."""
+
+import os
+import shutil
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+import psycopg
+import pytest
+import pytest_asyncio
+import uvicorn
+from psycopg import sql
+
+from app.main import create_app
+from app.persistence import migrate
+from app.persistence.embedded import embedded_postgres
+from app.settings import Settings, load_settings, variables
+from tests.stub.client import ProviderStub, start_stub
+from tests.visitor import Visitor
+
+_TEMPLATE: Final = "milepost_template"
+_MODEL_PYTHON: Final = Path(__file__).parents[1] / ".venv-model" / "bin" / "python"
+_START_SECONDS: Final = 20
+
+# Tests that need more than Python packages: their marker, and whether this machine has what they need.
+_NEEDS: Final[Mapping[str, Callable[[], bool]]] = {
+    "browser": lambda: shutil.which("chromium") is not None,
+    "real_model": _MODEL_PYTHON.exists,
+}
+_LEFT_OUT: Final = pytest.StashKey[dict[str, int]]()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    url: str
+    settings: Settings
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what this machine cannot run, by name; CI has everything, so there it runs and fails."""
+    if os.environ.get("CI") == "true":
+        return
+    missing = [marker for marker, is_here in _NEEDS.items() if not is_here()]
+    left_out = [item for item in items if any(item.get_closest_marker(marker) for marker in missing)]
+    items[:] = [item for item in items if item not in left_out]
+    counts = {marker: sum(1 for item in left_out if item.get_closest_marker(marker)) for marker in missing}
+    config.stash[_LEFT_OUT] = {marker: count for marker, count in counts.items() if count}
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for marker, count in config.stash.get(_LEFT_OUT, {}).items():
+        terminalreporter.write_line(f"left out: {count} {marker} tests; `make test-tools` brings what they need", yellow=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A throwaway Postgres whose template database has the whole schema."""
+    with embedded_postgres(tmp_path_factory.mktemp("postgres"), durable=False) as url:
+        with _administrator(url) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(_TEMPLATE)))
+        migrate.up(_named(url, _TEMPLATE))
+        yield url
+
+
+@pytest.fixture
+def database_url(postgres: str) -> Iterator[str]:
+    """A database of the test's own, cloned from the template."""
+    name = sql.Identifier(f"test_{uuid4().hex}")
+    with _administrator(postgres) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(name, sql.Identifier(_TEMPLATE)))
+        yield _named(postgres, name.as_string().strip('"'))
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+
+
+@pytest.fixture(scope="session")
+def _stub() -> Iterator[ProviderStub]:
+    with start_stub() as stub:
+        yield stub
+
+
+@pytest_asyncio.fixture
+async def provider(_stub: ProviderStub) -> AsyncIterator[ProviderStub]:
+    """The model's provider: answers what the test scripts, else something of its own."""
+    await _stub.clear()
+    yield _stub
+    await _stub.clear()
+
+
+@pytest.fixture
+def variables_of_test(database_url: str, _stub: ProviderStub, tmp_path: Path) -> dict[str, str]:
+    """The environment a server of this test has; a test may change it before it asks for the server."""
+    return {
+        "APP_ENV": "test",
+        "DATABASE_URL": database_url,
+        "DATA_DIR": str(tmp_path / "data"),
+        "DATABASE_POOL_SIZE": "5",
+        "MIGRATE_ON_START": "false",
+        "DEFAULT_LLM_MODEL": "stub",
+        "OPENAI_API_KEY": "sk-test",
+        "OPENAI_BASE_URL": _stub.url,
+        "LLM_MAX_RETRIES": "0",
+        "LLM_IDLE_SECONDS": "2",
+        "TOOL_TIMEOUT_SECONDS": "2",
+        "WEB_SEARCH_SECONDS": "1",
+    }
+
+
+@pytest.fixture
+def settings(variables_of_test: Mapping[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
+    """What the test's variables say, and nothing that this machine has set."""
+    for name in [*(name for name, _, _ in variables()), *(name for name in os.environ if name.endswith("_API_KEY"))]:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables_of_test.items():
+        monkeypatch.setenv(name, value)
+    return load_settings(tmp_path)
+
+
+@pytest.fixture
+def server(settings: Settings) -> Iterator[Server]:
+    with serving(settings) as url:
+        yield Server(url=url, settings=settings)
+
+
+@pytest_asyncio.fixture
+async def stranger(server: Server) -> AsyncIterator[Visitor]:
+    """Somebody who has not logged in."""
+    async with Visitor(server.url) as visitor:
+        yield visitor
+
+
+@pytest_asyncio.fixture
+async def ada(server: Server) -> AsyncIterator[Visitor]:
+    """A user with an account."""
+    async with Visitor(server.url) as visitor:
+        await visitor.register("ada@example.com")
+        yield visitor
+
+
+@pytest_asyncio.fixture
+async def bob(server: Server) -> AsyncIterator[Visitor]:
+    """Another user with an account."""
+    async with Visitor(server.url) as visitor:
+        await visitor.register("bob@example.com")
+        yield visitor
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[str]:
+    """Serve on a free port from a thread with an event loop of its own, so that tests of any loop can talk to it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = uvicorn.Config(create_app(settings), log_config=None, access_log=False, timeout_graceful_shutdown=2)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="server")
+        thread.start()
+        try:
+            _wait_until_started(server, thread)
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def _wait_until_started(server: uvicorn.Server, thread: threading.Thread) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while not server.started:
+        assert thread.is_alive(), "The server did not start; its log says why."
+        assert time.monotonic() < deadline, "The server took too long to start."
+        thread.join(0.01)
+
+
+def _administrator(url: str) -> "psycopg.Connection[tuple[object, ...]]":
+    return psycopg.connect(_named(url, "postgres"), autocommit=True)
+
+
+def _named(url: str, database: str) -> str:
+    return url.replace("/milepost?", f"/{database}?")
