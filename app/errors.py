@@ -78,6 +78,11 @@ class SessionBusy(AppError):
     retryable = True
 
 
+class IdempotencyKeyReused(AppError):
+    code = "idempotency_key_reused"
+    title = "This Idempotency-Key came with another request before"
+
+
 class UnknownModel(AppError):
     code = "unknown_model"
     title = "There is no model of this name"
@@ -170,6 +175,11 @@ class RunLost(AppError):
     retryable = True
 
 
+class AttemptsExhausted(AppError):
+    code = "attempts_exhausted"
+    title = "The run failed each time it was taken up again"
+
+
 class SettingsInvalid(AppError):
     """The settings cannot be used; `detail` has a line for each variable at fault, naming it, never its value."""
 
@@ -180,3 +190,11 @@ class SettingsInvalid(AppError):
 class MigrationFailed(AppError):
     code = "migration_failed"
     title = "The database's schema could not be changed"
+
+
+def error_of(code: str, detail: str) -> AppError:
+    """The error that has this code, as an event or a row tells of it."""
+    kinds = [AppError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    return next((kind for kind in kinds if kind.code == code), AppError)(detail)

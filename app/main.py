@@ -61,6 +61,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                 users=services.users,
                 sessions=services.sessions,
                 runs=services.runs,
+                tails=services.tails,
                 models=services.models,
                 health=health.Health(
                     schema=services.schema,

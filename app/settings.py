@@ -162,6 +162,12 @@ class RunSettings(_Section):
     )
     timeout_seconds: Seconds = Field(300, validation_alias="RUN_TIMEOUT_SECONDS", description="Longest time one message may take")
     max_steps: Count = Field(25, validation_alias="RUN_MAX_STEPS", description="Most graph steps one message may take")
+    max_attempts: Count = Field(
+        3, validation_alias="RUN_MAX_ATTEMPTS", description="Tries at a run whose process died before it counts as failed"
+    )
+    event_flush_ms: Count = Field(
+        100, validation_alias="EVENT_FLUSH_MS", description="Pause between two writes of the event log, in milliseconds"
+    )
     lease_seconds: Seconds = Field(
         15, validation_alias="LEASE_SECONDS", description="Silence of a process after which its runs count as lost"
     )

@@ -1,10 +1,11 @@
 """Open every part in order, join them, and close them in reverse: the only module that knows them all."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID
 
 import structlog
 from uuid_utils.compat import uuid7
@@ -13,20 +14,24 @@ from app.accounts.passwords import Passwords
 from app.accounts.secrets import development_secret
 from app.accounts.tokens import Tokens
 from app.accounts.users import Users
-from app.agent.graph import build_agent
+from app.agent.graph import Agent, build_agent
 from app.agent.memory import NoMemory
 from app.agent.tools import TOOLS
 from app.llm.models import Models, open_models
 from app.persistence import migrate
 from app.persistence.address import database_url
-from app.persistence.checkpointer import PooledPostgresSaver
-from app.persistence.database import open_database
+from app.persistence.channels import EVENTS, STOPS, Ear
+from app.persistence.checkpointer import FencedSaver, PooledPostgresSaver
+from app.persistence.database import Pool, open_database
+from app.persistence.events import EventTable
 from app.persistence.health import DatabaseHealth
 from app.persistence.runs import RunTable
 from app.persistence.sessions import SessionTable
 from app.persistence.users import UserTable
-from app.runs.service import Runs, open_runs
+from app.runs.opening import Office, open_runs
+from app.runs.service import Runs
 from app.runs.sessions import Sessions
+from app.runs.tail import Tails
 from app.runs.walk import Means
 from app.settings import AccountSettings, DatabaseSettings, Settings
 
@@ -40,6 +45,7 @@ class Services:
     users: Users
     sessions: Sessions
     runs: Runs
+    tails: Tails
     models: Models
     schema: DatabaseHealth
 
@@ -53,22 +59,41 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         if settings.database.migrate_on_start:
             await asyncio.to_thread(migrate.up, url)
         database = await stack.enter_async_context(open_database(url, settings.database))
-        means = Means(
-            agent=build_agent(PooledPostgresSaver(database.pool)),
-            models=models,
-            memory=NoMemory(),
-            runs=settings.runs,
-            tools=settings.tools,
-        )
+        means = Means(memory=NoMemory(), runs=settings.runs, tools=settings.tools)
         store = RunTable(database.pool, owner=uuid7(), lease_seconds=settings.runs.lease_seconds)
-        runs = await stack.enter_async_context(open_runs(means, store))
+        agent_of = _fenced(build_agent(PooledPostgresSaver(database.pool)), database.pool)
+        office = await stack.enter_async_context(open_runs(means, models, agent_of, store, EventTable(database.pool)))
+        await stack.enter_async_context(_listening(url, office))
         yield Services(
             users=_users(settings.accounts, settings.database, UserTable(database)),
-            sessions=Sessions(SessionTable(database), runs),
-            runs=runs,
+            sessions=Sessions(SessionTable(database), office.runs),
+            runs=office.runs,
+            tails=office.tails,
             models=models,
             schema=DatabaseHealth(database.pool),
         )
+
+
+def _fenced(agent: Agent, pool: Pool) -> Callable[[UUID, int], Agent]:
+    """The agent for one attempt at a run: its checkpoints are written only while the attempt holds the run."""
+    return lambda run_id, attempt: agent.copy(update={"checkpointer": FencedSaver(pool, run_id, attempt)})
+
+
+@asynccontextmanager
+async def _listening(url: str, office: Office) -> AsyncGenerator[None]:
+    """Hear what other processes write and want stopped."""
+
+    def heard(channel: str, payload: str) -> None:
+        if channel == EVENTS:
+            office.bulletin.tell(payload)
+        elif channel == STOPS:
+            office.attempts.stop(UUID(payload))
+
+    ear = asyncio.create_task(Ear(url, heard, office.bulletin.tell_all).listen(), name="ear")
+    try:
+        yield
+    finally:
+        ear.cancel()
 
 
 def _users(settings: AccountSettings, database: DatabaseSettings, table: UserTable) -> Users:

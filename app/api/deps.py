@@ -13,6 +13,7 @@ from app.llm.models import Models
 from app.persistence.values import Session, User
 from app.runs.service import Runs
 from app.runs.sessions import Sessions
+from app.runs.tail import Tails
 from app.settings import ServerSettings
 
 
@@ -22,6 +23,7 @@ class State(TypedDict):
     users: Users
     sessions: Sessions
     runs: Runs
+    tails: Tails
     models: Models
     health: Health
     server: ServerSettings
@@ -41,6 +43,7 @@ def _from_state(name: str) -> Any:  # noqa: ANN401  # the alias that uses it giv
 UsersDep = Annotated[Users, _from_state("users")]
 SessionsDep = Annotated[Sessions, _from_state("sessions")]
 RunsDep = Annotated[Runs, _from_state("runs")]
+TailsDep = Annotated[Tails, _from_state("tails")]
 ModelsDep = Annotated[Models, _from_state("models")]
 ServerDep = Annotated[ServerSettings, _from_state("server")]
 

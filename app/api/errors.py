@@ -26,6 +26,7 @@ STATUSES: Final[Mapping[type[AppError], int]] = {
     errors.MethodNotAllowed: 405,
     errors.EmailTaken: 409,
     errors.SessionBusy: 409,
+    errors.IdempotencyKeyReused: 422,
     errors.UnknownModel: 422,
     errors.Unavailable: 503,
     errors.ModelError: 502,
@@ -36,6 +37,7 @@ STATUSES: Final[Mapping[type[AppError], int]] = {
     errors.RunTimeout: 504,
     errors.RunCancelled: 409,
     errors.RunLost: 503,
+    errors.AttemptsExhausted: 502,
 }
 
 # What the framework refuses by itself.

@@ -1,13 +1,14 @@
 """Events as bytes on the wire, in the form of the HTML standard's server-sent events."""
 
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import Final
+from uuid import UUID
 
 from fastapi.responses import StreamingResponse
 
-from app.runs.events import Entry
-from app.runs.service import Runs
-from app.runs.walk import Run
+from app.persistence.values import Entry
+from app.runs.tail import Tails
 
 MEDIA_TYPE: Final = "text/event-stream"
 # no-transform and the accelerator's switch keep proxies from collecting an answer before they pass it on.
@@ -15,17 +16,17 @@ _HEADERS: Final = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering
 _PING: Final = b": ping\n\n"
 
 
-def event_stream(run: Run, runs: Runs, heartbeat_seconds: float) -> StreamingResponse:
-    return StreamingResponse(_frames(run, runs, heartbeat_seconds), headers=_HEADERS, media_type=MEDIA_TYPE)
+def event_stream(tails: Tails, run_id: UUID, *, after: int = 0, heartbeat_seconds: float) -> StreamingResponse:
+    """A tail of the run: whoever reads it, slowly, to the end or not at all, changes nothing for the run."""
+    headers = {**_HEADERS, "X-Run-ID": str(run_id)}
+    return StreamingResponse(_frames(tails, run_id, after, heartbeat_seconds), headers=headers, media_type=MEDIA_TYPE)
 
 
-async def _frames(run: Run, runs: Runs, heartbeat_seconds: float) -> AsyncGenerator[bytes]:
+async def _frames(tails: Tails, run_id: UUID, after: int, heartbeat_seconds: float) -> AsyncGenerator[bytes]:
     """All that is there in one write: under load a write carries many tokens."""
-    try:
-        async for entries in run.log.tail(silence_seconds=heartbeat_seconds):
+    async with aclosing(tails.read(run_id, after=after, silence_seconds=heartbeat_seconds)) as tail:
+        async for entries in tail:
             yield frames(entries) or _PING
-    finally:
-        runs.stop(run)  # a reader who hangs up has ended the run; one that has ended cannot be stopped
 
 
 def frames(entries: Sequence[Entry]) -> bytes:

@@ -35,6 +35,9 @@ class Models:
     def __iter__(self) -> Iterator[ModelSpec]:
         return (model.spec for model in self._models.values())
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._models
+
     def get(self, name: str | None) -> Model:
         """Raise UnknownModel; None is the default."""
         try:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import DateTime, Index, text
+from sqlalchemy import BigInteger, DateTime, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 from uuid_utils.compat import uuid7
@@ -58,6 +58,8 @@ class RunRow(SQLModel, table=True):
     __table_args__ = (
         # The turn lock: a session has at most one run that is queued or running.
         Index("run_turn_lock", "session_id", unique=True, postgresql_where=text(LIVE_SQL)),
+        # Sending the same message twice under one key starts one run.
+        Index("run_idempotency", "user_id", "idempotency_key", unique=True, postgresql_where=text("idempotency_key IS NOT NULL")),
         Index("run_live_lease", "lease_expires_at", postgresql_where=text(LIVE_SQL)),
         {"comment": "What one user message sets off"},
     )
@@ -68,6 +70,11 @@ class RunRow(SQLModel, table=True):
     status: str = _column("queued, running, interrupted, completed, failed or cancelled", max_length=16)
     attempt: int = _column("Which try this is, from 1; every write of a run carries it", default=1)
     model: str = _column("Name of the model that was asked", max_length=200)
+    asked_id: UUID = _column("The message in the transcript that it answers")
+    message_id: UUID = _column("The message in the transcript that is its answer")
+    idempotency_key: str | None = _column("What the client named this request, to send it again safely", default=None, max_length=200)
+    body_hash: str = _column("SHA-256 of the request, to tell the same key with another body", max_length=64)
+    stop_requested: bool = _column("Somebody asked for it to be stopped", default=False)
     owner: UUID | None = _column("The process that works on it", default=None)
     lease_expires_at: datetime | None = _column("When the owner counts as dead unless it is heard of (UTC)", default=None, sa_type=_MOMENT)
     error_code: str | None = _column("Stable code of what went wrong, if it did", default=None, max_length=64)
@@ -92,4 +99,18 @@ class MessageRow(SQLModel, table=True):
     reasoning: str = _column("What the model thought aloud, where it does", default="")
     tool_calls: list[dict[str, Any]] = _column("Tools used: id, name, args, content, is_error", default_factory=list, sa_type=JSONB)
     status: str = _column("completed, failed or cancelled", max_length=16)
+    created_at: datetime = _column("When it was written (UTC)", default_factory=_now, sa_type=_MOMENT)
+
+
+class EventRow(SQLModel, table=True):
+    __tablename__ = "run_event"
+    __table_args__ = (
+        Index("run_event_age", "created_at"),
+        {"comment": "The event log: what readers of a run were told, in order"},
+    )
+
+    run_id: UUID = _column("The run it tells of", foreign_key="run.id", ondelete="CASCADE", primary_key=True)
+    first_sequence: int = _column("Number of the first event in this row", primary_key=True, sa_type=BigInteger)
+    last_sequence: int = _column("Number of the last event in this row", sa_type=BigInteger)
+    events: str = _column("Consecutive events, a line each: type, a space, the JSON as it went over the wire")
     created_at: datetime = _column("When it was written (UTC)", default_factory=_now, sa_type=_MOMENT)

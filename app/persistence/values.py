@@ -58,10 +58,65 @@ class NewRun:
     id: UUID
     session_id: UUID
     user_id: UUID
+    asked_id: UUID
     message_id: UUID
     model: str
     text: str
     title: str
+    idempotency_key: str | None = None
+    body_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A run as its row tells."""
+
+    id: UUID
+    session_id: UUID
+    user_id: UUID
+    status: RunStatus
+    attempt: int
+    model: str
+    asked_id: UUID
+    message_id: UUID
+    body_hash: str
+    error_code: str | None
+    input_tokens: int
+    output_tokens: int
+    created_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenRun:
+    """A run that this process holds, with what it takes to make its attempt."""
+
+    id: UUID
+    session_id: UUID
+    attempt: int
+    model: str
+    asked_id: UUID
+    message_id: UUID
+    user: User
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event in its place: numbered within its run, its JSON as it goes over the wire."""
+
+    sequence: int
+    type: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventBatch:
+    """Consecutive events of one attempt."""
+
+    run_id: UUID
+    attempt: int
+    entries: Sequence[Entry]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,3 +133,4 @@ class FinishedRun:
     tool_calls: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
     input_tokens: int = 0
     output_tokens: int = 0
+    events: Sequence[Entry] = ()

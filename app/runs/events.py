@@ -70,6 +70,14 @@ class Used:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reset:
+    """Throw away what this answer showed so far: it is told again from its beginning."""
+
+    type: ClassVar[str] = "reset"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
     type: ClassVar[str] = "error"
     code: str
@@ -86,16 +94,7 @@ class Ended:
     done: Literal[True] = True
 
 
-type RunEvent = Started | Remembered | Token | Reasoning | ToolCalled | ToolAnswered | Used | Failed | Ended
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An event in its place: numbered from 1 within its run."""
-
-    sequence: int
-    type: str
-    payload: bytes
+type RunEvent = Started | Reset | Remembered | Token | Reasoning | ToolCalled | ToolAnswered | Used | Failed | Ended
 
 
 def encode(event: RunEvent) -> bytes:

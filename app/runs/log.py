@@ -1,35 +1,66 @@
-"""The ordered events of one run, and the tails that read them as they come."""
+"""The ordered events of one attempt at a run in its own process, and the tails that read them as they come."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import Final
+from uuid import UUID
 
-from app.runs.events import Entry, RunEvent, encode
+from app.persistence.values import Entry, EventBatch
+from app.runs.events import RunEvent, encode
+
+# An attempt counts from its own million: what a dead process told its readers but never wrote cannot share a number with what comes after.
+_NUMBERS_PER_ATTEMPT: Final = 1_000_000
 
 
 class RunLog:
     """Appending wakes every tail; a slow tail holds nothing but its place, so it neither slows the run nor costs memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, run_id: UUID, attempt: int, appended: "Callable[[RunLog], None]") -> None:
+        """`appended` is called after each event, to have it written."""
+        self.run_id = run_id
+        self.attempt = attempt
+        self._before = (attempt - 1) * _NUMBERS_PER_ATTEMPT
         self._entries: list[Entry] = []
+        self._written = 0
+        self._appended = appended
         self._news = asyncio.Event()
         self._closed = False
 
+    @property
+    def last(self) -> int:
+        return self._before + len(self._entries)
+
     def append(self, event: RunEvent) -> None:
-        self._entries.append(Entry(len(self._entries) + 1, event.type, encode(event)))
+        self._entries.append(Entry(self.last + 1, event.type, encode(event)))
+        self._appended(self)
         self._news.set()
 
+    def following(self, events: Sequence[RunEvent]) -> EventBatch:
+        """What is not written yet, and these events after it, which no tail sees before they are published."""
+        more = [Entry(number, event.type, encode(event)) for number, event in enumerate(events, start=self.last + 1)]
+        return EventBatch(run_id=self.run_id, attempt=self.attempt, entries=[*self._entries[self._written :], *more])
+
+    def written(self, batch: EventBatch) -> None:
+        self._written += len(batch.entries)
+
+    def publish(self, batch: EventBatch) -> None:
+        """Show the tails the end of the log, which is in the database now."""
+        self._entries += [entry for entry in batch.entries if entry.sequence > self.last]
+        self.close()
+
     def close(self) -> None:
-        """Say that nothing will follow: tails end once they have read what is there."""
+        """Say that nothing will follow here: tails end once they have read what is there."""
         self._closed = True
         self._news.set()
 
-    async def tail(self, *, after: int = 0, silence_seconds: float) -> AsyncGenerator[Sequence[Entry]]:
+    async def tail(self, *, after: int, silence_seconds: float) -> AsyncGenerator[Sequence[Entry]]:
         """Yield what follows the sequence number `after`, in batches; an empty batch for every silence of that length."""
-        while not self._closed or after < len(self._entries):
-            if after >= len(self._entries):
+        place = max(after - self._before, 0)
+        while not self._closed or place < len(self._entries):
+            if place >= len(self._entries):
                 await self._wait(silence_seconds)
-            batch = self._entries[after:]
-            after += len(batch)
+            batch = self._entries[place:]
+            place += len(batch)
             if batch or not self._closed:
                 yield batch
 

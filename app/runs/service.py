@@ -1,183 +1,175 @@
-"""What happens to one user message: a run is claimed, walked by a task of ours, read by any number of tails, and ends once."""
+"""What happens to one user message: a run is started once, read from anywhere, and stopped by whoever asks for it."""
 
-import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
 from typing import Final, Protocol
 from uuid import UUID
 
-import structlog
 from uuid_utils.compat import uuid7
 
-from app.errors import AppError, DatabaseUnavailable, RunCancelled, RunLost, ServerBusy, ServerStopping, SessionBusy, SessionNotFound
-from app.llm.models import Model
-from app.persistence.values import FinishedRun, NewRun, RunStatus, User
-from app.runs.events import Ended, Failed, Started
+from app.agent.graph import Agent
+from app.errors import AttemptsExhausted, IdempotencyKeyReused, RunNotFound, ServerBusy, ServerStopping, SessionBusy, SessionNotFound
+from app.llm.models import Models
+from app.persistence.values import NewRun, Run, TakenRun, User
+from app.runs.attempts import Attempts
+from app.runs.events import Reset, Started
+from app.runs.flush import Flusher
 from app.runs.log import RunLog
 from app.runs.stream import Story
-from app.runs.walk import FIRST_ATTEMPT, Means, Run, walk
+from app.runs.walk import FIRST_ATTEMPT, LiveRun
+from app.settings import RunSettings
 
 _TITLE_LENGTH: Final = 60
-_RENEWALS_PER_LEASE: Final = 3
 _RETRY_SECONDS: Final = 1
-
-log = structlog.get_logger()
 
 
 class RunStore(Protocol):
     async def claim(self, run: NewRun) -> bool: ...
+    async def read(self, user_id: UUID, run_id: UUID) -> Run | None: ...
+    async def sent_before(self, user_id: UUID, key: str) -> Run | None: ...
     async def live_run(self, session_id: UUID) -> UUID | None: ...
-    async def finish(self, run: FinishedRun) -> bool: ...
-    async def renew_leases(self) -> None: ...
-    async def fail_lost_runs(self, error_code: str) -> int: ...
+    async def request_stop(self, run_id: UUID) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """A user's message to a session; the same `idempotency_key` with the same words means the same run."""
+
+    user: User
+    session_id: UUID
+    text: str
+    model: str | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crew:
+    """Who works on runs, and with what; `agent_of` gives the agent whose checkpoints carry a run's attempt."""
+
+    attempts: Attempts
+    flusher: Flusher
+    models: Models
+    settings: RunSettings
+    agent_of: Callable[[UUID, int], Agent]
 
 
 class Runs:
-    """The runs this process works on; made by `open_runs`."""
+    """Made by `open_runs`."""
 
-    def __init__(self, means: Means, store: RunStore) -> None:
-        self._means = means
+    def __init__(self, crew: Crew, store: RunStore) -> None:
+        self._crew = crew
+        self._attempts = crew.attempts
         self._store = store
-        self._live: dict[UUID, Run] = {}
-        self._tasks: dict[UUID, asyncio.Task[None]] = {}
+        self._claiming = 0
         self._stopping = False
 
-    async def start(self, user: User, session_id: UUID, text: str, model_name: str | None = None) -> Run:
-        """Claim the session's turn and begin to answer; the run goes on whoever listens.
+    async def start(self, ask: Ask) -> UUID:
+        """Claim the session's turn and begin to answer; return the run, or the one that the same request started before.
 
-        Raise UnknownModel, ServerBusy, ServerStopping, SessionNotFound, or SessionBusy with `active_run_id`.
+        Raise UnknownModel, ServerBusy, ServerStopping, SessionNotFound, IdempotencyKeyReused, or SessionBusy with `active_run_id`.
         """
-        model = self._means.models.get(model_name)
+        model = self._crew.models.get(ask.model).spec.name
         if self._stopping:
             raise ServerStopping
-        if len(self._live) >= self._means.runs.max_live_runs:
+        if len(self._attempts) + self._claiming >= self._crew.settings.max_live_runs:
             raise ServerBusy(retry_after=_RETRY_SECONDS)
-        run = _new_run(user, session_id, text, model)
-        self._live[run.id] = run  # before the first await, so that the limit holds
+        new = _new_run(ask, model)
+        self._claiming += 1
         try:
-            await self._claim(run)
-        except BaseException:
-            del self._live[run.id]
-            raise
-        self._tasks[run.id] = asyncio.create_task(self._answer(run), name=f"run-{run.id}")
-        return run
+            return await self._claimed(new, ask.user)
+        finally:
+            self._claiming -= 1
 
-    def stop(self, run: Run, reason: AppError | None = None) -> None:
-        """Ask a run to end where it is; it keeps what it has said. Nothing happens to one that has ended."""
-        if task := self._tasks.get(run.id):
-            run.stopped_for = reason or RunCancelled()
-            task.cancel()
+    def resume(self, lost: TakenRun) -> None:
+        """Go on with a run that was taken over from a process that died."""
+        self._attempts.begin(_live_run(self._crew, lost), Reset(reason="The server that was answering stopped."))
+        if lost.attempt > self._crew.settings.max_attempts:
+            self._attempts.stop(lost.id, AttemptsExhausted())
+
+    async def read(self, user_id: UUID, run_id: UUID) -> Run:
+        """Raise RunNotFound, for a run of somebody else's too."""
+        if run := await self._store.read(user_id, run_id):
+            return run
+        raise RunNotFound
+
+    async def stop(self, run_id: UUID) -> None:
+        """Stop a run wherever it is made; it keeps what it has said."""
+        if self._attempts.find(run_id):
+            self._attempts.stop(run_id)
+        else:
+            await self._store.request_stop(run_id)
 
     async def stop_session(self, session_id: UUID) -> None:
         """Stop what this process is answering in the session, and wait until it has ended."""
-        for run in [run for run in self._live.values() if run.session_id == session_id]:
-            self.stop(run)
+        for run in self._attempts.of_session(session_id):
+            self._attempts.stop(run.id)
             await run.ended.wait()
 
     async def close(self) -> None:
-        """Take no more runs and end the live ones."""
+        """Take no more runs, and hand the live ones to whoever comes next."""
         self._stopping = True
-        for run in [*self._live.values()]:
-            self.stop(run, ServerStopping())
-        await asyncio.gather(*self._tasks.values())
+        await self._attempts.close()
 
-    async def _claim(self, run: Run) -> None:
-        asked = NewRun(
-            id=run.id,
-            session_id=run.session_id,
-            user_id=run.user.id,
-            message_id=run.asked_id,
-            model=run.model.spec.name,
-            text=run.text,
-            title=_title(run.text),
-        )
-        # Twice, for the run that held the turn may end between the two questions.
+    async def _claimed(self, new: NewRun, user: User) -> UUID:
+        # Twice, for the run that held the turn may end between the questions.
         for _ in range(2):
-            if await self._store.claim(asked):
-                return
-            if active := await self._store.live_run(run.session_id):
+            if await self._store.claim(new):
+                claimed = TakenRun(
+                    id=new.id,
+                    session_id=new.session_id,
+                    attempt=FIRST_ATTEMPT,
+                    model=new.model,
+                    asked_id=new.asked_id,
+                    message_id=new.message_id,
+                    user=user,
+                    text=new.text,
+                )
+                self._attempts.begin(_live_run(self._crew, claimed), Started(run_id=str(new.id), session_id=str(new.session_id)))
+                return new.id
+            if new.idempotency_key and (before := await self._store.sent_before(user.id, new.idempotency_key)):
+                return _same(before, new)
+            if active := await self._store.live_run(new.session_id):
                 raise SessionBusy(active_run_id=str(active), retry_after=_RETRY_SECONDS)
         raise SessionNotFound
 
-    async def _answer(self, run: Run) -> None:
-        try:
-            run.log.append(Started(run_id=str(run.id), session_id=str(run.session_id)))
-            error = await walk(run, self._means)
-            await self._finish(run, error)
-        finally:
-            run.log.close()
-            run.ended.set()
-            del self._live[run.id], self._tasks[run.id]
 
-    async def _finish(self, run: Run, error: AppError | None) -> None:
-        """Write the answer, then tell the readers: `end` promises that the transcript has it."""
-        usage = run.story.usage()
-        ending = FinishedRun(
-            id=run.id,
-            attempt=FIRST_ATTEMPT,
-            message_id=run.message_id,
-            status=_status(error),
-            error_code=error.code if error else None,
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            **run.story.transcript(),
-        )
-        try:
-            error = error if await self._store.finish(ending) else RunLost()
-        except DatabaseUnavailable as unavailable:
-            error = unavailable
-        run.error, run.status = error, _status(error)
-        run.log.append(usage)
-        if run.status is RunStatus.FAILED and error:
-            run.log.append(Failed(code=error.code, detail=error.detail, retryable=error.retryable))
-        run.log.append(Ended(status=run.status, message_id=str(run.message_id)))
-        log.info("run_finished", status=run.status, error=error and error.code, model=usage.model, tokens=usage.total_tokens)
+def _same(before: Run, new: NewRun) -> UUID:
+    if before.body_hash != new.body_hash:
+        raise IdempotencyKeyReused
+    return before.id
 
 
-@asynccontextmanager
-async def open_runs(means: Means, store: RunStore) -> AsyncGenerator[Runs]:
-    """Runs with their leases kept; leaving ends what is still live."""
-    runs = Runs(means, store)
-    async with asyncio.TaskGroup() as tasks:
-        leases = tasks.create_task(_keep_leases(store, means.runs.lease_seconds), name="leases")
-        try:
-            yield runs
-        finally:
-            await runs.close()
-            leases.cancel()
-
-
-async def _keep_leases(store: RunStore, lease_seconds: float) -> None:
-    """Say regularly that this process lives, and end the runs of those that have not."""
-    while True:
-        try:
-            await store.renew_leases()
-            if lost := await store.fail_lost_runs(RunLost.code):
-                log.warning("runs_lost", count=lost)
-        except DatabaseUnavailable:
-            log.warning("leases_not_renewed")
-        await asyncio.sleep(lease_seconds / _RENEWALS_PER_LEASE)
-
-
-def _new_run(user: User, session_id: UUID, text: str, model: Model) -> Run:
-    run_log = RunLog()
-    return Run(
+def _new_run(ask: Ask, model: str) -> NewRun:
+    return NewRun(
         id=uuid7(),
-        session_id=session_id,
+        session_id=ask.session_id,
+        user_id=ask.user.id,
         asked_id=uuid7(),  # before the answer's, for the transcript is ordered by id
         message_id=uuid7(),
-        user=user,
         model=model,
-        text=text,
-        log=run_log,
-        story=Story(run_log, model.spec),
+        text=ask.text,
+        title=_title(ask.text),
+        idempotency_key=ask.idempotency_key,
+        body_hash=sha256(f"{ask.session_id}\n{ask.model}\n{ask.text}".encode()).hexdigest(),
     )
 
 
-def _status(error: AppError | None) -> RunStatus:
-    if error is None:
-        return RunStatus.COMPLETED
-    return RunStatus.CANCELLED if isinstance(error, RunCancelled) else RunStatus.FAILED
+def _live_run(crew: Crew, taken: TakenRun) -> LiveRun:
+    model = crew.models.get(taken.model if taken.model in crew.models else None)
+    log = RunLog(taken.id, taken.attempt, crew.flusher.appended)
+    return LiveRun(
+        id=taken.id,
+        session_id=taken.session_id,
+        asked_id=taken.asked_id,
+        message_id=taken.message_id,
+        user=taken.user,
+        model=model,
+        text=taken.text,
+        agent=crew.agent_of(taken.id, taken.attempt),
+        log=log,
+        story=Story(log, model.spec),
+    )
 
 
 def _title(text: str) -> str:

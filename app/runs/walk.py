@@ -3,25 +3,25 @@
 import asyncio
 import traceback
 from dataclasses import dataclass, field
-from typing import Final
 from uuid import UUID
 
 import structlog
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphRecursionError
+from langgraph.types import StateSnapshot
 
 from app.agent.graph import Agent
 from app.agent.memory import Memory
 from app.agent.state import AgentContext, AgentState
 from app.errors import AppError, RunCancelled, RunTimeout, StepLimitReached
-from app.llm.models import Model, Models
-from app.persistence.values import RunStatus, User
+from app.llm.models import Model
+from app.persistence.values import User
 from app.runs.log import RunLog
 from app.runs.stream import Story
 from app.settings import RunSettings, ToolSettings
 
-FIRST_ATTEMPT: Final = 1
+FIRST_ATTEMPT = 1
 
 log = structlog.get_logger()
 
@@ -30,19 +30,14 @@ log = structlog.get_logger()
 class Means:
     """What every run of this process works with."""
 
-    agent: Agent
-    models: Models
     memory: Memory
     runs: RunSettings
     tools: ToolSettings
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Run:
-    """A run that this process works on: the messages `asked_id` and `message_id` are its question and its answer.
-
-    `status` and `error` say how it went once `ended` is set.
-    """
+class LiveRun:
+    """An attempt at a run that this process makes: the messages `asked_id` and `message_id` are its question and its answer."""
 
     id: UUID
     session_id: UUID
@@ -51,19 +46,18 @@ class Run:
     user: User
     model: Model
     text: str
+    agent: Agent
     log: RunLog
     story: Story
-    status: RunStatus = RunStatus.RUNNING
-    error: AppError | None = None
     stopped_for: AppError = field(default_factory=RunCancelled)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-async def walk(run: Run, means: Means) -> AppError | None:
+async def walk(run: LiveRun, means: Means) -> AppError | None:
     """Answer the run's message; return what kept it from being answered. Nothing is raised: this is the boundary."""
     try:
         async with asyncio.timeout(means.runs.timeout_seconds):
-            await means.agent.ainvoke(_input(run), _config(run, means), context=_context(run, means), durability="async")
+            await _walk(run, means)
     except TimeoutError:
         return RunTimeout()
     except asyncio.CancelledError:
@@ -79,15 +73,44 @@ async def walk(run: Run, means: Means) -> AppError | None:
     return None
 
 
-def _input(run: Run) -> AgentState:
-    return AgentState(messages=[HumanMessage(run.text, id=str(run.id))], memories=[])
+async def _walk(run: LiveRun, means: Means) -> None:
+    config, context = _config(run, means), _context(run, means)
+    state: AgentState | None = AgentState(messages=[HumanMessage(run.text, id=str(run.id))], memories=[])
+    if run.log.attempt > FIRST_ATTEMPT:
+        snapshot = await run.agent.aget_state(config)
+        if told := _told(snapshot, run):
+            _retell(told, run.story)
+            if not snapshot.next:
+                return
+            state = None  # go on from the checkpoint
+    await run.agent.ainvoke(state, config, context=context, durability="async")
 
 
-def _config(run: Run, means: Means) -> RunnableConfig:
+def _told(snapshot: StateSnapshot, run: LiveRun) -> list[object]:
+    """What the checkpoint has of this run: its question and all after it; empty when the question never got there."""
+    messages = snapshot.values.get("messages", [])
+    ids = [message.id for message in messages]
+    return messages[ids.index(str(run.id)) :] if str(run.id) in ids else []
+
+
+def _retell(messages: list[object], story: Story) -> None:
+    """Tell the readers again what an earlier attempt had said in steps that are finished."""
+    for message in messages:
+        match message:
+            case AIMessage():
+                if message.text:
+                    story.token(message.text)
+                for call in message.tool_calls:
+                    story.tool_called(call["id"] or "", call["name"], call["args"])
+            case ToolMessage():
+                story.tool_answered(message.tool_call_id, message.name or "", message.text, is_error=message.status == "error")
+
+
+def _config(run: LiveRun, means: Means) -> RunnableConfig:
     return {"configurable": {"thread_id": str(run.session_id)}, "recursion_limit": means.runs.max_steps, "run_id": run.id}
 
 
-def _context(run: Run, means: Means) -> AgentContext:
+def _context(run: LiveRun, means: Means) -> AgentContext:
     return AgentContext(
         user_id=str(run.user.id),
         user_name=run.user.email.partition("@")[0],

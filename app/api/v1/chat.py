@@ -1,49 +1,48 @@
 """A message in; the answer out, whole or as it is made."""
 
-import asyncio
 from typing import Annotated
+from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Header
 from fastapi.responses import StreamingResponse
 
-from app.api.deps import CurrentUser, OwnSession, RunsDep, ServerDep
+from app.api.deps import CurrentUser, OwnSession, RunsDep, ServerDep, TailsDep
 from app.api.errors import problems
 from app.api.sse import MEDIA_TYPE, event_stream
-from app.api.v1.chat_schemas import STREAM_EXAMPLE, Answer, AnswerMessage, Ask, Usage
+from app.api.v1.chat_schemas import STREAM_EXAMPLE, AnswerOut, AskIn, IdempotencyKey
 from app.errors import (
     DatabaseUnavailable,
+    IdempotencyKeyReused,
     InvalidInput,
     ModelBadAnswer,
     ModelRateLimited,
     ModelTimeout,
     ModelUnavailable,
-    RunCancelled,
     ServerBusy,
     SessionBusy,
     SessionNotFound,
     UnknownModel,
 )
-from app.runs.service import Runs
-from app.runs.walk import Run
+from app.runs.answer import Answer, whole_answer
+from app.runs.service import Ask
 
-_before_the_first_byte = (SessionNotFound, SessionBusy, InvalidInput, UnknownModel, ServerBusy, DatabaseUnavailable)
+_before_the_first_byte = (SessionNotFound, SessionBusy, InvalidInput, UnknownModel, IdempotencyKeyReused, ServerBusy, DatabaseUnavailable)
 router = APIRouter(responses=problems(*_before_the_first_byte))
 
 
-async def _started_run(session: OwnSession, ask: Ask, user: CurrentUser, runs: RunsDep) -> Run:
-    return await runs.start(user, session.id, ask.message, ask.model)
+async def _started_run(
+    session: OwnSession, ask: AskIn, user: CurrentUser, runs: RunsDep, idempotency_key: Annotated[IdempotencyKey | None, Header()] = None
+) -> UUID:
+    return await runs.start(Ask(user=user, session_id=session.id, text=ask.message, model=ask.model, idempotency_key=idempotency_key))
 
 
-StartedRun = Annotated[Run, Depends(_started_run)]
+StartedRun = Annotated[UUID, Depends(_started_run)]
 
 
 @router.post("/chat", responses=problems(*_before_the_first_byte, ModelUnavailable, ModelRateLimited, ModelTimeout, ModelBadAnswer))
-async def chat(run: StartedRun, runs: RunsDep, request: Request) -> Answer:
+async def chat(run_id: StartedRun, tails: TailsDep, server: ServerDep) -> AnswerOut:
     """Send a message and wait for the whole answer; a provider's failure is a problem document."""
-    await _ended(run, runs, request)
-    if run.error:
-        raise run.error
-    return _answer(run)
+    return _answer(await whole_answer(tails, run_id, silence_seconds=server.heartbeat_seconds))
 
 
 @router.post(
@@ -51,33 +50,25 @@ async def chat(run: StartedRun, runs: RunsDep, request: Request) -> Answer:
     response_class=StreamingResponse,
     responses={200: {"description": "Server-sent events, one `end` last", "content": {MEDIA_TYPE: {"example": STREAM_EXAMPLE}}}},
 )
-async def chat_stream(run: StartedRun, runs: RunsDep, server: ServerDep) -> StreamingResponse:
-    """Send a message and read the answer as it is made; closing the connection stops it."""
-    return event_stream(run, runs, server.heartbeat_seconds)
+async def chat_stream(run_id: StartedRun, tails: TailsDep, server: ServerDep) -> StreamingResponse:
+    """Send a message and read the answer as it is made. The run goes on when the connection ends: read on, or stop it, at `runs`."""
+    return event_stream(tails, run_id, heartbeat_seconds=server.heartbeat_seconds)
 
 
-async def _ended(run: Run, runs: Runs, request: Request) -> None:
-    """Wait for the end of the run; end it when the client hangs up."""
-    ended = asyncio.ensure_future(run.ended.wait())
-    gone = asyncio.ensure_future(request.receive())  # the body has been read: all that can come is the disconnect
-    try:
-        await asyncio.wait((ended, gone), return_when=asyncio.FIRST_COMPLETED)
-        if not ended.done():
-            runs.stop(run, RunCancelled("The client hung up."))
-            await ended
-    finally:
-        ended.cancel()
-        gone.cancel()
-
-
-def _answer(run: Run) -> Answer:
-    usage, said = run.story.usage(), run.story.transcript()
-    return Answer(
-        run_id=run.id,
-        message=AnswerMessage(id=run.message_id, role="assistant", content=said["content"], reasoning=said["reasoning"]),
-        usage=Usage.model_validate(usage, from_attributes=True),
-        tokens_used=usage.total_tokens,
-        from_cache=usage.from_cache,
-        status=run.status,
-        interrupts=[],
+def _answer(answer: Answer) -> AnswerOut:
+    return AnswerOut.model_validate(
+        {
+            "run_id": answer.run_id,
+            "message": {
+                "id": answer.end["message_id"],
+                "role": "assistant",
+                "content": "".join(answer.content),
+                "reasoning": "".join(answer.reasoning),
+            },
+            "usage": answer.usage,
+            "tokens_used": answer.usage["total_tokens"],
+            "from_cache": answer.usage["from_cache"],
+            "status": answer.end["status"],
+            "interrupts": [],
+        }
     )

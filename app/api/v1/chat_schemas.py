@@ -27,7 +27,12 @@ data: {"status":"completed","message_id":"0198…","content":"","done":true}
 """
 
 
-class Ask(BaseModel):
+IdempotencyKey = Annotated[
+    SoundText, Field(min_length=1, max_length=200, description="Sent again with the same body, it means the same run", examples=["5f1c…"])
+]
+
+
+class AskIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     message: MessageText
@@ -55,7 +60,7 @@ class Usage(BaseModel):
     model: str
 
 
-class Answer(BaseModel):
+class AnswerOut(BaseModel):
     run_id: UUID
     message: AnswerMessage
     usage: Usage

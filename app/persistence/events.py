@@ -1,0 +1,77 @@
+"""The event log in Postgres: written in batches under each run's attempt, read from any place in it."""
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+from app.persistence.channels import EVENTS
+from app.persistence.database import Pool, database_errors
+from app.persistence.tables import LIVE_SQL
+from app.persistence.values import Entry, EventBatch
+
+# One statement for every run of a process. Its share locks make a takeover wait for it, or it for the takeover: an attempt that has
+# lost its run writes nothing. A notice names as many runs as fit its 8,000 bytes.
+_APPEND: Final = f"""
+WITH batch AS (
+    SELECT * FROM unnest(%(run_ids)s::uuid[], %(attempts)s::int[], %(firsts)s::bigint[], %(lasts)s::bigint[], %(events)s::text[])
+        AS batch (run_id, attempt, first_sequence, last_sequence, events)
+), held AS (
+    SELECT batch.* FROM batch JOIN run ON run.id = batch.run_id AND run.attempt = batch.attempt AND {LIVE_SQL} FOR SHARE OF run
+), written AS (
+    INSERT INTO run_event (run_id, first_sequence, last_sequence, events, created_at)
+    SELECT run_id, first_sequence, last_sequence, events, now() FROM held
+), numbered AS (
+    SELECT run_id, row_number() OVER () / 200 AS notice FROM held
+)
+SELECT array_agg(run_id) AS run_ids, pg_notify('{EVENTS}', string_agg(run_id::text, ',')) FROM numbered GROUP BY notice
+"""
+
+_READ: Final = """
+SELECT first_sequence, events FROM run_event WHERE run_id = %(run_id)s AND last_sequence > %(after)s ORDER BY first_sequence LIMIT %(rows)s
+"""
+_IS_LIVE: Final = f"SELECT FROM run WHERE id = %(run_id)s AND {LIVE_SQL}"
+_ROWS_AT_ONCE: Final = 100
+
+
+class EventTable:
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def append(self, batches: Sequence[EventBatch]) -> set[UUID]:
+        """Write them all at once; return the runs whose attempt still held them, for of others nothing is written."""
+        values = {
+            "run_ids": [batch.run_id for batch in batches],
+            "attempts": [batch.attempt for batch in batches],
+            "firsts": [batch.entries[0].sequence for batch in batches],
+            "lasts": [batch.entries[-1].sequence for batch in batches],
+            "events": [as_lines(batch.entries) for batch in batches],
+        }
+        with database_errors():
+            async with self._pool.connection() as connection:
+                rows = await (await connection.execute(_APPEND, values)).fetchall()
+        return {run_id for row in rows for run_id in row["run_ids"]}
+
+    async def read(self, run_id: UUID, after: int) -> Sequence[Entry]:
+        """Some of what follows the sequence number `after`, in order; empty when nothing does yet."""
+        values = {"run_id": run_id, "after": after, "rows": _ROWS_AT_ONCE}
+        with database_errors():
+            async with self._pool.connection() as connection:
+                rows = await (await connection.execute(_READ, values)).fetchall()
+        return [entry for row in rows for entry in _entries(row["first_sequence"], row["events"]) if entry.sequence > after]
+
+    async def has_ended(self, run_id: UUID) -> bool:
+        """Whether the run's log has all it will ever have; so for one that is gone."""
+        with database_errors():
+            async with self._pool.connection() as connection:
+                cursor = await connection.execute(_IS_LIVE, {"run_id": run_id})
+                return await cursor.fetchone() is None
+
+
+def as_lines(entries: Sequence[Entry]) -> str:
+    """A line each; JSON has no line break of its own."""
+    return "\n".join([f"{entry.type} {entry.payload.decode()}" for entry in entries])
+
+
+def _entries(first: int, lines: str) -> Sequence[Entry]:
+    parts = (line.partition(" ") for line in lines.split("\n"))
+    return [Entry(first + place, kind, payload.encode()) for place, (kind, _, payload) in enumerate(parts)]

@@ -1,0 +1,50 @@
+"""A run's answer in one piece, put together from its events as a reader of the stream would."""
+
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from app.errors import AppError, RunCancelled, error_of
+from app.persistence.values import RunStatus
+from app.runs.tail import Tails
+
+
+@dataclass(slots=True, kw_only=True)
+class Answer:
+    run_id: UUID
+    content: list[str] = field(default_factory=list)
+    reasoning: list[str] = field(default_factory=list)
+    usage: dict[str, Any] = field(default_factory=dict)
+    error: AppError | None = None
+    end: dict[str, Any] = field(default_factory=dict)
+
+    def hear(self, kind: str, data: dict[str, Any]) -> None:
+        match kind:
+            case "token":
+                self.content.append(data["content"])
+            case "reasoning":
+                self.reasoning.append(data["content"])
+            case "reset":
+                self.content.clear()
+                self.reasoning.clear()
+            case "usage":
+                self.usage = data
+            case "error":
+                self.error = error_of(data["code"], data["detail"])
+            case "end":
+                self.end = data
+
+
+async def whole_answer(tails: Tails, run_id: UUID, *, silence_seconds: float) -> Answer:
+    """Wait for the run's end; raise the AppError that kept it from being answered."""
+    answer = Answer(run_id=run_id)
+    async for entries in tails.read(run_id, silence_seconds=silence_seconds):
+        for entry in entries:
+            answer.hear(entry.type, orjson.loads(entry.payload))
+    if answer.error:
+        raise answer.error
+    if answer.end.get("status") != RunStatus.COMPLETED:
+        raise RunCancelled
+    return answer

@@ -1,0 +1,82 @@
+"""The writer behind the event log: one statement for all runs of the process, some times a second."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Protocol
+from uuid import UUID
+
+import structlog
+
+from app.errors import DatabaseUnavailable
+from app.persistence.values import EventBatch
+from app.runs.events import RunEvent
+from app.runs.log import RunLog
+
+# Under load the pause grows until writing takes this share of the time at the most.
+_LARGEST_SHARE: Final = 0.2
+
+log = structlog.get_logger()
+
+
+class EventStore(Protocol):
+    async def append(self, batches: Sequence[EventBatch]) -> set[UUID]: ...
+
+
+class Flusher:
+    def __init__(self, store: EventStore, *, interval_seconds: float, lost: Callable[[UUID], None]) -> None:
+        """`lost` is called with a run that another process has taken over."""
+        self._store = store
+        self._interval_seconds = interval_seconds
+        self._lost = lost
+        self._waiting: set[RunLog] = set()
+        self._flying: set[RunLog] = set()
+        self._news = asyncio.Event()
+        self._landed = asyncio.Event()
+        self._one_at_a_time = asyncio.Lock()
+
+    def appended(self, run_log: RunLog) -> None:
+        """Called for every token."""
+        self._waiting.add(run_log)
+        self._news.set()
+
+    async def hand_over(self, run_log: RunLog, last_events: Sequence[RunEvent]) -> EventBatch:
+        """Wait for what is on its way, and leave the rest of the log, with these last events, to the caller."""
+        while run_log in self._flying:
+            await self._landed.wait()
+        self._waiting.discard(run_log)
+        return run_log.following(last_events)
+
+    async def keep_flushing(self) -> None:
+        """Write until cancelled."""
+        pause = self._interval_seconds
+        while True:
+            await self._news.wait()
+            await asyncio.sleep(pause)
+            started = time.monotonic()
+            await self.flush()
+            pause = max(self._interval_seconds, (time.monotonic() - started) / _LARGEST_SHARE)
+
+    async def flush(self) -> None:
+        """Write what there is now."""
+        async with self._one_at_a_time:
+            self._news.clear()
+            self._flying, self._waiting = self._waiting, set()
+            self._landed.clear()
+            try:
+                await self._write({run_log: run_log.following(()) for run_log in self._flying})
+            except DatabaseUnavailable:
+                log.warning("events_not_written", runs=len(self._flying))
+                self._waiting |= self._flying
+                self._news.set()
+            finally:
+                self._flying = set()
+                self._landed.set()
+
+    async def _write(self, batches: Mapping[RunLog, EventBatch]) -> None:
+        held = await self._store.append([batch for batch in batches.values() if batch.entries])
+        for run_log, batch in batches.items():
+            if run_log.run_id in held:
+                run_log.written(batch)
+            elif batch.entries:
+                self._lost(run_log.run_id)

@@ -1,0 +1,83 @@
+"""Open the runs of a process: the log's writer, the leases, and the ears for other processes."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final, Protocol
+from uuid import UUID
+
+import structlog
+
+from app.agent.graph import Agent
+from app.errors import DatabaseUnavailable, RunLost
+from app.llm.models import Models
+from app.persistence.values import TakenRun
+from app.runs.attempts import Attempts, AttemptStore
+from app.runs.bulletin import Bulletin
+from app.runs.flush import EventStore, Flusher
+from app.runs.service import Crew, Runs, RunStore
+from app.runs.tail import EventReader, Tails
+from app.runs.walk import Means
+
+_RENEWALS_PER_LEASE: Final = 3
+_TAKEN_AT_ONCE: Final = 20
+
+log = structlog.get_logger()
+
+
+class Store(RunStore, AttemptStore, Protocol):
+    async def renew_leases(self) -> None: ...
+    async def take_lost(self, most: int) -> Sequence[TakenRun]: ...
+    async def stops_requested(self) -> Sequence[UUID]: ...
+
+
+class Events(EventStore, EventReader, Protocol):
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Office:
+    """The open runs, their readers, and what other processes tell them."""
+
+    runs: Runs
+    tails: Tails
+    attempts: Attempts
+    bulletin: Bulletin
+
+
+@asynccontextmanager
+async def open_runs(
+    means: Means, models: Models, agent_of: Callable[[UUID, int], Agent], store: Store, events: Events
+) -> AsyncGenerator[Office]:
+    """Leaving hands the live runs back, for the next process to go on with."""
+    flusher = Flusher(events, interval_seconds=means.runs.event_flush_ms / 1000, lost=lambda run_id: attempts.stop(run_id, RunLost()))
+    attempts = Attempts(means, store, flusher)
+    crew = Crew(attempts=attempts, flusher=flusher, models=models, settings=means.runs, agent_of=agent_of)
+    office = Office(runs=Runs(crew, store), tails=Tails(attempts, events, bulletin := Bulletin()), attempts=attempts, bulletin=bulletin)
+    async with asyncio.TaskGroup() as tasks:
+        chores = [
+            tasks.create_task(flusher.keep_flushing(), name="flusher"),
+            tasks.create_task(_keep_leases(office, store, means.runs.lease_seconds), name="leases"),
+        ]
+        try:
+            yield office
+        finally:
+            await office.runs.close()
+            for chore in chores:
+                chore.cancel()
+
+
+async def _keep_leases(office: Office, store: Store, lease_seconds: float) -> None:
+    """Say regularly that this process lives, and go on with the runs of those that do not."""
+    while True:
+        try:
+            await store.renew_leases()
+            for run_id in await store.stops_requested():
+                office.attempts.stop(run_id)
+            for lost in await store.take_lost(_TAKEN_AT_ONCE):
+                log.warning("run_taken_over", run_id=str(lost.id), attempt=lost.attempt)
+                office.runs.resume(lost)
+        except DatabaseUnavailable:
+            log.warning("leases_not_renewed")
+        await asyncio.sleep(lease_seconds / _RENEWALS_PER_LEASE)
