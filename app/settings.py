@@ -47,7 +47,7 @@ _AT_HOME: Final = {"DEBUG": "true", "LOG_FORMAT": "console", "MIGRATE_ON_START":
 
 # What an unset variable is in these environments; elsewhere the fields' own defaults hold, which are production's.
 _DEFAULTS: Final[Mapping[Environment, Mapping[str, str]]] = {
-    Environment.DEVELOPMENT: {**_AT_HOME, "MAX_LIVE_RUNS": "1000", "ACCESS_TOKEN_MINUTES": "10080"},
+    Environment.DEVELOPMENT: {**_AT_HOME, "MAX_LIVE_RUNS": "1000", "DRAIN_SECONDS": "2", "ACCESS_TOKEN_MINUTES": "10080"},
     Environment.TEST: _AT_HOME,
 }
 

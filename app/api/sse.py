@@ -1,6 +1,6 @@
 """Events as bytes on the wire, in the form of the HTML standard's server-sent events."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import Final
 from uuid import UUID
@@ -16,17 +16,28 @@ _HEADERS: Final = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering
 _PING: Final = b": ping\n\n"
 
 
-def event_stream(tails: Tails, run_id: UUID, *, after: int = 0, heartbeat_seconds: float) -> StreamingResponse:
-    """A tail of the run: whoever reads it, slowly, to the end or not at all, changes nothing for the run."""
+def event_stream(
+    tails: Tails, run_id: UUID, *, after: int = 0, heartbeat_seconds: float, hung_up: Callable[[], None] | None = None
+) -> StreamingResponse:
+    """A tail of the run: whoever reads it, slowly, to the end or not at all, changes nothing for the run.
+
+    Unless the reader asked for it: `hung_up` is called when the connection is over.
+    """
     headers = {**_HEADERS, "X-Run-ID": str(run_id)}
-    return StreamingResponse(_frames(tails, run_id, after, heartbeat_seconds), headers=headers, media_type=MEDIA_TYPE)
+    return StreamingResponse(
+        _frames(tails.read(run_id, after=after, silence_seconds=heartbeat_seconds), hung_up), headers=headers, media_type=MEDIA_TYPE
+    )
 
 
-async def _frames(tails: Tails, run_id: UUID, after: int, heartbeat_seconds: float) -> AsyncGenerator[bytes]:
+async def _frames(tail: AsyncGenerator[Sequence[Entry]], hung_up: Callable[[], None] | None) -> AsyncGenerator[bytes]:
     """All that is there in one write: under load a write carries many tokens."""
-    async with aclosing(tails.read(run_id, after=after, silence_seconds=heartbeat_seconds)) as tail:
-        async for entries in tail:
-            yield frames(entries) or _PING
+    try:
+        async with aclosing(tail):
+            async for entries in tail:
+                yield frames(entries) or _PING
+    finally:
+        if hung_up:
+            hung_up()
 
 
 def frames(entries: Sequence[Entry]) -> bytes:

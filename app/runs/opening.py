@@ -53,8 +53,9 @@ async def open_runs(
     """Leaving hands the live runs back, for the next process to go on with."""
     flusher = Flusher(events, interval_seconds=means.runs.event_flush_ms / 1000, lost=lambda run_id: attempts.stop(run_id, RunLost()))
     attempts = Attempts(means, store, flusher)
-    crew = Crew(attempts=attempts, flusher=flusher, models=models, settings=means.runs, agent_of=agent_of)
-    office = Office(runs=Runs(crew, store), tails=Tails(attempts, events, bulletin := Bulletin()), attempts=attempts, bulletin=bulletin)
+    tails = Tails(attempts, events, bulletin := Bulletin())
+    crew = Crew(attempts=attempts, tails=tails, flusher=flusher, models=models, settings=means.runs, agent_of=agent_of)
+    office = Office(runs=Runs(crew, store), tails=tails, attempts=attempts, bulletin=bulletin)
     async with asyncio.TaskGroup() as tasks:
         chores = [
             tasks.create_task(flusher.keep_flushing(), name="flusher"),

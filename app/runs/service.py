@@ -1,7 +1,10 @@
 """What happens to one user message: a run is started once, read from anywhere, and stopped by whoever asks for it."""
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from enum import StrEnum
 from hashlib import sha256
 from typing import Final, Protocol
 from uuid import UUID
@@ -17,11 +20,14 @@ from app.runs.events import Reset, Started
 from app.runs.flush import Flusher
 from app.runs.log import RunLog
 from app.runs.stream import Story
+from app.runs.tail import Tails
 from app.runs.walk import FIRST_ATTEMPT, LiveRun
 from app.settings import RunSettings
 
 _TITLE_LENGTH: Final = 60
 _RETRY_SECONDS: Final = 1
+_STOP_SECONDS: Final = 5
+_CLAIMS: Final = 3
 
 
 class RunStore(Protocol):
@@ -30,6 +36,13 @@ class RunStore(Protocol):
     async def sent_before(self, user_id: UUID, key: str) -> Run | None: ...
     async def live_run(self, session_id: UUID) -> UUID | None: ...
     async def request_stop(self, run_id: UUID) -> None: ...
+
+
+class OnBusy(StrEnum):
+    """What a message does that finds its session answering another."""
+
+    REJECT = "reject"
+    INTERRUPT = "interrupt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +54,7 @@ class Ask:
     text: str
     model: str | None = None
     idempotency_key: str | None = None
+    on_busy: OnBusy = OnBusy.REJECT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +62,7 @@ class Crew:
     """Who works on runs, and with what; `agent_of` gives the agent whose checkpoints carry a run's attempt."""
 
     attempts: Attempts
+    tails: Tails
     flusher: Flusher
     models: Models
     settings: RunSettings
@@ -77,7 +92,7 @@ class Runs:
         new = _new_run(ask, model)
         self._claiming += 1
         try:
-            return await self._claimed(new, ask.user)
+            return await self._claimed(new, ask)
         finally:
             self._claiming -= 1
 
@@ -100,6 +115,10 @@ class Runs:
         else:
             await self._store.request_stop(run_id)
 
+    def stop_here(self, run_id: UUID) -> None:
+        """Stop a run that this process makes, without waiting for anything."""
+        self._attempts.stop(run_id)
+
     async def stop_session(self, session_id: UUID) -> None:
         """Stop what this process is answering in the session, and wait until it has ended."""
         for run in self._attempts.of_session(session_id):
@@ -111,9 +130,9 @@ class Runs:
         self._stopping = True
         await self._attempts.close()
 
-    async def _claimed(self, new: NewRun, user: User) -> UUID:
-        # Twice, for the run that held the turn may end between the questions.
-        for _ in range(2):
+    async def _claimed(self, new: NewRun, ask: Ask) -> UUID:
+        # More than once, for the run that holds the turn may end between the questions, or be made to.
+        for _ in range(_CLAIMS):
             if await self._store.claim(new):
                 claimed = TakenRun(
                     id=new.id,
@@ -122,16 +141,24 @@ class Runs:
                     model=new.model,
                     asked_id=new.asked_id,
                     message_id=new.message_id,
-                    user=user,
+                    user=ask.user,
                     text=new.text,
                 )
                 self._attempts.begin(_live_run(self._crew, claimed), Started(run_id=str(new.id), session_id=str(new.session_id)))
                 return new.id
-            if new.idempotency_key and (before := await self._store.sent_before(user.id, new.idempotency_key)):
+            if new.idempotency_key and (before := await self._store.sent_before(ask.user.id, new.idempotency_key)):
                 return _same(before, new)
             if active := await self._store.live_run(new.session_id):
-                raise SessionBusy(active_run_id=str(active), retry_after=_RETRY_SECONDS)
+                await self._make_way(active, ask.on_busy)
         raise SessionNotFound
+
+    async def _make_way(self, active: UUID, on_busy: OnBusy) -> None:
+        if on_busy is OnBusy.INTERRUPT:
+            await self.stop(active)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_STOP_SECONDS):
+                    return await self._crew.tails.until_end(active)
+        raise SessionBusy(active_run_id=str(active), retry_after=_RETRY_SECONDS)
 
 
 def _same(before: Run, new: NewRun) -> UUID:

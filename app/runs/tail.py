@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
-from typing import Protocol
+from typing import Final, Protocol
 from uuid import UUID
 
 from app.persistence.values import Entry
@@ -11,6 +11,8 @@ from app.runs.attempts import Attempts
 from app.runs.bulletin import Bulletin
 from app.runs.events import Ended
 from app.runs.walk import FIRST_ATTEMPT
+
+_LOOK_SECONDS: Final = 1
 
 
 class EventReader(Protocol):
@@ -41,6 +43,11 @@ class Tails:
         async with aclosing(self._stored(run_id, after, silence_seconds)) as stored:
             async for entries in stored:
                 yield entries
+
+    async def until_end(self, run_id: UUID) -> None:
+        """Wait until the run has ended, in whichever process."""
+        async for _ in self.read(run_id, silence_seconds=_LOOK_SECONDS):
+            pass
 
     async def _stored(self, run_id: UUID, after: int, silence_seconds: float) -> AsyncGenerator[Sequence[Entry]]:
         with self._bulletin.subscribed(run_id) as news:

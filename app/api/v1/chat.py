@@ -1,5 +1,6 @@
 """A message in; the answer out, whole or as it is made."""
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -33,7 +34,16 @@ router = APIRouter(responses=problems(*_before_the_first_byte))
 async def _started_run(
     session: OwnSession, ask: AskIn, user: CurrentUser, runs: RunsDep, idempotency_key: Annotated[IdempotencyKey | None, Header()] = None
 ) -> UUID:
-    return await runs.start(Ask(user=user, session_id=session.id, text=ask.message, model=ask.model, idempotency_key=idempotency_key))
+    return await runs.start(
+        Ask(
+            user=user,
+            session_id=session.id,
+            text=ask.message,
+            model=ask.model,
+            idempotency_key=idempotency_key,
+            on_busy=ask.on_busy,
+        )
+    )
 
 
 StartedRun = Annotated[UUID, Depends(_started_run)]
@@ -50,9 +60,10 @@ async def chat(run_id: StartedRun, tails: TailsDep, server: ServerDep) -> Answer
     response_class=StreamingResponse,
     responses={200: {"description": "Server-sent events, one `end` last", "content": {MEDIA_TYPE: {"example": STREAM_EXAMPLE}}}},
 )
-async def chat_stream(run_id: StartedRun, tails: TailsDep, server: ServerDep) -> StreamingResponse:
+async def chat_stream(run_id: StartedRun, ask: AskIn, runs: RunsDep, tails: TailsDep, server: ServerDep) -> StreamingResponse:
     """Send a message and read the answer as it is made. The run goes on when the connection ends: read on, or stop it, at `runs`."""
-    return event_stream(tails, run_id, heartbeat_seconds=server.heartbeat_seconds)
+    hung_up = partial(runs.stop_here, run_id) if ask.on_disconnect == "cancel" else None
+    return event_stream(tails, run_id, heartbeat_seconds=server.heartbeat_seconds, hung_up=hung_up)
 
 
 def _answer(answer: Answer) -> AnswerOut:

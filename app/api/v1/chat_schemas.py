@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.v1.text import MessageText, SoundText
 from app.persistence.values import RunStatus
+from app.runs.service import OnBusy
 
 STREAM_EXAMPLE: Final = """\
 id: 1
@@ -39,6 +40,10 @@ class AskIn(BaseModel):
     model: Annotated[SoundText, Field(max_length=200, description="One of `GET models`; none is the default", examples=["demo"])] | None = (
         None
     )
+    on_busy: OnBusy = Field(
+        OnBusy.REJECT, description="While the session answers another message: refuse this one, or stop that answer first"
+    )
+    on_disconnect: Literal["continue", "cancel"] = Field("continue", description="What a stream's hang-up means for the run")
 
 
 class AnswerMessage(BaseModel):
