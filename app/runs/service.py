@@ -108,6 +108,9 @@ class Runs:
             return run
         raise RunNotFound
 
+    async def live_run(self, session_id: UUID) -> UUID | None:
+        return await self._store.live_run(session_id)
+
     async def stop(self, run_id: UUID) -> None:
         """Stop a run wherever it is made; it keeps what it has said."""
         if self._attempts.find(run_id):

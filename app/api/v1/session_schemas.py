@@ -34,6 +34,12 @@ class SessionPage(BaseModel):
     next_cursor: UUID | None
 
 
+class StateOut(BaseModel):
+    """`live_run_id` is the run that is answering now; None when none is."""
+
+    live_run_id: UUID | None
+
+
 class ToolCallOut(BaseModel):
     """A tool the agent used; `content` is what the tool answered."""
 

@@ -5,9 +5,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from app.api.deps import CurrentUser, OwnSession, SessionsDep
+from app.api.deps import CurrentUser, OwnSession, RunsDep, SessionsDep
 from app.api.errors import problems
-from app.api.v1.session_schemas import MessageOut, MessagePage, NewSession, RenamedSession, SessionOut, SessionPage
+from app.api.v1.session_schemas import MessageOut, MessagePage, NewSession, RenamedSession, SessionOut, SessionPage, StateOut
 from app.api.v1.text import SoundText
 from app.errors import SessionNotFound
 from app.persistence.values import Message, Session
@@ -52,6 +52,12 @@ async def rename_session(session: OwnSession, renamed: RenamedSession, user: Cur
 async def delete_session(session: OwnSession, sessions: SessionsDep) -> None:
     """Delete the conversation with its messages and checkpoints; a live answer is stopped."""
     await sessions.delete(session.id)
+
+
+@router.get("/{session_id}/state", responses=_not_found)
+async def read_state(session: OwnSession, runs: RunsDep) -> StateOut:
+    """What the session is doing: a page that was reloaded reads on at the live run."""
+    return StateOut(live_run_id=await runs.live_run(session.id))
 
 
 @router.get("/{session_id}/messages", responses=_not_found)
