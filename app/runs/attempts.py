@@ -48,7 +48,8 @@ class Attempts:
         """Ask a run to end where it is; it keeps what it has said. Nothing happens to one that is not live here."""
         if run_id in self._tasks:
             self._live[run_id].stopped_for = reason or RunCancelled()
-            self._tasks[run_id].cancel()
+            # Not at once: a task that is cancelled before its first step never runs at all, not even its `finally`.
+            asyncio.get_running_loop().call_soon(self._tasks[run_id].cancel)
 
     async def close(self) -> None:
         for run_id in [*self._live]:

@@ -1,10 +1,7 @@
 """What happens to one user message: a run is started once, read from anywhere, and stopped by whoever asks for it."""
 
-import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from enum import StrEnum
 from hashlib import sha256
 from typing import Final, Protocol
 from uuid import UUID
@@ -12,7 +9,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from app.agent.graph import Agent
-from app.errors import AttemptsExhausted, IdempotencyKeyReused, RunNotFound, ServerBusy, ServerStopping, SessionBusy, SessionNotFound
+from app.errors import AttemptsExhausted, RunNotFound, ServerBusy, ServerStopping
 from app.llm.models import Models
 from app.persistence.values import NewRun, Run, TakenRun, User
 from app.runs.attempts import Attempts
@@ -21,28 +18,17 @@ from app.runs.flush import Flusher
 from app.runs.log import RunLog
 from app.runs.stream import Story
 from app.runs.tail import Tails
+from app.runs.turns import OnBusy, Turns, TurnStore
 from app.runs.walk import FIRST_ATTEMPT, LiveRun
 from app.settings import RunSettings
 
 _TITLE_LENGTH: Final = 60
 _RETRY_SECONDS: Final = 1
-_STOP_SECONDS: Final = 5
-_CLAIMS: Final = 3
 
 
-class RunStore(Protocol):
-    async def claim(self, run: NewRun) -> bool: ...
+class RunStore(TurnStore, Protocol):
     async def read(self, user_id: UUID, run_id: UUID) -> Run | None: ...
-    async def sent_before(self, user_id: UUID, key: str) -> Run | None: ...
-    async def live_run(self, session_id: UUID) -> UUID | None: ...
     async def request_stop(self, run_id: UUID) -> None: ...
-
-
-class OnBusy(StrEnum):
-    """What a message does that finds its session answering another."""
-
-    REJECT = "reject"
-    INTERRUPT = "interrupt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +62,7 @@ class Runs:
         self._crew = crew
         self._attempts = crew.attempts
         self._store = store
+        self._turns = Turns(store, self.stop, crew.tails)
         self._claiming = 0
         self._stopping = False
 
@@ -92,9 +79,13 @@ class Runs:
         new = _new_run(ask, model)
         self._claiming += 1
         try:
-            return await self._claimed(new, ask)
+            before = await self._turns.take(new, ask.on_busy)
         finally:
             self._claiming -= 1
+        if before:
+            return before.id
+        self._attempts.begin(_live_run(self._crew, _first_attempt(new, ask.user)), _started(new))
+        return new.id
 
     def resume(self, lost: TakenRun) -> None:
         """Go on with a run that was taken over from a process that died."""
@@ -133,42 +124,6 @@ class Runs:
         self._stopping = True
         await self._attempts.close()
 
-    async def _claimed(self, new: NewRun, ask: Ask) -> UUID:
-        # More than once, for the run that holds the turn may end between the questions, or be made to.
-        for _ in range(_CLAIMS):
-            if await self._store.claim(new):
-                claimed = TakenRun(
-                    id=new.id,
-                    session_id=new.session_id,
-                    attempt=FIRST_ATTEMPT,
-                    model=new.model,
-                    asked_id=new.asked_id,
-                    message_id=new.message_id,
-                    user=ask.user,
-                    text=new.text,
-                )
-                self._attempts.begin(_live_run(self._crew, claimed), Started(run_id=str(new.id), session_id=str(new.session_id)))
-                return new.id
-            if new.idempotency_key and (before := await self._store.sent_before(ask.user.id, new.idempotency_key)):
-                return _same(before, new)
-            if active := await self._store.live_run(new.session_id):
-                await self._make_way(active, ask.on_busy)
-        raise SessionNotFound
-
-    async def _make_way(self, active: UUID, on_busy: OnBusy) -> None:
-        if on_busy is OnBusy.INTERRUPT:
-            await self.stop(active)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_STOP_SECONDS):
-                    return await self._crew.tails.until_end(active)
-        raise SessionBusy(active_run_id=str(active), retry_after=_RETRY_SECONDS)
-
-
-def _same(before: Run, new: NewRun) -> UUID:
-    if before.body_hash != new.body_hash:
-        raise IdempotencyKeyReused
-    return before.id
-
 
 def _new_run(ask: Ask, model: str) -> NewRun:
     return NewRun(
@@ -183,6 +138,23 @@ def _new_run(ask: Ask, model: str) -> NewRun:
         idempotency_key=ask.idempotency_key,
         body_hash=sha256(f"{ask.session_id}\n{ask.model}\n{ask.text}".encode()).hexdigest(),
     )
+
+
+def _first_attempt(new: NewRun, user: User) -> TakenRun:
+    return TakenRun(
+        id=new.id,
+        session_id=new.session_id,
+        attempt=FIRST_ATTEMPT,
+        model=new.model,
+        asked_id=new.asked_id,
+        message_id=new.message_id,
+        user=user,
+        text=new.text,
+    )
+
+
+def _started(new: NewRun) -> Started:
+    return Started(run_id=str(new.id), session_id=str(new.session_id))
 
 
 def _live_run(crew: Crew, taken: TakenRun) -> LiveRun:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.v1.text import MessageText, SoundText
 from app.persistence.values import RunStatus
-from app.runs.service import OnBusy
+from app.runs.turns import OnBusy
 
 STREAM_EXAMPLE: Final = """\
 id: 1
