@@ -46,20 +46,26 @@ class Attempts:
 
     def stop(self, run_id: UUID, reason: AppError | None = None) -> None:
         """Ask a run to end where it is; it keeps what it has said. Nothing happens to one that is not live here."""
-        if run_id in self._tasks:
-            self._live[run_id].stopped_for = reason or RunCancelled()
+        if run := self._live.get(run_id):
+            run.stopped_for = reason or RunCancelled()
             # Not at once: a task that is cancelled before its first step never runs at all, not even its `finally`.
-            asyncio.get_running_loop().call_soon(self._tasks[run_id].cancel)
+            asyncio.get_running_loop().call_soon(self._cancel, run)
 
     async def close(self) -> None:
         for run_id in [*self._live]:
             self.stop(run_id, ServerStopping())
         await asyncio.gather(*self._tasks.values())
 
+    def _cancel(self, run: LiveRun) -> None:
+        # Once it writes its end, it is too late to stop: a cancelled write would leave the run without one.
+        if run.walking:
+            self._tasks[run.id].cancel()
+
     async def _answer(self, run: LiveRun) -> None:
         with structlog.contextvars.bound_contextvars(run_id=str(run.id), session_id=str(run.session_id)):
             try:
                 error = await walk(run, self._means)
+                run.walking = False
                 if isinstance(error, ServerStopping):
                     await self._hand_back(run)
                 else:

@@ -49,6 +49,7 @@ class LiveRun:
     agent: Agent
     log: RunLog
     story: Story
+    walking: bool = True
     stopped_for: AppError = field(default_factory=RunCancelled)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
