@@ -60,6 +60,11 @@ class SessionNotFound(NotFound):
     title = "There is no such session"
 
 
+class EventsExpired(AppError):
+    code = "events_expired"
+    title = "The events of this run are no longer kept"
+
+
 class RunNotFound(NotFound):
     code = "run_not_found"
     title = "There is no such run"

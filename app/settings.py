@@ -168,6 +168,9 @@ class RunSettings(_Section):
     event_flush_ms: Count = Field(
         100, validation_alias="EVENT_FLUSH_MS", description="Pause between two writes of the event log, in milliseconds"
     )
+    event_hours: Seconds = Field(
+        72, validation_alias="EVENT_RETENTION_HOURS", description="How long the event log of an ended run can be replayed"
+    )
     lease_seconds: Seconds = Field(
         15, validation_alias="LEASE_SECONDS", description="Silence of a process after which its runs count as lost"
     )

@@ -24,6 +24,7 @@ STATUSES: Final[Mapping[type[AppError], int]] = {
     errors.InvalidCredentials: 401,
     errors.NotFound: 404,
     errors.MethodNotAllowed: 405,
+    errors.EventsExpired: 410,
     errors.EmailTaken: 409,
     errors.SessionBusy: 409,
     errors.IdempotencyKeyReused: 422,

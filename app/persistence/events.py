@@ -29,6 +29,11 @@ SELECT array_agg(run_id) AS run_ids, pg_notify('{EVENTS}', string_agg(run_id::te
 _READ: Final = """
 SELECT first_sequence, events FROM run_event WHERE run_id = %(run_id)s AND last_sequence > %(after)s ORDER BY first_sequence LIMIT %(rows)s
 """
+_FORGET: Final = f"""
+DELETE FROM run_event WHERE created_at < now() - make_interval(secs => %(seconds)s)
+   AND NOT EXISTS (SELECT FROM run WHERE run.id = run_event.run_id AND {LIVE_SQL})
+"""
+_HAS_EVENTS: Final = "SELECT FROM run_event WHERE run_id = %(run_id)s LIMIT 1"
 _IS_LIVE: Final = f"SELECT FROM run WHERE id = %(run_id)s AND {LIVE_SQL}"
 _ROWS_AT_ONCE: Final = 100
 
@@ -61,10 +66,22 @@ class EventTable:
 
     async def has_ended(self, run_id: UUID) -> bool:
         """Whether the run's log has all it will ever have; so for one that is gone."""
+        return not await self._is_there(_IS_LIVE, run_id)
+
+    async def is_kept(self, run_id: UUID) -> bool:
+        """Whether anything of the run's log is still there."""
+        return await self._is_there(_HAS_EVENTS, run_id)
+
+    async def forget(self, older_than_seconds: float) -> int:
+        """Delete the events of ended runs from before that; return how many rows there were."""
         with database_errors():
             async with self._pool.connection() as connection:
-                cursor = await connection.execute(_IS_LIVE, {"run_id": run_id})
-                return await cursor.fetchone() is None
+                return (await connection.execute(_FORGET, {"seconds": older_than_seconds})).rowcount
+
+    async def _is_there(self, question: str, run_id: UUID) -> bool:
+        with database_errors():
+            async with self._pool.connection() as connection:
+                return await (await connection.execute(question, {"run_id": run_id})).fetchone() is not None
 
 
 def as_lines(entries: Sequence[Entry]) -> str:

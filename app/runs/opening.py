@@ -22,6 +22,8 @@ from app.runs.walk import Means
 
 _RENEWALS_PER_LEASE: Final = 3
 _TAKEN_AT_ONCE: Final = 20
+_SECONDS_PER_HOUR: Final = 3600
+_RETENTION_PAUSE_SECONDS: Final = 600
 
 log = structlog.get_logger()
 
@@ -33,7 +35,7 @@ class Store(RunStore, AttemptStore, Protocol):
 
 
 class Events(EventStore, EventReader, Protocol):
-    pass
+    async def forget(self, older_than_seconds: float) -> int: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,7 @@ async def open_runs(
     async with asyncio.TaskGroup() as tasks:
         chores = [
             tasks.create_task(flusher.keep_flushing(), name="flusher"),
+            tasks.create_task(_forget_events(events, means.runs.event_hours * _SECONDS_PER_HOUR), name="retention"),
             tasks.create_task(_keep_leases(office, store, means.runs.lease_seconds), name="leases"),
         ]
         try:
@@ -82,3 +85,14 @@ async def _keep_leases(office: Office, store: Store, lease_seconds: float) -> No
         except DatabaseUnavailable:
             log.warning("leases_not_renewed")
         await asyncio.sleep(lease_seconds / _RENEWALS_PER_LEASE)
+
+
+async def _forget_events(events: Events, older_than_seconds: float) -> None:
+    """Every process does: what one has deleted, the next does not find."""
+    while True:
+        try:
+            if rows := await events.forget(older_than_seconds):
+                log.info("events_forgotten", rows=rows)
+        except DatabaseUnavailable:
+            log.warning("events_not_forgotten")
+        await asyncio.sleep(_RETENTION_PAUSE_SECONDS)

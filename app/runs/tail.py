@@ -6,7 +6,8 @@ from contextlib import aclosing, suppress
 from typing import Final, Protocol
 from uuid import UUID
 
-from app.persistence.values import Entry
+from app.errors import EventsExpired
+from app.persistence.values import Entry, Run
 from app.runs.attempts import Attempts
 from app.runs.bulletin import Bulletin
 from app.runs.events import Ended
@@ -18,6 +19,7 @@ _LOOK_SECONDS: Final = 1
 class EventReader(Protocol):
     async def read(self, run_id: UUID, after: int) -> Sequence[Entry]: ...
     async def has_ended(self, run_id: UUID) -> bool: ...
+    async def is_kept(self, run_id: UUID) -> bool: ...
 
 
 class Tails:
@@ -43,6 +45,11 @@ class Tails:
         async with aclosing(self._stored(run_id, after, silence_seconds)) as stored:
             async for entries in stored:
                 yield entries
+
+    async def check(self, run: Run) -> None:
+        """Raise EventsExpired when the run ended so long ago that it can no longer be read."""
+        if run.finished_at and not await self._events.is_kept(run.id):
+            raise EventsExpired
 
     async def until_end(self, run_id: UUID) -> None:
         """Wait until the run has ended, in whichever process."""

@@ -1,6 +1,6 @@
 """A run: how it is, its events from any place on, and the one thing that stops it."""
 
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query
@@ -10,12 +10,12 @@ from app.api.deps import CurrentUser, RunsDep, ServerDep, TailsDep
 from app.api.errors import problems
 from app.api.sse import MEDIA_TYPE, event_stream
 from app.api.v1.run_schemas import RunOut
-from app.errors import RunNotFound
+from app.errors import EventsExpired, RunNotFound
 from app.persistence.values import Run
 
 router = APIRouter(responses=problems(RunNotFound))
 
-_LARGEST_SEQUENCE = 2**62
+_LARGEST_SEQUENCE: Final = 2**62
 
 
 async def _own_run(run_id: UUID, user: CurrentUser, runs: RunsDep) -> Run:
@@ -36,12 +36,13 @@ async def read_run(run: OwnRun) -> RunOut:
 @router.get(
     "/{run_id}/stream",
     response_class=StreamingResponse,
-    responses={200: {"description": "Server-sent events, one `end` last", "content": {MEDIA_TYPE: {}}}},
+    responses=problems(EventsExpired) | {200: {"description": "Server-sent events, one `end` last", "content": {MEDIA_TYPE: {}}}},
 )
 async def stream_run(
     run: OwnRun, tails: TailsDep, server: ServerDep, after: Sequence = None, last_event_id: LastEventId = None
 ) -> StreamingResponse:
     """The run's events from any place on, live or long over, byte for byte as the first reader saw them."""
+    await tails.check(run)
     place = last_event_id or 0 if after is None else after
     return event_stream(tails, run.id, after=place, heartbeat_seconds=server.heartbeat_seconds)
 
