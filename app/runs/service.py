@@ -69,7 +69,8 @@ class Runs:
     async def start(self, ask: Ask) -> UUID:
         """Claim the session's turn and begin to answer; return the run, or the one that the same request started before.
 
-        Raise UnknownModel, ServerBusy, ServerStopping, SessionNotFound, IdempotencyKeyReused, or SessionBusy with `active_run_id`.
+        Raise UnknownModel, ServerBusy, ServerStopping, SessionNotFound, IdempotencyKeyReused, EventsExpired,
+        or SessionBusy with `active_run_id`.
         """
         model = self._crew.models.get(ask.model).spec.name
         if self._stopping:
@@ -83,6 +84,7 @@ class Runs:
         finally:
             self._claiming -= 1
         if before:
+            await self._crew.tails.check(before)
             return before.id
         self._attempts.begin(_live_run(self._crew, _first_attempt(new, ask.user)), _started(new))
         return new.id
