@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from app.errors import ModelAuthFailed, ModelBadAnswer, ModelError, ModelRateLimited, ModelRejected, ModelTimeout, ModelUnavailable
 from app.llm.catalog import ModelSpec
+from app.llm.plain_chunks import PlainCompletions
 from app.settings import ModelSettings
 
 # Most specific first: the SDK's timeouts are connection errors, and its statuses have a class each.
@@ -51,17 +52,22 @@ async def open_chat_model(spec: ModelSpec, settings: ModelSettings, key: SecretS
     """A model with connections of its own, closed when we leave: those LangChain shares would outlive the event loop."""
     timeout = openai.Timeout(settings.idle_seconds, connect=settings.connect_seconds)
     async with openai.DefaultAsyncHttpxClient(timeout=timeout) as http:
+        client = openai.AsyncOpenAI(
+            api_key=key.get_secret_value(),
+            base_url=spec.base_url or settings.openai_base_url or None,
+            timeout=timeout,
+            max_retries=settings.max_retries,
+            http_client=http,
+        )
         yield OpenAIModel(
             model=spec.id_at_provider,
             api_key=key,
-            base_url=spec.base_url or settings.openai_base_url or None,
+            root_async_client=client,
+            async_client=PlainCompletions(client),
             temperature=spec.temperature,
             max_tokens=spec.max_tokens,
-            http_async_client=http,
-            timeout=timeout,
             # A task and a timer for every chunk; the connection's own read timeout does the same for nothing.
             stream_chunk_timeout=0,
-            max_retries=settings.max_retries,
             stream_usage=True,  # off by default for a server that is not OpenAI's
             use_responses_api=False,
         )
