@@ -23,8 +23,8 @@ test: .venv/.dev ## Run every test this machine can; narrow it with PYTEST_ARGS=
 check: lint types imports test ## All that a change must pass
 
 format: .venv/.dev ## Rewrite the code in the house style
+	@$(PYTHON) -m ruff check --fix-only .
 	@$(PYTHON) -m ruff format .
-	@$(PYTHON) -m ruff check --fix .
 
 lint: .venv/.dev ## Check style
 	@$(PYTHON) -m ruff format --check .
@@ -34,7 +34,7 @@ types: .venv/.dev ## Check types
 	@$(PYTHON) -m mypy
 
 imports: .venv/.dev ## Check who imports whom
-	@.venv/bin/lint-imports
+	@.venv/bin/lint-imports --no-logo
 
 bench: .venv/.dev ## Measure what the server costs
 	@$(PYTHON) -m benchmarks

@@ -19,3 +19,9 @@ def real_model_url() -> Iterator[str]:
         address = server.stdout.readline().strip()
         assert address.startswith("http://127.0.0.1:"), "The model's server did not start; its own words are above."
         yield f"{address}/v1"
+
+
+@pytest.fixture
+def variables_of_test(variables_of_test: dict[str, str], real_model_url: str) -> dict[str, str]:
+    """A server whose provider is the real model, which may take its time on a busy machine."""
+    return {**variables_of_test, "DEFAULT_LLM_MODEL": "smollm2", "OPENAI_BASE_URL": real_model_url, "LLM_IDLE_SECONDS": "60"}
