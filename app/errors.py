@@ -39,12 +39,6 @@ class InvalidCredentials(AppError):
     title = "Email or password is wrong"
 
 
-class TooManyRequests(AppError):
-    code = "too_many_requests"
-    title = "Too many requests"
-    retryable = True
-
-
 class NotFound(AppError):
     code = "not_found"
     title = "There is nothing at this address"

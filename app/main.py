@@ -44,8 +44,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         max_body_size=settings.server.body_limit_bytes,
     )
     add_error_handlers(app)
-    app.add_middleware(CORSMiddleware, allow_origins=settings.server.allowed_origins, allow_methods=["*"], allow_headers=["*"])
     app.add_middleware(RequestLog)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=settings.server.allowed_origins,
+        allow_methods=["*"],
+        allow_headers=["*"],
+        expose_headers=["X-Request-ID", "X-Run-ID", "Retry-After"],
+    )
     app.include_router(v1)
     app.include_router(health.router)
     app.mount("/static", StaticFiles(directory=_WEB), name="static")

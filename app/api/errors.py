@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -44,8 +43,6 @@ STATUSES: Final[Mapping[type[AppError], int]] = {
 # What the framework refuses by itself.
 _FRAMEWORK_ERRORS: Final[Mapping[int, type[AppError]]] = {404: errors.NotFound, 405: errors.MethodNotAllowed, 413: errors.BodyTooLarge}
 
-log = structlog.get_logger()
-
 
 class Problem(BaseModel):
     """What every error looks like; `code` is the part to program against."""
@@ -80,7 +77,6 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(AppError, _app_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(Exception, _bug)
 
 
 def problem(error: AppError, instance: str, request_id: str, **more: object) -> JSONResponse:
@@ -129,8 +125,3 @@ def _fault(error: Mapping[str, Any]) -> dict[str, str]:
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for this class
     return _answer(request, _FRAMEWORK_ERRORS.get(error.status_code, errors.InvalidInput)())
-
-
-async def _bug(request: Request, error: Exception) -> JSONResponse:
-    log.error("request_crashed", error=type(error).__name__)
-    return _answer(request, AppError())

@@ -5,11 +5,15 @@ Plain, because Starlette's own base class for middleware times headers only and 
 
 import re
 import time
+from traceback import format_tb
 from typing import Final
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
+
+from app.api.errors import problem
+from app.errors import AppError
 
 _REQUEST_ID: Final = b"x-request-id"
 # What a proxy may hand us as an id: short, and nothing that could break a log line.
@@ -42,9 +46,16 @@ class RequestLog:
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self._app(scope, receive, noting)
+            except Exception as error:  # noqa: BLE001  # the boundary of a request: a bug ends it with our words, not with its own
+                # The frames without the exception's text, which may quote a user.
+                log.error("request_crashed", error=type(error).__name__, frames=format_tb(error.__traceback__)[-5:])  # noqa: TRY400
+                if not status:
+                    await problem(AppError(), scope["path"], request_id)(scope, receive, noting)
             finally:
+                route = _route(scope)
                 seconds = round(time.perf_counter() - started, 4)
-                log.info("request_finished", method=scope["method"], route=_route(scope), status=status, seconds=seconds)
+                say = log.info if route.startswith("/api") else log.debug  # not a line for every probe and every file of the page
+                say("request_finished", method=scope["method"], route=route, status=status, seconds=seconds)
 
 
 def _request_id(scope: Scope) -> str:

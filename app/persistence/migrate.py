@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import alembic.command
 import alembic.util.exc
@@ -49,6 +49,8 @@ def down(url: str, revision: str = "-1") -> None:
 def new(url: str, message: str) -> str:
     """Write a revision from what the tables in code have and the database has not; return its id."""
     with _locked(url) as connection:
+        if MigrationContext.configure(connection).get_current_revision() != head():
+            raise MigrationFailed("The database is behind: run `python -m app migrate up` first.")
         _run(connection, lambda config: alembic.command.revision(config, message, autogenerate=True))
     return head()
 
@@ -68,7 +70,7 @@ def check(url: str) -> list[str]:
     """What the tables in code and the database do not agree on, in words; empty when they do."""
     with _locked(url) as connection:
         context = MigrationContext.configure(connection, opts={"include_name": is_ours, "compare_type": True})
-        differences = [str(difference) for difference in compare_metadata(context, tables.METADATA)]
+        differences = [*map(_in_words, compare_metadata(context, tables.METADATA))]
         at = context.get_current_revision() or "no revision"
     return ([] if at == head() else [f"the database is at {at}, this server needs {head()}"]) + differences
 
@@ -96,6 +98,19 @@ def _locked(url: str) -> Generator[sa.Connection]:
         connection.execute(sa.text(_LOCK))
         connection.commit()
         yield connection
+
+
+def _in_words(difference: tuple[Any, ...] | list[tuple[Any, ...]]) -> str:
+    """Alembic's difference, a verb and what it is about, as a line: "add_column session.colour"."""
+    if isinstance(difference, list):  # several of one column
+        return ", ".join(map(_in_words, difference))
+    verb, *about = difference
+    names = [
+        str(getattr(part, "name", None) or part)
+        for part in about
+        if isinstance(part, str | sa.Table | sa.Column | sa.Index | sa.Constraint)
+    ]
+    return f"{verb} {'.'.join(names)}"
 
 
 def _run(connection: sa.Connection, command: Callable[[Config], object]) -> None:

@@ -60,7 +60,10 @@ WITH finished AS (
 SELECT id, pg_notify('{EVENTS}', id::text) FROM finished
 """
 
-_RENEW: Final = f"UPDATE run SET lease_expires_at = now() + make_interval(secs => %(lease_seconds)s) WHERE owner = %(owner)s AND {LIVE_SQL}"
+_RENEW: Final = f"""
+UPDATE run SET lease_expires_at = now() + make_interval(secs => %(lease_seconds)s)
+ WHERE id = ANY(%(run_ids)s) AND owner = %(owner)s AND {LIVE_SQL}
+"""
 
 # Each lost run goes to one of the processes that look at the same moment.
 _TAKE_LOST: Final = f"""
@@ -122,8 +125,9 @@ class RunTable:
         }
         return bool(await self._rows(_FINISH, columns))
 
-    async def renew_leases(self) -> None:
-        await self._execute(_RENEW, {})
+    async def renew_leases(self, run_ids: Sequence[UUID]) -> None:
+        """Keep these runs; one of ours that is not named is left to expire."""
+        await self._execute(_RENEW, {"run_ids": [*run_ids]})
 
     async def take_lost(self, most: int) -> Sequence[TakenRun]:
         """Take over runs whose process has not been heard of for its lease: this process is their next attempt."""

@@ -9,10 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 from uuid_utils.compat import uuid7
 
-from app.persistence.values import RunStatus
-
-LIVE: Final = (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.INTERRUPTED)
-# The turn lock's predicate. A claim names it word for word, so that Postgres finds the index.
+# The turn lock's predicate.
 LIVE_SQL: Final = "status IN ('queued', 'running')"
 
 METADATA: Final = SQLModel.metadata

@@ -32,6 +32,9 @@ class Attempts:
     def __len__(self) -> int:
         return len(self._live)
 
+    def ids(self) -> Sequence[UUID]:
+        return [*self._live]
+
     def find(self, run_id: UUID) -> LiveRun | None:
         return self._live.get(run_id)
 

@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 
 class Store(RunStore, AttemptStore, Protocol):
-    async def renew_leases(self) -> None: ...
+    async def renew_leases(self, run_ids: Sequence[UUID]) -> None: ...
     async def take_lost(self, most: int) -> Sequence[TakenRun]: ...
     async def stops_requested(self) -> Sequence[UUID]: ...
 
@@ -76,7 +76,8 @@ async def _keep_leases(office: Office, store: Store, lease_seconds: float) -> No
     """Say regularly that this process lives, and go on with the runs of those that do not."""
     while True:
         try:
-            await store.renew_leases()
+            # Only what is really worked on: a run whose claim or end went wrong must expire, or its session would never be free.
+            await store.renew_leases(office.attempts.ids())
             for run_id in await store.stops_requested():
                 office.attempts.stop(run_id)
             for lost in await store.take_lost(_TAKEN_AT_ONCE):
