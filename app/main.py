@@ -7,7 +7,8 @@ from typing import Final
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import FileResponse
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import FileResponse, HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
 from app import VERSION
@@ -42,6 +43,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=_DESCRIPTION,
         lifespan=_lifespan(settings),
         max_body_size=settings.server.body_limit_bytes,
+        docs_url=None,
+        redoc_url=None,
     )
     add_error_handlers(app)
     app.add_middleware(RequestLog)
@@ -56,6 +59,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(health.router)
     app.mount("/static", StaticFiles(directory=_WEB), name="static")
     app.add_api_route("/", _page, include_in_schema=False)
+    app.add_api_route("/docs", _docs, include_in_schema=False)
     return app
 
 
@@ -84,3 +88,15 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
 
 async def _page() -> FileResponse:
     return FileResponse(_WEB / "index.html", headers=_PAGE_HEADERS)
+
+
+async def _docs() -> HTMLResponse:
+    """Swagger's page from our own files: FastAPI's would fetch them from elsewhere."""
+    folder = "/static/vendor/swagger-ui"
+    return get_swagger_ui_html(
+        openapi_url="/openapi.json",
+        title="Milepost API",
+        swagger_js_url=f"{folder}/swagger-ui-bundle.js",
+        swagger_css_url=f"{folder}/swagger-ui.css",
+        swagger_favicon_url="/static/logo.svg",
+    )
