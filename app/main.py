@@ -15,7 +15,7 @@ from app import VERSION
 from app.api import health
 from app.api.deps import State
 from app.api.errors import add_error_handlers
-from app.api.middleware import RequestLog
+from app.api.middleware import BodyLimit, RequestLog
 from app.api.v1.router import router as v1
 from app.observability.logging import set_up_logging
 from app.settings import Settings, load_settings
@@ -42,11 +42,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=VERSION,
         description=_DESCRIPTION,
         lifespan=_lifespan(settings),
-        max_body_size=settings.server.body_limit_bytes,
         docs_url=None,
         redoc_url=None,
     )
     add_error_handlers(app)
+    app.add_middleware(BodyLimit, limit_bytes=settings.server.body_limit_bytes)
     app.add_middleware(RequestLog)
     app.add_middleware(
         CORSMiddleware,

@@ -94,8 +94,9 @@ async def provider(_stub: ProviderStub) -> AsyncIterator[ProviderStub]:
 
 
 @pytest.fixture
-def variables_of_test(database_url: str, _stub: ProviderStub, tmp_path: Path) -> dict[str, str]:
-    """The environment a server of this test has; a test may change it before it asks for the server."""
+def variables_of_test(database_url: str, _stub: ProviderStub, tmp_path: Path, request: pytest.FixtureRequest) -> dict[str, str]:
+    """The environment a server of this test has; `@pytest.mark.variables(NAME="value")` changes it."""
+    marked = request.node.get_closest_marker("variables")
     return {
         "APP_ENV": "test",
         "DATABASE_URL": database_url,
@@ -109,6 +110,7 @@ def variables_of_test(database_url: str, _stub: ProviderStub, tmp_path: Path) ->
         "LLM_IDLE_SECONDS": "2",
         "TOOL_TIMEOUT_SECONDS": "2",
         "WEB_SEARCH_SECONDS": "1",
+        **(marked.kwargs if marked else {}),
     }
 
 

@@ -41,22 +41,28 @@ class Visitor:
         assert answer.status_code == httpx.codes.CREATED, answer.text
         return str(answer.json()["id"])
 
-    async def ask(self, session_id: str, message: str, **more: str) -> httpx.Response:
+    async def ask(self, session_id: str, message: str, **more: Any) -> httpx.Response:
         """Send a message and wait for the whole answer."""
         return await self.http.post(f"/sessions/{session_id}/chat", json={"message": message, **more})
 
-    async def stream(self, session_id: str, message: str, **more: str) -> list[Event]:
+    async def stream(self, session_id: str, message: str, **more: Any) -> list[Event]:
         """Send a message and read its events to the end."""
         async with self.streaming(session_id, message, **more) as events:
             return [event async for event in events]
 
     @asynccontextmanager
-    async def streaming(self, session_id: str, message: str, **more: str) -> AsyncIterator[AsyncIterator[Event]]:
+    async def streaming(self, session_id: str, message: str, **more: Any) -> AsyncIterator[AsyncIterator[Event]]:
         """Send a message and read its events as they come; leaving hangs up."""
         path = f"/sessions/{session_id}/chat/stream"
         async with self.http.stream("POST", path, json={"message": message, **more}) as answer:
             assert answer.status_code == httpx.codes.OK, (await answer.aread()).decode()
             yield events_of(answer)
+
+    async def read_on(self, run_id: str, after: int = 0) -> list[Event]:
+        """Read a run's events from a place to the end, as EventSource would after a lost connection."""
+        async with self.http.stream("GET", f"/runs/{run_id}/stream", headers={"Last-Event-ID": str(after)}) as answer:
+            assert answer.status_code == httpx.codes.OK, (await answer.aread()).decode()
+            return [event async for event in events_of(answer)]
 
     async def messages(self, session_id: str) -> list[dict[str, Any]]:
         answer = await self.http.get(f"/sessions/{session_id}/messages")
@@ -78,4 +84,12 @@ async def events_of(answer: httpx.Response) -> AsyncIterator[Event]:
 
 
 def text_of(events: list[Event]) -> str:
-    return "".join(event.data["content"] for event in events if event.type == "token")
+    """What a reader has in front of them at the end: `reset` throws away what came before it."""
+    begin = max((place for place, event in enumerate(events) if event.type == "reset"), default=-1) + 1
+    return "".join(event.data["content"] for event in events[begin:] if event.type == "token")
+
+
+def types_of(events: list[Event]) -> list[str]:
+    """The kinds of events in order, runs of tokens as one."""
+    types = [event.type for event in events]
+    return [kind for place, kind in enumerate(types) if kind != "token" or types[place - 1] != "token"]

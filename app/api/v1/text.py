@@ -1,15 +1,17 @@
 """Text that people send: checked, never changed."""
 
+import re
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
 
+_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 MAX_MESSAGE_LENGTH: Final = 32_000
 
 
 def _sound(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("must not contain a NUL character")
+    if _UNSTORABLE.search(text):
+        raise ValueError("must not contain NUL or half a surrogate pair")
     return text
 
 
