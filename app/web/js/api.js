@@ -34,8 +34,8 @@ export async function ask(method, path, options) {
 }
 
 /** As `ask`, with the response itself, whose body may be a stream. */
-export async function send(method, path, { json, form, signal } = {}) {
-  const headers = form ? {} : credentials();
+export async function send(method, path, { json, form, signal, headers: more } = {}) {
+  const headers = { ...(form ? {} : credentials()), ...more };
   if (json !== undefined) headers["Content-Type"] = "application/json";
   const body = form ? new URLSearchParams(form) : json && JSON.stringify(json);
   const response = await fetch(ROOT + path, { method, headers, body, signal }).catch(unreachable);

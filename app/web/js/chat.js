@@ -1,27 +1,65 @@
-/** One message out, its run's events back. */
+/** One message out, its run's events back, whatever happens to the connection in between. */
 
 import { Problem, send } from "./api.js";
 import { readFrames } from "./sse.js";
 
-/** Yield the run's events as {sequence, type, …data} up to and with `end`; throw a Problem if the stream breaks off before. */
-export async function* chat(sessionId, { message, model }, signal) {
-  const json = model ? { message, model } : { message };
-  const response = await send("POST", `sessions/${sessionId}/chat/stream`, { json, signal });
-  yield* readRun(response.body, signal);
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 8000;
+const PASSING_STATUSES = [0, 502, 503, 504];
+
+/**
+ * Send a message and yield its run's events {sequence, type, …data} up to and with `end`; throw a Problem if it is not taken.
+ * Sent again with the same `key`, it is answered once. `link` has a signal to leave by, and hears lost(true) and lost(false).
+ */
+export function chat(sessionId, { message, model, key }, link) {
+  const options = { json: model ? { message, model } : { message }, headers: { "Idempotency-Key": key }, signal: link.signal };
+  return follow(null, () => send("POST", `sessions/${sessionId}/chat/stream`, options), link);
 }
 
-async function* readRun(body, signal) {
-  try {
-    for await (const { id, type, data } of readFrames(body)) {
-      yield { ...JSON.parse(data), sequence: Number(id), type };
-      if (type === "end") return;
+/** Yield the events, from the first one on, of a run that somebody has started. */
+export function listen(runId, link) {
+  return follow(runId, null, link);
+}
+
+export function newKey() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+async function* follow(runId, begin, link) {
+  let last = 0;
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+    try {
+      const response = await (runId ? readOn(runId, last, link.signal) : begin());
+      runId = response.headers.get("X-Run-ID");
+      link.lost(false);
+      for await (const { id, type, data } of readFrames(response.body)) {
+        pause = FIRST_PAUSE_MS;
+        last = Number(id);
+        yield { ...JSON.parse(data), sequence: last, type };
+        if (type === "end") return;
+      }
+    } catch (error) {
+      if (link.signal.aborted || !runId || !isPassing(error)) throw error;
     }
-  } catch (error) {
-    throw signal.aborted ? error : brokenOff();
+    link.lost(true);
+    await rest(pause, link.signal);
   }
-  throw brokenOff();
 }
 
-function brokenOff() {
-  return new Problem({ code: "stream_broken", detail: "The connection broke off in the middle of the answer." });
+function readOn(runId, last, signal) {
+  return send("GET", `runs/${runId}/stream`, { headers: { "Last-Event-ID": String(last) }, signal });
+}
+
+/** Whether the connection may come back; a body that breaks off is a TypeError. */
+function isPassing(error) {
+  return error instanceof Problem ? PASSING_STATUSES.includes(error.status) : error instanceof TypeError;
+}
+
+/** Wait, unevenly so that many pages do not come back at once, or until the browser is online again. */
+function rest(milliseconds, signal) {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, milliseconds * (0.5 + Math.random() / 2));
+    addEventListener("online", resolve, { once: true, signal });
+    signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+  });
 }

@@ -29,7 +29,7 @@ export class Stage {
   }
 
   close() {
-    for (const conversation of this.#live) conversation.stop();
+    for (const conversation of this.#live) conversation.leave();
     this.current = null;
     $("transcript").replaceChildren();
   }
@@ -37,7 +37,7 @@ export class Stage {
   async #load(conversation) {
     conversation.root.classList.add("loading");
     try {
-      const [session] = await Promise.all([ask("GET", `sessions/${conversation.sessionId}`), conversation.load()]);
+      const [session] = await Promise.all([ask("GET", `sessions/${conversation.sessionId}`), conversation.open()]);
       if (this.current === conversation) this.#listener.found(session);
     } catch (problem) {
       conversation.root.append(errorCard(problem, problem.retryable ? () => this.open() : null));
