@@ -3,9 +3,11 @@
 from typing import Protocol
 from uuid import UUID
 
+from pydantic import validate_email
+
 from app.accounts.passwords import Passwords
 from app.accounts.tokens import AccessToken, Tokens
-from app.errors import InvalidCredentials, NotAuthenticated
+from app.errors import InvalidCredentials, InvalidInput, NotAuthenticated
 from app.persistence.values import User
 
 
@@ -28,7 +30,9 @@ class Users:
 
     async def log_in(self, email: str, password: str) -> AccessToken:
         """Raise InvalidCredentials, in the same time for an unknown email as for a wrong password."""
-        user, known_hash = await self._store.find(normalised(email)) or (None, None)
+        # No account has a NUL in its email, and Postgres would not even be asked.
+        found = await self._store.find(normalised(email)) if "\0" not in email else None
+        user, known_hash = found or (None, None)
         matches = await self._passwords.matches(password, known_hash)
         if user is None or not matches:
             raise InvalidCredentials
@@ -41,6 +45,16 @@ class Users:
             raise NotAuthenticated
         return user
 
+    async def _find(self, email: str) -> tuple[User, str] | None:
+        try:
+            return await self._store.find(normalised(email))
+        except InvalidInput:  # what is no address is nobody's
+            return None
+
 
 def normalised(email: str) -> str:
-    return email.strip().lower()
+    """One spelling of an address for its every case, Unicode form and alphabet of the domain; raise InvalidInput when it is none."""
+    try:
+        return validate_email(email)[1].lower()
+    except ValueError as error:
+        raise InvalidInput("This is no email address.") from error

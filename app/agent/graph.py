@@ -1,5 +1,8 @@
 """The agent as a picture: nodes and edges, no logic."""
 
+from collections.abc import Sequence
+
+from langchain_core.tools import BaseTool
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -9,15 +12,16 @@ from app.agent.nodes.recall import recall
 from app.agent.nodes.respond import respond
 from app.agent.nodes.tools import tools_node
 from app.agent.state import AgentContext, AgentState
+from app.agent.tools import TOOLS
 
 type Agent = CompiledStateGraph[AgentState, AgentContext, AgentState, AgentState]
 
 
-def build_agent(checkpointer: BaseCheckpointSaver[str]) -> Agent:
+def build_agent(checkpointer: BaseCheckpointSaver[str], tools: Sequence[BaseTool] = TOOLS) -> Agent:
     graph = StateGraph(AgentState, context_schema=AgentContext)
     graph.add_node("recall", recall)
     graph.add_node("respond", respond)
-    graph.add_node("tools", tools_node())
+    graph.add_node("tools", tools_node(tools))
     graph.add_edge(START, "recall")
     graph.add_edge("recall", "respond")
     graph.add_conditional_edges("respond", tools_condition)

@@ -1,8 +1,9 @@
 """Repairs to a conversation before a model reads it."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice, takewhile
 
-from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
 
 _UNKNOWN = "This call was cut off; whether it did anything is not known."
 
@@ -13,10 +14,14 @@ def with_every_call_answered(messages: Sequence[AnyMessage]) -> Iterator[AnyMess
     A stop, crash or error between a call and its result leaves such a call behind, and a provider refuses every later turn
     because of it (langgraph #6726).
     """
-    answered = {message.tool_call_id for message in messages if isinstance(message, ToolMessage)}
-    for message in messages:
+    for place, message in enumerate(messages):
         yield message
-        if isinstance(message, AIMessage):
-            for call in message.tool_calls:
-                if call["id"] not in answered:
-                    yield ToolMessage(_UNKNOWN, name=call["name"], tool_call_id=call["id"], status="error")
+        if isinstance(message, AIMessage) and message.tool_calls:
+            # Only what follows at once counts: some providers number their calls anew in each answer.
+            following = takewhile(lambda later: isinstance(later, ToolMessage), islice(messages, place + 1, None))
+            answered = {answer.tool_call_id for answer in following if isinstance(answer, ToolMessage)}
+            yield from (_cut_off(call) for call in message.tool_calls if call["id"] not in answered)
+
+
+def _cut_off(call: ToolCall) -> ToolMessage:
+    return ToolMessage(_UNKNOWN, name=call["name"], tool_call_id=call["id"], status="error")

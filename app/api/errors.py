@@ -124,4 +124,6 @@ def _fault(error: Mapping[str, Any]) -> dict[str, str]:
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for this class
-    return _answer(request, _FRAMEWORK_ERRORS.get(error.status_code, errors.InvalidInput)())
+    answer = _answer(request, _FRAMEWORK_ERRORS.get(error.status_code, errors.InvalidInput)())
+    answer.headers.update(error.headers or {})  # a 405's `Allow`
+    return answer

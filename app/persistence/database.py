@@ -30,6 +30,8 @@ _UNREACHABLE: Final = (
     socket.gaierror,
     ConnectionError,
 )
+# A schema of another time: migrations have not run yet, or those of a later version have.
+_STRANGE_SCHEMA: Final = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
 _EVERYDAY_CONNECTIONS: Final = 5
 _CONNECTION_LIFE_SECONDS: Final = 1800
 
@@ -42,11 +44,15 @@ class Database:
 
 @contextmanager
 def database_errors() -> Generator[None]:
-    """Raise DatabaseUnavailable when the database cannot be reached or goes away."""
+    """Raise DatabaseUnavailable when the database cannot be reached, goes away, or has not the schema this server needs."""
     try:
         yield
     except _UNREACHABLE as error:
         raise DatabaseUnavailable from error
+    except (*_STRANGE_SCHEMA, sqlalchemy.exc.ProgrammingError) as error:
+        if not isinstance(getattr(error, "orig", error), _STRANGE_SCHEMA):
+            raise
+        raise DatabaseUnavailable("The database's schema is not the one this server needs.") from error
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """The schema: our tables by Alembic, the checkpointer's by its own set-up, both under one advisory lock."""
 
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,8 @@ from app.persistence import tables
 from app.persistence.database import database_errors, sqlalchemy_url
 
 _FOLDER: Final = Path(__file__).parent / "migrations"
-_LOCK: Final = "SELECT pg_advisory_lock(hashtextextended('milepost.migrate', 0))"
+_TRY_LOCK: Final = "SELECT pg_try_advisory_lock(hashtextextended('milepost.migrate', 0))"
+_LOOK_SECONDS: Final = 0.1
 # Tables that others create and alter; Alembic must neither drop nor describe them.
 _FOREIGN_PREFIXES: Final = ("checkpoint", "procrastinate_")
 
@@ -95,9 +97,16 @@ def _locked(url: str) -> Generator[sa.Connection]:
     """A connection that holds the schema's lock until it closes."""
     engine = sa.create_engine(sqlalchemy_url(url), poolclass=sa.NullPool)
     with database_errors(), engine.connect() as connection:
-        connection.execute(sa.text(_LOCK))
-        connection.commit()
+        _take_turn(connection)
         yield connection
+
+
+def _take_turn(connection: sa.Connection) -> None:
+    # A statement that waited for the lock would hold a snapshot, and the checkpointer's concurrent indexes wait for every snapshot.
+    while not connection.scalar(sa.text(_TRY_LOCK)):
+        connection.commit()
+        time.sleep(_LOOK_SECONDS)
+    connection.commit()
 
 
 def _in_words(difference: tuple[Any, ...] | list[tuple[Any, ...]]) -> str:

@@ -7,10 +7,11 @@ from uuid import UUID
 
 import structlog
 
-from app.errors import AppError, DatabaseUnavailable, RunCancelled, ServerStopping
+from app.errors import AppError, DatabaseUnavailable, RunCancelled, RunLost, ServerStopping
 from app.persistence.values import EventBatch, FinishedRun, RunStatus
 from app.runs.events import Ended, Failed, RunEvent
 from app.runs.flush import Flusher
+from app.runs.log import RunLog
 from app.runs.walk import LiveRun, Means, walk
 
 log = structlog.get_logger()
@@ -27,7 +28,7 @@ class Attempts:
         self._store = store
         self._flusher = flusher
         self._live: dict[UUID, LiveRun] = {}
-        self._tasks: dict[UUID, asyncio.Task[None]] = {}
+        self._tasks: dict[LiveRun, asyncio.Task[None]] = {}
 
     def __len__(self) -> int:
         return len(self._live)
@@ -43,9 +44,11 @@ class Attempts:
 
     def begin(self, run: LiveRun, first_event: RunEvent) -> None:
         """Walk the run in a task of its own, whoever listens."""
+        # A process that was frozen may get a run back that it does not know it has lost.
+        self.stop(run.id, RunLost())
         self._live[run.id] = run
         run.log.append(first_event)
-        self._tasks[run.id] = asyncio.create_task(self._answer(run), name=f"run-{run.id}")
+        self._tasks[run] = asyncio.create_task(self._answer(run), name=f"run-{run.id}")
 
     def stop(self, run_id: UUID, reason: AppError | None = None) -> None:
         """Ask a run to end where it is; it keeps what it has said. Nothing happens to one that is not live here."""
@@ -53,6 +56,11 @@ class Attempts:
             run.stopped_for = reason or RunCancelled()
             # Not at once: a task that is cancelled before its first step never runs at all, not even its `finally`.
             asyncio.get_running_loop().call_soon(self._cancel, run)
+
+    def lose(self, run_log: RunLog) -> None:
+        """Stop the attempt that writes this log, for another has its run; that may be one of this process."""
+        if (run := self._live.get(run_log.run_id)) and run.log is run_log:
+            self.stop(run.id, RunLost())
 
     async def close(self) -> None:
         for run_id in [*self._live]:
@@ -62,7 +70,7 @@ class Attempts:
     def _cancel(self, run: LiveRun) -> None:
         # Once it writes its end, it is too late to stop: a cancelled write would leave the run without one.
         if run.walking:
-            self._tasks[run.id].cancel()
+            self._tasks[run].cancel()
 
     async def _answer(self, run: LiveRun) -> None:
         with structlog.contextvars.bound_contextvars(run_id=str(run.id), session_id=str(run.session_id)):
@@ -76,13 +84,19 @@ class Attempts:
             finally:
                 run.log.close()
                 run.ended.set()
-                del self._live[run.id], self._tasks[run.id]
+                del self._tasks[run]
+                if self._live.get(run.id) is run:
+                    del self._live[run.id]
 
     async def _hand_back(self, run: LiveRun) -> None:
         """Leave the run, at its last checkpoint, to the process that comes after this one."""
         await self._flusher.flush()
-        await self._store.release(run.id, run.log.attempt)
-        log.info("run_handed_back")
+        try:
+            await self._store.release(run.id, run.log.attempt)
+        except DatabaseUnavailable:
+            log.warning("run_not_handed_back")  # its lease runs out all the same
+        else:
+            log.info("run_handed_back")
 
     async def _end(self, run: LiveRun, error: AppError | None) -> None:
         """Write the answer with its last events, then show these: `end` promises that the transcript has it."""

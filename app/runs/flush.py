@@ -24,8 +24,8 @@ class EventStore(Protocol):
 
 
 class Flusher:
-    def __init__(self, store: EventStore, *, interval_seconds: float, lost: Callable[[UUID], None]) -> None:
-        """`lost` is called with a run that another process has taken over."""
+    def __init__(self, store: EventStore, *, interval_seconds: float, lost: Callable[[RunLog], None]) -> None:
+        """`lost` is called with the log of a run that another attempt has taken over."""
         self._store = store
         self._interval_seconds = interval_seconds
         self._lost = lost
@@ -79,4 +79,4 @@ class Flusher:
             if run_log.run_id in held:
                 run_log.written(batch)
             elif batch.entries:
-                self._lost(run_log.run_id)
+                self._lost(run_log)

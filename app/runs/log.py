@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import suppress
 from typing import Final
 from uuid import UUID
 
@@ -57,18 +58,19 @@ class RunLog:
         """Yield what follows the sequence number `after`, in batches; an empty batch for every silence of that length."""
         place = max(after - self._before, 0)
         while not self._closed or place < len(self._entries):
-            if place >= len(self._entries):
-                await self._wait(silence_seconds)
+            await self._wait(place, silence_seconds)
             batch = self._entries[place:]
             place += len(batch)
             if batch or not self._closed:
                 yield batch
 
-    async def _wait(self, seconds: float) -> None:
-        # Cleared just before the wait, with no await between: a wake-up meant for another tail is never lost.
-        self._news.clear()
-        alarm = asyncio.get_running_loop().call_later(seconds, self._news.set)
-        try:
-            await self._news.wait()
-        finally:
-            alarm.cancel()
+    async def _wait(self, place: int, seconds: float) -> None:
+        """Until there is something at the place, nothing will follow, or so much time has passed."""
+        if place < len(self._entries):
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while place >= len(self._entries) and not self._closed:
+                    # Cleared just before the wait, with no await between: a wake-up meant for another tail is never lost.
+                    self._news.clear()
+                    await self._news.wait()

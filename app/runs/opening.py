@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 
 from app.agent.graph import Agent
-from app.errors import DatabaseUnavailable, RunLost
+from app.errors import DatabaseUnavailable
 from app.llm.models import Models
 from app.persistence.values import TakenRun
 from app.runs.attempts import Attempts, AttemptStore
@@ -53,7 +53,11 @@ async def open_runs(
     means: Means, models: Models, agent_of: Callable[[UUID, int], Agent], store: Store, events: Events
 ) -> AsyncGenerator[Office]:
     """Leaving hands the live runs back, for the next process to go on with."""
-    flusher = Flusher(events, interval_seconds=means.runs.event_flush_ms / 1000, lost=lambda run_id: attempts.stop(run_id, RunLost()))
+    flusher = Flusher(
+        events,
+        interval_seconds=means.runs.event_flush_ms / 1000,
+        lost=lambda run_log: attempts.lose(run_log),  # noqa: PLW0108  # each needs the other
+    )
     attempts = Attempts(means, store, flusher)
     tails = Tails(attempts, events, bulletin := Bulletin())
     crew = Crew(attempts=attempts, tails=tails, flusher=flusher, models=models, settings=means.runs, agent_of=agent_of)

@@ -1,5 +1,6 @@
 """What the graph tells, as events; and the same once more as the transcript will keep it."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -46,12 +47,12 @@ class Story:
 
     def tool_called(self, call_id: str, name: str, args: Mapping[str, Any]) -> None:
         self._breaks = bool(self._text)
-        clean = _storable_values(args)
+        call_id, name, clean = storable(call_id), storable(name), _storable_values(args)
         self._calls[call_id] = {"id": call_id, "name": name, "args": clean, "content": "", "is_error": True}
         self._log.append(ToolCalled(id=call_id, name=name, args=clean))
 
     def tool_answered(self, call_id: str, name: str, content: str, *, is_error: bool) -> None:
-        content = storable(content)
+        call_id, name, content = storable(call_id), storable(name), storable(content)
         self._calls.setdefault(call_id, {"id": call_id, "name": name, "args": {}}).update(content=content, is_error=is_error)
         self._log.append(ToolAnswered(id=call_id, name=name, content=content, is_error=is_error))
 
@@ -94,5 +95,7 @@ def _storable_values(value: Any) -> Any:  # noqa: ANN401  # JSON of any shape
             return {storable(str(key)): _storable_values(inner) for key, inner in value.items()}
         case list() | tuple():
             return [_storable_values(inner) for inner in value]
+        case float() if not math.isfinite(value):
+            return None  # Python reads NaN and Infinity in JSON, which has neither
         case _:
             return value

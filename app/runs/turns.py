@@ -41,14 +41,16 @@ class Turns:
 
         Raise SessionNotFound, IdempotencyKeyReused, or SessionBusy with `active_run_id`.
         """
+        active = None
         for _ in range(_CLAIMS):
             if await self._store.claim(new):
                 return None
             if new.idempotency_key and (before := await self._store.sent_before(new.user_id, new.idempotency_key)):
                 return _same(before, new)
-            if active := await self._store.live_run(new.session_id):
+            if now_active := await self._store.live_run(new.session_id):
+                active = now_active
                 await self._make_way(active, on_busy)
-        raise SessionNotFound
+        raise _busy(active) if active else SessionNotFound
 
     async def _make_way(self, active: UUID, on_busy: OnBusy) -> None:
         if on_busy is OnBusy.INTERRUPT:
@@ -56,7 +58,11 @@ class Turns:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_STOP_SECONDS):
                     return await self._tails.until_end(active)
-        raise SessionBusy(active_run_id=str(active), retry_after=_RETRY_SECONDS)
+        raise _busy(active)
+
+
+def _busy(active: UUID) -> SessionBusy:
+    return SessionBusy(active_run_id=str(active), retry_after=_RETRY_SECONDS)
 
 
 def _same(before: Run, new: NewRun) -> Run:

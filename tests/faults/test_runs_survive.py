@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import httpx
@@ -33,6 +34,10 @@ async def _until(true: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
         while not true():  # noqa: ASYNC110  # another process makes it true
             await asyncio.sleep(0.05)
+
+
+def _is_attempt(database_url: str, number: int) -> bool:
+    return _rows(database_url, "SELECT attempt FROM run") == [{"attempt": number}]
 
 
 def _rows(database_url: str, statement: str) -> list[dict[str, Any]]:
@@ -142,7 +147,7 @@ async def test_a_run_that_kills_its_server_each_time_ends_as_failed(
     for number in (2, 3, 4):
         first.kill()
         await first.start()
-        await _until(lambda number=number: _rows(database_url, "SELECT attempt FROM run") == [{"attempt": number}])
+        await _until(partial(_is_attempt, database_url, number))
     events = await ada.read_on(run)
     assert [event.data["code"] for event in events if event.type == "error"] == ["attempts_exhausted"]
     assert events[-1].data["status"] == "failed"

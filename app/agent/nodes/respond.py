@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, SystemMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, SystemMessage, ToolCall
 from langchain_core.messages.ai import add_ai_message_chunks
 from langchain_core.messages.base import BaseMessage
 from langchain_core.messages.utils import message_chunk_to_message
@@ -47,4 +47,15 @@ def _whole(chunks: Sequence[AIMessageChunk]) -> AIMessage:
     answer: AnyMessage | BaseMessage = message_chunk_to_message(add_ai_message_chunks(chunks[0], *chunks[1:]))
     if not isinstance(answer, AIMessage):
         raise ModelBadAnswer
+    return _with_readable_calls(answer)
+
+
+def _with_readable_calls(answer: AIMessage) -> AIMessage:
+    """Take a call whose arguments are no object as one without arguments, as LangChain does with broken JSON.
+
+    So its tool tells the model what is missing. Left as invalid it would have no answer, and a provider refuses every later turn.
+    """
+    for call in answer.invalid_tool_calls:
+        answer.tool_calls.append(ToolCall(name=call["name"] or "", args={}, id=call["id"]))
+    answer.invalid_tool_calls = []
     return answer

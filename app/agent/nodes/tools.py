@@ -1,26 +1,25 @@
 """Run the tools the model asked for; whatever a tool does, the model gets an answer to its call."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
 import structlog
 from langchain_core.messages import ToolMessage
-from langchain_core.tools import ToolException
+from langchain_core.tools import BaseTool, ToolException
 from langgraph.prebuilt import ToolNode
 from langgraph.prebuilt.tool_node import ToolCallRequest, ToolInvocationError
 from langgraph.types import Command
 
 from app.agent.state import AgentContext
-from app.agent.tools import TOOLS
 
 type _Answer = ToolMessage | Command[Any]
 
 log = structlog.get_logger()
 
 
-def tools_node() -> ToolNode:
-    return ToolNode(TOOLS, handle_tool_errors=_in_words, awrap_tool_call=_bounded)
+def tools_node(tools: Sequence[BaseTool]) -> ToolNode:
+    return ToolNode(tools, handle_tool_errors=_in_words, awrap_tool_call=_bounded)
 
 
 def _in_words(error: Exception) -> str:

@@ -1,0 +1,33 @@
+"""What can be configured: one frozen section per part, read once from the environment and one file.
+
+The first of `.env.<environment>.local`, `.env.<environment>`, `.env.local` and `.env` that exists is read; the real environment
+wins over it. `.env.example` lists every variable, and a test keeps it so.
+"""
+
+from app.settings.loading import Settings, load_settings, variables
+from app.settings.sections import (
+    ROOT,
+    AccountSettings,
+    DatabaseSettings,
+    Environment,
+    LogSettings,
+    ModelSettings,
+    RunSettings,
+    ServerSettings,
+    ToolSettings,
+)
+
+__all__ = [
+    "ROOT",
+    "AccountSettings",
+    "DatabaseSettings",
+    "Environment",
+    "LogSettings",
+    "ModelSettings",
+    "RunSettings",
+    "ServerSettings",
+    "Settings",
+    "ToolSettings",
+    "load_settings",
+    "variables",
+]

@@ -1,0 +1,108 @@
+"""Signing up, logging in, and the tokens that say who one is."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import uuid4
+
+import httpx
+import jwt
+import pytest
+
+from app.accounts.secrets import development_secret
+from tests.conftest import Server
+from tests.visitor import PASSWORD, Visitor
+
+NEW: Final = {"email": "eve@example.com", "password": PASSWORD}
+
+
+async def test_registering_makes_an_account_that_is_logged_in(stranger: Visitor) -> None:
+    made = await stranger.http.post("/auth/register", json={**NEW, "email": "  Eve@Example.COM "})
+    assert made.status_code == httpx.codes.CREATED
+    assert made.json()["user"]["email"] == "eve@example.com"
+    token = made.json()["tokens"]["access_token"]
+    me = await stranger.http.get("/auth/me", headers={"Authorization": f"Bearer {token}"})
+    assert me.json() == made.json()["user"]
+    assert PASSWORD not in made.text
+
+
+async def test_an_email_is_registered_once_however_it_is_written(ada: Visitor) -> None:
+    again = await ada.http.post("/auth/register", json={**NEW, "email": "ADA@example.com"})
+    assert (again.status_code, again.json()["code"]) == (409, "email_taken")
+
+
+@pytest.mark.parametrize(
+    ("password", "words"),
+    [
+        ("Short-1", "8 to 128 characters"),
+        ("L0ng-" * 26, "8 to 128 characters"),
+        ("no-upper-1", "an upper-case letter"),
+        ("No-digit", "a digit"),
+        ("NoSpecial1", "a special character"),
+    ],
+)
+async def test_a_password_that_breaks_a_rule_is_told_which(password: str, words: str, stranger: Visitor) -> None:
+    refused = await stranger.http.post("/auth/register", json={**NEW, "password": password})
+    assert refused.status_code == httpx.codes.UNPROCESSABLE_ENTITY
+    assert refused.json()["errors"] == [{"field": "password", "message": f"must have {words}"}]
+    assert password not in refused.text
+
+
+@pytest.mark.parametrize("email", ["", "eve", "eve@", "eve@example", "e" * 400 + "@example.com", "eve\0@example.com", 7])
+async def test_what_is_no_email_is_refused(email: object, stranger: Visitor) -> None:
+    refused = await stranger.http.post("/auth/register", json={**NEW, "email": email})
+    assert [fault["field"] for fault in refused.json()["errors"]] == ["email"]
+
+
+async def test_logging_in_takes_the_oauth_form(ada: Visitor, stranger: Visitor) -> None:
+    tokens = (await stranger.http.post("/auth/login", data={"username": "Ada@example.com", "password": PASSWORD})).json()
+    assert tokens["token_type"] == "bearer"
+    assert datetime.fromisoformat(tokens["expires_at"]) > datetime.now(UTC)
+    me = await stranger.http.get("/auth/me", headers={"Authorization": f"Bearer {tokens['access_token']}"})
+    assert me.json() == (await ada.http.get("/auth/me")).json()
+
+
+async def test_nothing_tells_an_unknown_email_from_a_wrong_password(ada: Visitor, stranger: Visitor) -> None:
+    assert ada
+    answers = [
+        await stranger.http.post("/auth/login", data={"username": name, "password": password})
+        for name, password in [("ada@example.com", "Wrong-12"), ("nobody@example.com", PASSWORD), ("\0", PASSWORD)]
+    ]
+    told = [{name: value for name, value in answer.json().items() if name != "request_id"} for answer in answers]
+    assert told[0] == told[1] == told[2]
+    assert told[0]["code"] == "invalid_credentials"
+    assert {answer.headers["www-authenticate"] for answer in answers} == {"Bearer"}
+
+
+def _claims(**changes: Any) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    hour = timedelta(hours=1)
+    return {"iss": "milepost", "aud": "milepost", "sub": str(uuid4()), "jti": "1", "iat": now, "exp": now + hour, **changes}
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        _claims(),  # whole, but of a user who is not there
+        _claims(exp=datetime(2020, 1, 1, tzinfo=UTC)),
+        _claims(aud="elsewhere"),
+        _claims(iss="elsewhere"),
+        _claims(sub="not-an-id"),
+        {"sub": str(uuid4())},
+    ],
+)
+async def test_a_token_with_wrong_claims_is_refused(claims: dict[str, Any], stranger: Visitor, server: Server) -> None:
+    secret = development_secret(server.settings.database.data_dir).get_secret_value()
+    await _expect_refused(stranger, jwt.encode(claims, secret, algorithm="HS256"))
+
+
+@pytest.mark.parametrize(
+    "token", ["garbage", "a.b.c", "x" * 9000, jwt.encode(_claims(), None, algorithm="none"), jwt.encode(_claims(), "k" * 40)]
+)
+async def test_a_token_that_we_did_not_sign_is_refused(token: str, stranger: Visitor) -> None:
+    await _expect_refused(stranger, token)
+
+
+async def _expect_refused(stranger: Visitor, token: str) -> None:
+    refused = await stranger.http.get("/auth/me", headers={"Authorization": f"Bearer {token}"})
+    assert (refused.status_code, refused.json()["code"]) == (401, "not_authenticated")
+    assert refused.headers["www-authenticate"] == "Bearer"

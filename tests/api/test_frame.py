@@ -1,0 +1,105 @@
+"""What holds for every route: whose it is, how it refuses, and how it is documented."""
+
+import re
+from typing import Any, Final
+
+import httpx
+import psycopg
+import pytest
+
+from tests.conftest import Server
+from tests.stub.answers import Text
+from tests.stub.client import ProviderStub
+from tests.visitor import Visitor
+
+# Nobody needs to be logged in for these.
+OPEN: Final = {"/api/v1/auth/register", "/api/v1/auth/login", "/health", "/health/live", "/health/ready"}
+# And these are about oneself.
+OWN: Final = {"/api/v1/auth/me", "/api/v1/models", "/api/v1/sessions"}
+PROBLEM: Final = {"type", "title", "status", "code", "detail", "instance", "request_id"}
+
+
+async def _routes(server: Server) -> list[tuple[str, str, dict[str, Any]]]:
+    async with httpx.AsyncClient() as client:
+        document = (await client.get(f"{server.url}/openapi.json")).json()
+    return [(method, path, route) for path, methods in document["paths"].items() for method, route in methods.items()]
+
+
+async def test_every_route_is_closed_to_strangers_and_to_other_users(
+    server: Server, ada: Visitor, bob: Visitor, stranger: Visitor, provider: ProviderStub
+) -> None:
+    await provider.script(Text("Only for Ada."))
+    session = await ada.open_session()
+    run = (await ada.ask(session, "Secret")).json()["run_id"]
+    bodies = {"patch": {"name": "Mine now"}, "post": {"message": "Let me in"}}
+    walked = 0
+    for method, path, _ in await _routes(server):
+        if path in OPEN:
+            continue
+        url = server.url + path.format(session_id=session, run_id=run)
+        assert "{" not in url, f"This test does not know what to put into {path}."
+        body = bodies.get(method)
+        assert (await stranger.http.request(method, url, json=body)).status_code == httpx.codes.UNAUTHORIZED, path
+        if path not in OWN:
+            assert (await bob.http.request(method, url, json=body)).status_code == httpx.codes.NOT_FOUND, path
+            walked += 1
+    assert walked >= 11
+    assert [message["content"] for message in await ada.messages(session)] == ["Secret", "Only for Ada."]
+
+
+async def test_every_error_an_operation_answers_is_a_problem_document(server: Server) -> None:
+    for method, path, route in await _routes(server):
+        if not path.startswith("/api/"):
+            continue
+        assert {"422", "500", "503"} <= route["responses"].keys(), (method, path)
+        assert path in OPEN or "401" in route["responses"], (method, path)
+        assert "{session_id}" not in path or "404" in route["responses"], (method, path)
+        for status, response in route["responses"].items():
+            if status >= "400":
+                examples = response["content"]["application/problem+json"]["examples"].values()
+                assert all(str(example["value"]["status"]) == status for example in examples)
+
+
+@pytest.mark.parametrize(("method", "path", "code"), [("GET", "/nowhere", "not_found"), ("PUT", "/sessions", "method_not_allowed")])
+async def test_the_frameworks_own_refusals_look_like_ours(method: str, path: str, code: str, ada: Visitor) -> None:
+    refused = await ada.http.request(method, path)
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert refused.json().keys() == PROBLEM
+    assert refused.json()["code"] == code
+
+
+@pytest.mark.parametrize(("given", "kept"), [("abc-1.2_3", True), ("x" * 65, False), ("a b", False), ("é", False)])
+async def test_a_sound_request_id_is_kept(given: str, kept: bool, stranger: Visitor) -> None:
+    answer = await stranger.http.get("/nowhere", headers=[(b"X-Request-ID", given.encode())])
+    assert (answer.headers["x-request-id"] == given) is kept
+    assert re.fullmatch(r"[\w.-]{1,64}", answer.headers["x-request-id"])
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+
+
+@pytest.mark.variables(ALLOWED_ORIGINS="https://chat.example.com")
+async def test_only_named_origins_may_call_from_a_browser(stranger: Visitor) -> None:
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+    ours = await stranger.http.options("/sessions", headers={"Origin": "https://chat.example.com", **asked})
+    other = await stranger.http.options("/sessions", headers={"Origin": "https://evil.example.com", **asked})
+    assert ours.headers["access-control-allow-origin"] == "https://chat.example.com"
+    assert "access-control-allow-origin" not in other.headers
+
+
+async def test_health_names_what_fails(server: Server, database_url: str) -> None:
+    async with httpx.AsyncClient(base_url=server.url) as client:
+        assert (await client.get("/health/ready")).json()["dependencies"] == {"database": {"status": "ok", "detail": None}}
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            connection.execute("UPDATE alembic_version SET version_num = 'older'")
+        drifted = await client.get("/health/ready")
+        assert drifted.status_code == httpx.codes.SERVICE_UNAVAILABLE
+        assert "older" in drifted.json()["dependencies"]["database"]["detail"]
+        assert (await client.get("/health/live")).json() == {"status": "ok"}
+
+
+async def test_the_page_and_the_docs_load_nothing_from_elsewhere(server: Server) -> None:
+    async with httpx.AsyncClient(base_url=server.url) as client:
+        page, docs = await client.get("/"), await client.get("/docs")
+        assert "default-src 'self'" in page.headers["content-security-policy"]
+        for address in re.findall(r"(?:src|href)=\"([^\"#]+)\"", page.text + docs.text):
+            assert address.startswith("/"), address
+            assert (await client.get(address)).status_code == httpx.codes.OK, address

@@ -1,0 +1,27 @@
+"""An open database of the test's own, with somebody in it."""
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from app.persistence.database import Database, open_database
+from app.persistence.sessions import SessionTable
+from app.persistence.users import UserTable
+from app.persistence.values import Session, User
+from app.settings import Settings
+
+
+@pytest_asyncio.fixture
+async def database(settings: Settings) -> AsyncIterator[Database]:
+    async with open_database(settings.database.url, settings.database) as database:
+        yield database
+
+
+@pytest_asyncio.fixture
+async def user(database: Database) -> User:
+    return await UserTable(database).add("ada@example.com", "not-a-hash")
+
+
+@pytest_asyncio.fixture
+async def session(database: Database, user: User) -> Session:
+    return await SessionTable(database).add(user.id, "")

@@ -1,0 +1,52 @@
+"""Whatever the database does to us becomes one error of ours; a bug stays what it is."""
+
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import psycopg
+import pytest
+import pytest_asyncio
+
+from app.errors import DatabaseUnavailable
+from app.persistence import migrate
+from app.persistence.database import Database, database_errors, open_database
+from app.persistence.runs import RunTable
+from app.persistence.sessions import SessionTable
+from app.persistence.values import User
+from app.settings import DatabaseSettings, Settings
+
+
+@pytest_asyncio.fixture
+async def unmigrated(settings: Settings) -> AsyncIterator[Database]:
+    migrate.down(settings.database.url, "base")
+    async with open_database(settings.database.url, settings.database) as database:
+        yield database
+
+
+async def test_a_schema_that_is_not_ours_yet_is_told_in_words(unmigrated: Database) -> None:
+    for question in (
+        RunTable(unmigrated.pool, owner=uuid4(), lease_seconds=1).renew_leases([]),
+        SessionTable(unmigrated).page(uuid4(), limit=1, before=None, search=""),
+    ):
+        with pytest.raises(DatabaseUnavailable, match="schema is not the one"):
+            await question
+
+
+async def test_a_connection_that_is_cut_is_told_and_the_next_query_has_another(database: Database, user: User) -> None:
+    with pytest.raises(DatabaseUnavailable), database_errors():
+        async with database.pool.connection() as connection:
+            await connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+    assert await SessionTable(database).page(user.id, limit=1, before=None, search="") == []
+
+
+async def test_a_pool_without_a_free_connection_is_told_after_its_patience(database_url: str) -> None:
+    settings = DatabaseSettings(DATABASE_POOL_SIZE=2, DATABASE_CONNECT_SECONDS=0.3)
+    async with open_database(database_url, settings) as database, database.pool.connection(), database.pool.connection():
+        with pytest.raises(DatabaseUnavailable):
+            await RunTable(database.pool, owner=uuid4(), lease_seconds=1).renew_leases([])
+
+
+async def test_a_mistake_in_our_sql_is_not_taken_for_an_absent_database(database: Database) -> None:
+    with pytest.raises(psycopg.errors.SyntaxError), database_errors():
+        async with database.pool.connection() as connection:
+            await connection.execute("SELEKT 1")

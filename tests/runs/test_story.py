@@ -1,0 +1,145 @@
+"""A story is told twice, as events and as the transcript, and both say the same."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import orjson
+import pytest
+from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
+
+from app.llm.catalog import ModelSpec, Prices
+from app.runs.log import RunLog
+from app.runs.stream import Story
+
+PRICED = ModelSpec(name="priced", prices=Prices(input=2, cached_input=0.5, output=10))
+
+
+class Told:
+    """A story, and what a reader of its log sees."""
+
+    def __init__(self, model: ModelSpec = PRICED) -> None:
+        self._log = RunLog(uuid4(), 1, lambda _: None)
+        self.story = Story(self._log, model)
+
+    def events(self) -> list[tuple[str, dict[str, Any]]]:
+        return [(entry.type, orjson.loads(entry.payload)) for entry in self._log.following(()).entries]
+
+    def text(self) -> str:
+        return "".join(data["content"] for kind, data in self.events() if kind == "token")
+
+
+def tokens(story: Story, *contents: str) -> None:
+    for content in contents:
+        story.token(content)
+
+
+def use(story: Story, call_id: str = "c", args: dict[str, Any] | None = None) -> None:
+    story.tool_called(call_id, "calculate", args or {})
+    story.tool_answered(call_id, "calculate", "84", is_error=False)
+
+
+def test_the_transcript_is_the_tokens_joined() -> None:
+    told = Told()
+    tokens(told.story, "The ", "train ", "", "leaves.")
+    assert told.story.transcript() == {"content": "The train leaves.", "reasoning": "", "tool_calls": []}
+    assert told.text() == "The train leaves."
+
+
+def test_text_after_a_tool_begins_a_new_paragraph() -> None:
+    told = Told()
+    tokens(told.story, "Let me see.")
+    use(told.story, "a")
+    use(told.story, "b")
+    tokens(told.story, "It is ", "84.")
+    assert told.story.transcript()["content"] == told.text() == "Let me see.\n\nIt is 84."
+
+
+def test_an_answer_that_begins_with_a_tool_begins_without_a_break() -> None:
+    told = Told()
+    use(told.story)
+    tokens(told.story, "84.")
+    assert told.text() == "84."
+
+
+def test_what_neither_postgres_nor_utf8_can_hold_is_replaced_everywhere() -> None:
+    told, bad, good = Told(), "a\0b\ud800c\udfff", "a\ufffdb\ufffdc\ufffd"
+    told.story.remembered([bad])
+    told.story.token(bad)
+    told.story.reasoning(bad)
+    told.story.tool_called(bad, bad, {bad: [bad, {"deep": (bad,)}]})
+    told.story.tool_answered(bad, bad, bad, is_error=True)
+    call = {"id": good, "name": good, "args": {good: [good, {"deep": [good]}]}}
+    assert told.story.transcript() == {"content": good, "reasoning": good, "tool_calls": [{**call, "content": good, "is_error": True}]}
+    assert told.events() == [
+        ("memory", {"memories": [good]}),
+        ("token", {"content": good, "done": False}),
+        ("reasoning", {"content": good}),
+        ("tool_call", call),
+        ("tool_result", {"id": good, "name": good, "content": good, "is_error": True}),
+    ]
+
+
+@pytest.mark.parametrize("number", [2**53 + 1, 2**64, -(2**70), 10**300])
+def test_a_number_of_any_size_in_a_tools_arguments_is_told_exactly(number: int) -> None:
+    told = Told()
+    told.story.tool_called("c", "calculate", {"n": number})
+    [entry] = told._log.following(()).entries
+    assert f'"n":{number}'.encode() in entry.payload.replace(b": ", b":")
+    assert told.story.transcript()["tool_calls"][0]["args"] == {"n": number}
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_a_number_that_json_does_not_have_is_told_as_none(number: float) -> None:
+    told = Told()
+    told.story.tool_called("c", "calculate", {"n": [number, 10**30]})
+    assert told.story.transcript()["tool_calls"][0]["args"] == {"n": [None, 10**30]}
+    assert b"NaN" not in told._log.following(()).entries[0].payload
+
+
+def test_a_call_without_an_answer_counts_as_failed() -> None:
+    told = Told()
+    told.story.tool_called("c", "calculate", {})
+    assert told.story.transcript()["tool_calls"] == [{"id": "c", "name": "calculate", "args": {}, "content": "", "is_error": True}]
+
+
+def used(input_tokens: int, output_tokens: int, cached: int = 0, reasoning: int = 0) -> UsageMetadata:
+    return UsageMetadata(
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        total_tokens=input_tokens + output_tokens,
+        input_token_details=InputTokenDetails(cache_read=cached),
+        output_token_details=OutputTokenDetails(reasoning=reasoning),
+    )
+
+
+def test_the_usage_is_the_sum_of_all_calls_at_the_models_prices() -> None:
+    told = Told()
+    told.story.used(used(1000, 100, cached=400, reasoning=30))
+    told.story.used(used(2000, 200))
+    usage = told.story.usage()
+    assert (usage.input_tokens, usage.output_tokens, usage.total_tokens) == (3000, 300, 3300)
+    assert (usage.cached_tokens, usage.reasoning_tokens) == (400, 30)
+    assert usage.cost_usd == pytest.approx((2600 * 2 + 400 * 0.5 + 300 * 10) / 1e6)
+    assert (usage.model, usage.from_cache) == ("priced", False)
+
+
+def test_a_price_that_is_not_known_is_not_made_up() -> None:
+    told = Told(ModelSpec(name="own"))
+    told.story.used(used(1, 1))
+    assert told.story.usage().cost_usd is None
+
+
+def test_a_provider_that_does_not_count_details_counts_none() -> None:
+    told = Told()
+    told.story.used({"input_tokens": 1, "output_tokens": 1, "total_tokens": 2, "input_token_details": {"cache_read": None}})  # type: ignore[typeddict-item]  # some do
+    usage = told.story.usage()
+    assert (usage.cached_tokens, usage.reasoning_tokens, usage.total_tokens) == (0, 0, 2)
+
+
+def test_what_was_said_so_far_can_be_asked_at_any_time() -> None:
+    steps: list[Callable[[Story], None]] = [lambda story: story.token("One."), use, lambda story: story.token("Two.")]
+    told = Told()
+    for step in steps:
+        step(told.story)
+        assert told.story.transcript()["content"] == told.text()

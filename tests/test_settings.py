@@ -1,0 +1,152 @@
+"""Settings: which file, who wins, and what is refused, in one line that names the variable."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from app.errors import SettingsInvalid
+from app.settings import ROOT, Environment, load_settings, variables
+
+SECRET: Final = "p7Qw9-canary-zL4mX2vB8nR5tY1kH6jD3sF0"
+EXAMPLE: Final = ROOT / ".env.example"
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [*(name for name, _, _ in variables()), *(name for name in os.environ if name.endswith("_API_KEY"))]:
+        monkeypatch.delenv(name, raising=False)
+
+
+def _faults(folder: Path) -> list[str]:
+    with pytest.raises(SettingsInvalid) as refused:
+        load_settings(folder)
+    return refused.value.detail.split("\n")
+
+
+def test_the_first_file_found_wins_and_only_it_is_read(tmp_path: Path) -> None:
+    names = (".env", ".env.local", ".env.development", ".env.development.local")
+    for port, name in enumerate(names, start=9001):
+        (tmp_path / name).write_text(f"PORT={port}\n")
+        assert load_settings(tmp_path).server.port == port
+    (tmp_path / ".env.development.local").write_text("HOST=0.0.0.0\n")
+    assert load_settings(tmp_path).server.port == 8000
+
+
+def test_the_real_environment_wins_over_all_but_an_empty_value_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("PORT=9001\nLOG_LEVEL=error\n")
+    monkeypatch.setenv("PORT", "9002")
+    monkeypatch.setenv("LOG_LEVEL", "")
+    settings = load_settings(tmp_path)
+    assert (settings.server.port, settings.logs.level) == (9002, "error")
+
+
+@pytest.mark.parametrize(("name", "environment"), [("dev", "development"), ("Stage", "staging"), ("PROD", "production"), ("test", "test")])
+def test_environments_have_short_names(name: str, environment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APP_ENV", name)
+    monkeypatch.setenv("JWT_SECRET_KEY", SECRET)
+    assert load_settings(tmp_path).environment == Environment(environment)
+
+
+def test_a_general_file_may_name_the_environment(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"APP_ENV=prod\nJWT_SECRET_KEY={SECRET}\n")
+    settings = load_settings(tmp_path)
+    assert (settings.environment, settings.logs.format, settings.server.debug) == (Environment.PRODUCTION, "json", False)
+
+
+def test_every_fault_is_named_and_no_value_is_shown(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("PORT=canary\nLOG_LEVEL=canary\nLEASE_SECONDS=-1\nPROT=canary\n")
+    faults = _faults(tmp_path)
+    assert sorted(fault.partition(":")[0] for fault in faults) == ["LEASE_SECONDS", "LOG_LEVEL", "PORT", "PROT"]
+    assert "canary" not in "".join(faults)
+
+
+def test_an_unknown_environment_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APP_ENV", "moon")
+    assert _faults(tmp_path) == ["APP_ENV: must be one of development, staging, production, test."]
+
+
+@pytest.mark.parametrize("secret", ["", "short", "your-secret-key-" * 3, "change-me-" * 4, "a" * 40])
+def test_production_refuses_a_weak_secret_and_says_which(secret: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APP_ENV", "production")
+    monkeypatch.setenv("JWT_SECRET_KEY", secret)
+    faults = _faults(tmp_path)
+    assert [fault.partition(":")[0] for fault in faults] == ["JWT_SECRET_KEY"]
+    assert not secret or secret not in faults[0]
+
+
+@pytest.mark.parametrize("name", ["DEBUG", "MIGRATE_ON_START"])
+def test_production_refuses_what_is_for_the_desk(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APP_ENV", "production")
+    monkeypatch.setenv("JWT_SECRET_KEY", SECRET)
+    monkeypatch.setenv(name, "true")
+    assert [fault.partition(":")[0] for fault in _faults(tmp_path)] == [name]
+
+
+def test_settings_are_frozen_and_show_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JWT_SECRET_KEY", SECRET)
+    monkeypatch.setenv("ELSEWHERE_API_KEY", SECRET)
+    settings = load_settings(tmp_path)
+    assert settings.model_keys["ELSEWHERE_API_KEY"].get_secret_value() == SECRET
+    assert SECRET not in repr(settings)
+    with pytest.raises(ValueError, match="frozen"):
+        settings.server.port = 1  # type: ignore[misc]  # that it cannot be set is the point
+
+
+def test_the_example_lists_every_variable_with_its_default_and_a_comment() -> None:
+    told = {name: (value, comment) for name, value, comment in _told()}
+    assert told.keys() == {name for name, _, _ in variables()}
+    for name, default, description in variables():
+        value, comment = told[name]
+        assert value == default, name
+        assert comment.startswith(description.removesuffix(")")), name
+
+
+def test_the_example_as_it_stands_changes_nothing(tmp_path: Path) -> None:
+    plain = load_settings(tmp_path)
+    (tmp_path / ".env").write_text(EXAMPLE.read_text())
+    assert load_settings(tmp_path) == plain
+
+
+def _told() -> Iterator[tuple[str, str, str]]:
+    comment = ""
+    for line in EXAMPLE.read_text().splitlines():
+        if found := re.fullmatch(r"#?([A-Z_]+)=(.*)", line):
+            yield found[1], found[2], comment
+        comment = line.removeprefix("# ")
+
+
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [
+        ({"PORT": "many"}, "PORT: "),
+        ({"APP_ENV": "production"}, "JWT_SECRET_KEY: "),
+        ({"APP_ENV": "production", "JWT_SECRET_KEY": SECRET}, "OPENAI_API_KEY: "),
+        ({"MODELS_FILE": "no-such-file.yaml"}, "MODELS_FILE: "),
+        ({"DEFAULT_LLM_MODEL": "gpt-5"}, "DEFAULT_LLM_MODEL: "),
+    ],
+)
+def test_a_server_that_cannot_start_says_why_in_one_line(values: dict[str, str], line: str, tmp_path: Path) -> None:
+    ended = _serve({**values, "DATA_DIR": str(tmp_path)})
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith(line)
+    assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("url", ["postgresql://me:canary@127.0.0.1:1/x", "postgresql://me:canary@[", "nonsense"])
+def test_a_database_that_is_not_there_is_one_line_without_its_password(url: str, tmp_path: Path) -> None:
+    ended = _serve({"DATABASE_URL": url, "DATA_DIR": str(tmp_path)})
+    assert ended.returncode == 1
+    assert ended.stderr.count("\n") == 1
+    assert "canary" not in ended.stderr + ended.stdout
+
+
+def _serve(values: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": os.environ["PATH"], "PORT": "0", **values}
+    command = [sys.executable, "-m", "app", "serve"]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603  # our own module
