@@ -98,6 +98,11 @@ class DatabaseUnavailable(Unavailable):
     title = "The database is not answering"
 
 
+class DatabaseRefused(AppError):
+    code = "database_refused"
+    title = "The database refused what it was asked"
+
+
 class ServerBusy(Unavailable):
     code = "server_busy"
     title = "The server is working on as many runs as it may"
@@ -191,9 +196,9 @@ class MigrationFailed(AppError):
     title = "The database's schema could not be changed"
 
 
-def error_of(code: str, detail: str) -> AppError:
+def error_of(code: str, detail: str, **extra: str | float) -> AppError:
     """The error that has this code, as an event or a row tells of it."""
     kinds = [AppError]
     for kind in kinds:
         kinds += kind.__subclasses__()
-    return next((kind for kind in kinds if kind.code == code), AppError)(detail)
+    return next((kind for kind in kinds if kind.code == code), AppError)(detail, **extra)

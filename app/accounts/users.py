@@ -30,9 +30,7 @@ class Users:
 
     async def log_in(self, email: str, password: str) -> AccessToken:
         """Raise InvalidCredentials, in the same time for an unknown email as for a wrong password."""
-        # No account has a NUL in its email, and Postgres would not even be asked.
-        found = await self._store.find(normalised(email)) if "\0" not in email else None
-        user, known_hash = found or (None, None)
+        user, known_hash = await self._find(email) or (None, None)
         matches = await self._passwords.matches(password, known_hash)
         if user is None or not matches:
             raise InvalidCredentials

@@ -9,15 +9,18 @@ from typing import Final
 import psycopg
 import psycopg_pool
 import sqlalchemy.exc
+import structlog
 from psycopg.rows import DictRow, dict_row
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.errors import DatabaseUnavailable
+from app.errors import DatabaseRefused, DatabaseUnavailable
 from app.settings import DatabaseSettings
 
 type Pool = psycopg_pool.AsyncConnectionPool[psycopg.AsyncConnection[DictRow]]
 type Query = async_sessionmaker[AsyncSession]
+
+log = structlog.get_logger()
 
 _UNREACHABLE: Final = (
     psycopg.OperationalError,
@@ -44,15 +47,26 @@ class Database:
 
 @contextmanager
 def database_errors() -> Generator[None]:
-    """Raise DatabaseUnavailable when the database cannot be reached, goes away, or has not the schema this server needs."""
+    """Raise DatabaseUnavailable when the database cannot be reached, goes away, or has not the schema this server needs.
+
+    Whatever else it says no to is DatabaseRefused.
+    """
     try:
         yield
     except _UNREACHABLE as error:
         raise DatabaseUnavailable from error
     except (*_STRANGE_SCHEMA, sqlalchemy.exc.ProgrammingError) as error:
         if not isinstance(getattr(error, "orig", error), _STRANGE_SCHEMA):
-            raise
+            raise _refused(error) from error
         raise DatabaseUnavailable("The database's schema is not the one this server needs.") from error
+    except (psycopg.Error, sqlalchemy.exc.SQLAlchemyError) as error:
+        raise _refused(error) from error
+
+
+def _refused(error: Exception) -> DatabaseRefused:
+    # The kind only: the words quote the row.
+    log.error("database_refused", error=type(getattr(error, "orig", error)).__name__)
+    return DatabaseRefused()
 
 
 @asynccontextmanager

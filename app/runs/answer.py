@@ -32,7 +32,8 @@ class Answer:
             case "usage":
                 self.usage = data
             case "error":
-                self.error = error_of(data["code"], data["detail"])
+                wait = {"retry_after": seconds} if (seconds := data.get("retry_after")) is not None else {}
+                self.error = error_of(data["code"], data["detail"], **wait)
             case "end":
                 self.end = data
 

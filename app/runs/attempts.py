@@ -7,7 +7,7 @@ from uuid import UUID
 
 import structlog
 
-from app.errors import AppError, DatabaseUnavailable, RunCancelled, RunLost, ServerStopping
+from app.errors import AppError, RunCancelled, RunLost, ServerStopping
 from app.persistence.values import EventBatch, FinishedRun, RunStatus
 from app.runs.events import Ended, Failed, RunEvent
 from app.runs.flush import Flusher
@@ -57,10 +57,10 @@ class Attempts:
             # Not at once: a task that is cancelled before its first step never runs at all, not even its `finally`.
             asyncio.get_running_loop().call_soon(self._cancel, run)
 
-    def lose(self, run_log: RunLog) -> None:
-        """Stop the attempt that writes this log, for another has its run; that may be one of this process."""
+    def give_up(self, run_log: RunLog, reason: AppError) -> None:
+        """Stop the attempt that writes this log; another attempt that has its run may be one of this process."""
         if (run := self._live.get(run_log.run_id)) and run.log is run_log:
-            self.stop(run.id, RunLost())
+            self.stop(run.id, reason)
 
     async def close(self) -> None:
         for run_id in [*self._live]:
@@ -93,7 +93,7 @@ class Attempts:
         await self._flusher.flush()
         try:
             await self._store.release(run.id, run.log.attempt)
-        except DatabaseUnavailable:
+        except AppError:
             log.warning("run_not_handed_back")  # its lease runs out all the same
         else:
             log.info("run_handed_back")
@@ -103,9 +103,9 @@ class Attempts:
         batch = await self._flusher.hand_over(run.log, _last_events(run, error))
         try:
             held = await self._store.finish(_finished(run, error, batch))
-        except DatabaseUnavailable as unavailable:
+        except AppError as failure:
             # The readers here are told; the run's row is left to whoever finds its lease expired.
-            error, held = unavailable, True
+            error, held = failure, True
             batch = run.log.following(_last_events(run, error))
         if held:
             run.log.publish(batch)
@@ -114,8 +114,15 @@ class Attempts:
 
 def _last_events(run: LiveRun, error: AppError | None) -> Sequence[RunEvent]:
     status = _status(error)
-    failure = [Failed(code=error.code, detail=error.detail, retryable=error.retryable)] if error and status is RunStatus.FAILED else []
+    failure = [_failed(error)] if error and status is RunStatus.FAILED else []
     return [run.story.usage(), *failure, Ended(status=status, message_id=str(run.message_id))]
+
+
+def _failed(error: AppError) -> Failed:
+    seconds = error.extra.get("retry_after")
+    return Failed(
+        code=error.code, detail=error.detail, retryable=error.retryable, retry_after=seconds if isinstance(seconds, int) else None
+    )
 
 
 def _finished(run: LiveRun, error: AppError | None, batch: EventBatch) -> FinishedRun:

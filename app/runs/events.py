@@ -79,10 +79,13 @@ class Reset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
+    """`retry_after` is in seconds, None where nobody said how long to wait."""
+
     type: ClassVar[str] = "error"
     code: str
     detail: str
     retryable: bool
+    retry_after: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

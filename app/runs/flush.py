@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 
-from app.errors import DatabaseUnavailable
+from app.errors import AppError, DatabaseUnavailable, RunLost
 from app.persistence.values import EventBatch
 from app.runs.events import RunEvent
 from app.runs.log import RunLog
@@ -24,11 +24,11 @@ class EventStore(Protocol):
 
 
 class Flusher:
-    def __init__(self, store: EventStore, *, interval_seconds: float, lost: Callable[[RunLog], None]) -> None:
-        """`lost` is called with the log of a run that another attempt has taken over."""
+    def __init__(self, store: EventStore, *, interval_seconds: float, give_up: Callable[[RunLog, AppError], None]) -> None:
+        """`give_up` is called with a log that cannot be written, and why: another attempt has the run, or the database refuses it."""
         self._store = store
         self._interval_seconds = interval_seconds
-        self._lost = lost
+        self._give_up = give_up
         self._waiting: set[RunLog] = set()
         self._flying: set[RunLog] = set()
         self._news = asyncio.Event()
@@ -69,6 +69,9 @@ class Flusher:
                 log.warning("events_not_written", runs=len(self._flying))
                 self._waiting |= self._flying
                 self._news.set()
+            except AppError as error:
+                for run_log in self._flying:
+                    self._give_up(run_log, error)
             finally:
                 self._flying = set()
                 self._landed.set()
@@ -79,4 +82,4 @@ class Flusher:
             if run_log.run_id in held:
                 run_log.written(batch)
             elif batch.entries:
-                self._lost(run_log)
+                self._give_up(run_log, RunLost())

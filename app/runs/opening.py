@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 
 from app.agent.graph import Agent
-from app.errors import DatabaseUnavailable
+from app.errors import AppError
 from app.llm.models import Models
 from app.persistence.values import TakenRun
 from app.runs.attempts import Attempts, AttemptStore
@@ -56,7 +56,7 @@ async def open_runs(
     flusher = Flusher(
         events,
         interval_seconds=means.runs.event_flush_ms / 1000,
-        lost=lambda run_log: attempts.lose(run_log),  # noqa: PLW0108  # each needs the other
+        give_up=lambda run_log, reason: attempts.give_up(run_log, reason),  # noqa: PLW0108  # each needs the other
     )
     attempts = Attempts(means, store, flusher)
     tails = Tails(attempts, events, bulletin := Bulletin())
@@ -87,8 +87,8 @@ async def _keep_leases(office: Office, store: Store, lease_seconds: float) -> No
             for lost in await store.take_lost(_TAKEN_AT_ONCE):
                 log.warning("run_taken_over", run_id=str(lost.id), attempt=lost.attempt)
                 office.runs.resume(lost)
-        except DatabaseUnavailable:
-            log.warning("leases_not_renewed")
+        except AppError as error:
+            log.warning("leases_not_renewed", error=error.code)
         await asyncio.sleep(lease_seconds / _RENEWALS_PER_LEASE)
 
 
@@ -98,6 +98,6 @@ async def _forget_events(events: Events, older_than_seconds: float) -> None:
         try:
             if rows := await events.forget(older_than_seconds):
                 log.info("events_forgotten", rows=rows)
-        except DatabaseUnavailable:
-            log.warning("events_not_forgotten")
+        except AppError as error:
+            log.warning("events_not_forgotten", error=error.code)
         await asyncio.sleep(_RETENTION_PAUSE_SECONDS)

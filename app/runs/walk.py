@@ -81,7 +81,8 @@ async def _walk(run: LiveRun, means: Means) -> None:
         snapshot = await run.agent.aget_state(config)
         if told := _told(snapshot, run):
             _retell(told, run.story)
-            if not snapshot.next:
+            # Not `next`: it leaves out a step that was done but not checkpointed, and all that should follow it.
+            if not snapshot.tasks:
                 return
             state = None  # go on from the checkpoint
     await run.agent.ainvoke(state, config, context=context, durability="async")

@@ -24,7 +24,13 @@ QUESTION, AGAIN = HumanMessage("What is 1+1?"), HumanMessage("Well?")
 
 
 def test_a_whole_conversation_is_left_as_it_is() -> None:
-    messages: list[AnyMessage] = [QUESTION, asking("a", "b"), ToolMessage("2", tool_call_id="a"), ToolMessage("3", tool_call_id="b"), AIMessage("Two.")]
+    messages: list[AnyMessage] = [
+        QUESTION,
+        asking("a", "b"),
+        ToolMessage("2", tool_call_id="a"),
+        ToolMessage("3", tool_call_id="b"),
+        AIMessage("Two."),
+    ]
     assert [*with_every_call_answered(messages)] == messages
 
 
@@ -47,7 +53,15 @@ def test_only_the_calls_without_an_answer_get_one() -> None:
 
 
 def test_a_provider_that_numbers_its_calls_anew_each_turn_gets_an_answer_for_each() -> None:
-    messages: list[AnyMessage] = [QUESTION, asking("call_0"), ToolMessage("2", tool_call_id="call_0"), AIMessage("Two."), AGAIN, asking("call_0"), AGAIN]
+    messages: list[AnyMessage] = [
+        QUESTION,
+        asking("call_0"),
+        ToolMessage("2", tool_call_id="call_0"),
+        AIMessage("Two."),
+        AGAIN,
+        asking("call_0"),
+        AGAIN,
+    ]
     assert [entry for entry in told(messages) if entry[0] == "tool"] == [("tool", "call_0 success"), ("tool", "call_0 error")]
 
 

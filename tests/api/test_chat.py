@@ -222,10 +222,24 @@ async def test_what_postgres_cannot_hold_does_not_break_an_answer(ada: Visitor, 
     assert text_of(events) == "a\ufffdb\ufffdc" == (await ada.messages(session))[-1]["content"]
 
 
-async def test_a_database_that_breaks_is_a_problem_and_not_a_traceback(ada: Visitor, database_url: str) -> None:
+async def test_a_database_that_refuses_is_a_problem_and_not_a_traceback(ada: Visitor, database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute("ALTER TABLE message RENAME TO gone")
+        connection.execute("ALTER TABLE message ADD CONSTRAINT canary CHECK (length(content) > 1000) NOT VALID")
     refused = await ada.ask(await ada.open_session(), "Hello")
-    assert (refused.status_code, refused.json()["code"]) == (500, "internal_error")
+    assert (refused.status_code, refused.json()["code"]) == (500, "database_refused")
     assert refused.headers["x-request-id"] == refused.json()["request_id"]
-    assert "gone" not in refused.text
+    assert "canary" not in refused.text
+
+
+async def test_an_event_log_that_cannot_be_written_ends_the_run_and_not_the_server(
+    ada: Visitor, provider: ProviderStub, database_url: str
+) -> None:
+    await provider.script(Text("Word by word into nowhere.", seconds_between=0.3), Text("Written again."))
+    session = await ada.open_session()
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("ALTER TABLE run_event ADD CONSTRAINT canary CHECK (last_sequence < 0) NOT VALID")
+        events = await ada.stream(session, "Hello")
+        assert [event.data["code"] for event in events if event.type == "error"] == ["database_refused"]
+        assert events[-1].data["status"] == "failed"
+        connection.execute("ALTER TABLE run_event DROP CONSTRAINT canary")
+    assert text_of(await ada.stream(await ada.open_session(), "And now?")) == "Written again."

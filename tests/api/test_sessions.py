@@ -79,10 +79,11 @@ async def test_deleting_a_session_leaves_nothing_of_it(ada: Visitor, provider: P
 
 
 async def test_a_session_is_deleted_in_mid_answer(ada: Visitor, provider: ProviderStub, database_url: str) -> None:
-    await provider.script(Text("word after word", seconds_between=0.3))
+    await provider.script(Text("word after word " * 20, seconds_between=0.3))
     session = await ada.open_session()
     async with ada.streaming(session, "Tell me") as events:
-        await anext(events)
+        while (await anext(events)).type != "token":
+            pass
         assert (await ada.http.delete(f"/sessions/{session}")).status_code == httpx.codes.NO_CONTENT
     assert not any(_counts(database_url).values())
     await provider.wait_until_closed_early()

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 import pytest_asyncio
 
-from app.errors import DatabaseUnavailable
+from app.errors import DatabaseRefused, DatabaseUnavailable
 from app.persistence import migrate
 from app.persistence.database import Database, database_errors, open_database
 from app.persistence.runs import RunTable
@@ -47,6 +47,7 @@ async def test_a_pool_without_a_free_connection_is_told_after_its_patience(datab
 
 
 async def test_a_mistake_in_our_sql_is_not_taken_for_an_absent_database(database: Database) -> None:
-    with pytest.raises(psycopg.errors.SyntaxError), database_errors():
+    with pytest.raises(DatabaseRefused) as refused, database_errors():
         async with database.pool.connection() as connection:
             await connection.execute("SELEKT 1")
+    assert isinstance(refused.value.__cause__, psycopg.errors.SyntaxError)

@@ -95,7 +95,7 @@ async def test_an_error_of_the_model_is_told_by_its_code_and_what_was_said_is_ke
     async with scenery([*said, ModelUnavailable("The provider sleeps.")]) as scene:
         run = await scene.asks()
         events = await scene.reads(run)
-        assert events[-2] == ("error", {"code": "model_unavailable", "detail": "The provider sleeps.", "retryable": True})
+        assert events[-2] == ("error", {"code": "model_unavailable", "detail": "The provider sleeps.", "retryable": True, "retry_after": None})
         assert events[-1][1]["status"] == "failed"
         [end] = scene.store.finished
         assert (end.status, end.error_code, end.content) == (RunStatus.FAILED, "model_unavailable", "Half " if said else "")
@@ -105,7 +105,7 @@ async def test_a_bug_is_an_internal_error_and_its_words_reach_neither_readers_no
     with structlog.testing.capture_logs() as logged:
         async with scenery([RuntimeError(CANARY)]) as scene:
             events = await scene.reads(await scene.asks(f"My secret is {CANARY}"))
-    assert events[-2][1] == {"code": "internal_error", "detail": AppError().detail, "retryable": False}
+    assert events[-2][1] == {"code": "internal_error", "detail": AppError().detail, "retryable": False, "retry_after": None}
     [crash] = [line for line in logged if line["event"] == "run_crashed"]
     assert crash["error"] == "RuntimeError"
     assert any("astream" in frame for frame in crash["frames"])

@@ -13,6 +13,7 @@ from app.api.sse import MEDIA_TYPE, event_stream
 from app.api.v1.chat_schemas import STREAM_EXAMPLE, AnswerOut, AskIn, IdempotencyKey
 from app.errors import (
     DatabaseUnavailable,
+    EventsExpired,
     IdempotencyKeyReused,
     InvalidInput,
     ModelBadAnswer,
@@ -27,7 +28,16 @@ from app.errors import (
 from app.runs.answer import Answer, whole_answer
 from app.runs.service import Ask
 
-_before_the_first_byte = (SessionNotFound, SessionBusy, InvalidInput, UnknownModel, IdempotencyKeyReused, ServerBusy, DatabaseUnavailable)
+_before_the_first_byte = (
+    SessionNotFound,
+    SessionBusy,
+    InvalidInput,
+    UnknownModel,
+    IdempotencyKeyReused,
+    EventsExpired,
+    ServerBusy,
+    DatabaseUnavailable,
+)
 router = APIRouter(responses=problems(*_before_the_first_byte))
 
 

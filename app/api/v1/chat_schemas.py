@@ -29,12 +29,13 @@ data: {"status":"completed","message_id":"0198…","content":"","done":true}
 
 
 IdempotencyKey = Annotated[
-    SoundText, Field(min_length=1, max_length=200, description="Sent again with the same body, it means the same run", examples=["5f1c…"])
+    SoundText, Field(min_length=1, max_length=200, description="Sent again with the same body, it means the same run", examples=["5f1c2a90"])
 ]
 
 
 class AskIn(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    # One example of the whole, for Swagger would fill in a model that this server may not have.
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"message": "What time is it in Oslo?"}]})
 
     message: MessageText
     model: Annotated[SoundText, Field(max_length=200, description="One of `GET models`; none is the default", examples=["demo"])] | None = (

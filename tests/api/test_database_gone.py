@@ -1,0 +1,65 @@
+"""A database that goes away is told in our words, and is no reason to start the server anew."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from tests.conftest import Server
+from tests.stub.answers import Text
+from tests.stub.client import ProviderStub
+from tests.visitor import Visitor
+
+pytestmark = pytest.mark.variables(DATABASE_CONNECT_SECONDS="0.5")
+
+_THROW_OUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+
+
+@contextmanager
+def _gone(database_url: str) -> Iterator[None]:
+    """Throw everybody out of the database, and let nobody in."""
+    name = str(conninfo_to_dict(database_url)["dbname"])
+    admitting = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+    with psycopg.connect(database_url, dbname="postgres", autocommit=True) as connection:
+        connection.execute(admitting.format(sql.Identifier(name), sql.Literal(False)))
+        connection.execute(_THROW_OUT, (name,))
+        yield
+        connection.execute(admitting.format(sql.Identifier(name), sql.Literal(True)))
+
+
+async def test_without_a_database_every_answer_is_a_problem_until_it_is_back(ada: Visitor, server: Server, database_url: str) -> None:
+    session = await ada.open_session()
+    path = f"/sessions/{session}/chat"
+    with _gone(database_url):
+        refused = [
+            await ada.http.get("/auth/me"),
+            await ada.http.get("/sessions"),
+            await ada.http.post(path, json={"message": "Hello"}),
+            await ada.http.post(f"{path}/stream", json={"message": "Hello"}),
+            await ada.http.post("/auth/login", data={"username": "ada@example.com", "password": "x"}),
+        ]
+        async with httpx.AsyncClient(base_url=server.url) as prober:
+            live, ready = await prober.get("/health/live"), await prober.get("/health/ready")
+    assert {(answer.status_code, answer.json()["code"]) for answer in refused} == {(503, "database_unavailable")}
+    assert {answer.json()["detail"] for answer in refused} == {"The database is not answering."}
+    assert (live.status_code, ready.status_code) == (200, 503)
+    assert ready.json()["dependencies"]["database"] == {"status": "failing", "detail": "The database is not answering."}
+    assert (await ada.ask(session, "Hello")).status_code == httpx.codes.OK
+
+
+async def test_a_database_that_goes_in_mid_answer_ends_the_stream_with_an_error(
+    ada: Visitor, provider: ProviderStub, database_url: str
+) -> None:
+    await provider.script(Text("one two three", seconds_between=0.3))
+    session = await ada.open_session()
+    async with ada.streaming(session, "Count") as events:
+        assert [(await anext(events)).type for _ in range(2)] == ["start", "token"]
+        with _gone(database_url):
+            rest = [event async for event in events]
+    assert [event.data["code"] for event in rest if event.type == "error"] == ["database_unavailable"]
+    assert [event.data["status"] for event in rest if event.type == "end"] == ["failed"]
+    assert rest[-1].type == "end"

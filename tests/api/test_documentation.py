@@ -1,0 +1,72 @@
+"""The OpenAPI document says what is true."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest_asyncio
+
+from app.api.errors import Problem
+from tests.conftest import Server
+from tests.visitor import Visitor
+
+type Document = dict[str, Any]
+
+
+@pytest_asyncio.fixture
+async def document(server: Server) -> Document:
+    async with httpx.AsyncClient() as client:
+        document: Document = (await client.get(f"{server.url}/openapi.json")).json()
+    return document
+
+
+def _operations(document: Document) -> Iterator[tuple[str, str, Document]]:
+    return ((method, path, operation) for path, methods in document["paths"].items() for method, operation in methods.items())
+
+
+def _problems(operation: Document) -> Iterator[tuple[str, str, Document]]:
+    """Status, code and document of every error in an operation's examples."""
+    for status, response in operation["responses"].items():
+        media = response.get("content", {}).get("application/problem+json", {})
+        yield from ((status, code, example["value"]) for code, example in media.get("examples", {}).items())
+
+
+def _body(document: Document, operation: Document) -> Document | None:
+    """The body that the docs page offers, put together from the examples."""
+    content = operation.get("requestBody", {}).get("content", {})
+    if "application/json" not in content:
+        return None
+    schema = document["components"]["schemas"][content["application/json"]["schema"]["$ref"].rpartition("/")[2]]
+    whole: list[Document] = schema.get("examples", [])
+    return whole[0] if whole else {name: field["examples"][0] for name, field in schema["properties"].items()}
+
+
+async def test_every_error_is_documented_with_a_whole_problem_document(document: Document) -> None:
+    codes = set()
+    for _, _, operation in _operations(document):
+        for status, code, example in _problems(operation):
+            problem = Problem.model_validate(example)
+            assert (str(problem.status), problem.code, problem.type) == (status, code, f"urn:milepost:problem:{code}")
+            codes.add(code)
+    assert {"not_authenticated", "session_not_found", "session_busy", "model_timeout", "events_expired", "server_busy"} <= codes
+
+
+async def test_what_the_docs_page_offers_to_send_is_taken(document: Document, server: Server, ada: Visitor) -> None:
+    session = await ada.open_session()
+    sent = 0
+    for method, path, operation in _operations(document):
+        if (body := _body(document, operation)) is None:
+            continue
+        sent += 1
+        answer = await ada.http.request(method, server.url + path.format(session_id=session), json=body)
+        # The example's email is Ada's, who has registered.
+        assert answer.is_success or answer.json()["code"] == "email_taken", (path, answer.text)
+    assert sent >= 5
+
+
+async def test_the_docs_page_can_log_in(document: Document, server: Server) -> None:
+    scheme = document["components"]["securitySchemes"]["OAuth2PasswordBearer"]
+    token_url = scheme["flows"]["password"]["tokenUrl"]
+    async with httpx.AsyncClient(base_url=server.url) as client:
+        assert (await client.post(token_url, data={"username": "nobody@example.com", "password": "x"})).json()["code"] == "invalid_credentials"
+        assert "swagger-ui" in (await client.get("/docs")).text
