@@ -214,9 +214,17 @@ class EventsInMemory:
 
     runs: RunsInMemory
     entries: dict[UUID, list[Entry]] = field(default_factory=dict)
+    appending: asyncio.Event = field(default_factory=asyncio.Event)
+    under_way: int = 0  # how many writes have begun and not ended, be it that `appending` holds them up
+
+    def __post_init__(self) -> None:
+        self.appending.set()
 
     async def append(self, batches: Sequence[EventBatch]) -> set[UUID]:
+        self.under_way += 1
+        await self.appending.wait()
         await asyncio.sleep(0)
+        self.under_way -= 1
         if self.runs.down:
             raise DatabaseUnavailable
         held = [batch for batch in batches if self._is_held(batch)]

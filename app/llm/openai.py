@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from contextlib import asynccontextmanager, contextmanager
-from json import JSONDecodeError
 from typing import Any, Final
 
 import httpx2
@@ -29,7 +28,11 @@ _TRANSLATIONS: Final[tuple[tuple[type[Exception], type[ModelError]], ...]] = (
     (openai.APIStatusError, ModelRejected),
     (openai.OpenAIError, ModelBadAnswer),
     (httpx2.HTTPError, ModelBadAnswer),
-    (JSONDecodeError, ModelBadAnswer),
+    # What the SDK and LangChain trip over in a line that is no JSON, or JSON of another shape.
+    (ValueError, ModelBadAnswer),
+    (TypeError, ModelBadAnswer),
+    (LookupError, ModelBadAnswer),
+    (AttributeError, ModelBadAnswer),
 )
 _FOREIGN: Final = tuple(foreign for foreign, _ in _TRANSLATIONS)
 
@@ -45,6 +48,13 @@ class OpenAIModel(ChatOpenAI):
                 yield chunk
         if not finished:
             raise ModelBadAnswer("The model's answer broke off.")
+
+    def _convert_chunk_to_generation_chunk(self, chunk: dict[str, Any], *args: Any, **kwargs: Any) -> ChatGenerationChunk | None:  # noqa: ANN401
+        """Keep the `reasoning_content` that other servers send beside what OpenAI's does."""
+        converted = super()._convert_chunk_to_generation_chunk(chunk, *args, **kwargs)
+        if converted and (choices := chunk.get("choices")) and isinstance(thought := choices[0]["delta"].get("reasoning_content"), str):
+            converted.message.additional_kwargs["reasoning_content"] = thought
+        return converted
 
 
 @asynccontextmanager

@@ -52,17 +52,12 @@ def test_only_the_calls_without_an_answer_get_one() -> None:
     ]
 
 
-def test_a_provider_that_numbers_its_calls_anew_each_turn_gets_an_answer_for_each() -> None:
-    messages: list[AnyMessage] = [
-        QUESTION,
-        asking("call_0"),
-        ToolMessage("2", tool_call_id="call_0"),
-        AIMessage("Two."),
-        AGAIN,
-        asking("call_0"),
-        AGAIN,
-    ]
-    assert [entry for entry in told(messages) if entry[0] == "tool"] == [("tool", "call_0 success"), ("tool", "call_0 error")]
+@pytest.mark.parametrize("answered_first", [True, False])
+def test_a_provider_that_numbers_its_calls_anew_each_turn_gets_an_answer_for_each(*, answered_first: bool) -> None:
+    answer, nothing = [ToolMessage("2", tool_call_id="call_0")], list[ToolMessage]()
+    first, second = (answer, nothing) if answered_first else (nothing, answer)
+    told_of_tools = [entry for entry in told([QUESTION, asking("call_0"), *first, AGAIN, asking("call_0"), *second]) if entry[0] == "tool"]
+    assert told_of_tools == [("tool", f"call_0 {'success' if answer else 'error'}") for answer in (first, second)]
 
 
 def test_the_answer_that_was_made_up_says_that_nothing_is_known() -> None:

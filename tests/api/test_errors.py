@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import httpx
-import pytest
 
 from app.api.errors import Problem
 from tests.conftest import Server

@@ -13,7 +13,7 @@ from tests.visitor import Visitor, text_of
 async def _answered(visitor: Visitor, session: str) -> dict[str, Any]:
     """The session's last message, once it is the assistant's."""
     async with asyncio.timeout(10):
-        while (last := (await visitor.messages(session))[-1])["role"] != "assistant":
+        while (last := (await visitor.messages(session))[-1])["role"] != "assistant":  # noqa: ASYNC110  # the server makes it so
             await asyncio.sleep(0.05)
     return last
 

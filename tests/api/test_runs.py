@@ -9,7 +9,7 @@ import psycopg
 
 from tests.stub.answers import Text
 from tests.stub.client import ProviderStub
-from tests.visitor import Visitor, text_of
+from tests.visitor import Visitor
 
 KEY: Final = {"Idempotency-Key": "5f1c"}
 

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import replace
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from uuid_utils.compat import uuid7
 
@@ -145,6 +146,15 @@ async def test_a_run_whose_lease_has_expired_goes_to_one_of_those_who_look(datab
     [run] = taken
     assert (run.id, run.attempt, run.session_id, run.text) == (lost, 2, session.id, QUESTION[1])
     assert (run.user.id, run.user.email) == (user.id, user.email)
+
+
+async def test_a_run_that_somebody_is_taking_this_moment_is_left_to_them(
+    database: Database, database_url: str, user: User, session: Session
+) -> None:
+    lost = await expired(database, user, session)
+    async with await psycopg.AsyncConnection.connect(database_url) as other:
+        await other.execute("SELECT FROM run WHERE id = %s FOR UPDATE", [lost])
+        assert await asyncio.wait_for(process(database).take_lost(20), 5) == []
 
 
 async def test_a_process_whose_run_was_taken_can_neither_end_nor_keep_it(database: Database, user: User, session: Session) -> None:

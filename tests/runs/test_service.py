@@ -95,7 +95,10 @@ async def test_an_error_of_the_model_is_told_by_its_code_and_what_was_said_is_ke
     async with scenery([*said, ModelUnavailable("The provider sleeps.")]) as scene:
         run = await scene.asks()
         events = await scene.reads(run)
-        assert events[-2] == ("error", {"code": "model_unavailable", "detail": "The provider sleeps.", "retryable": True, "retry_after": None})
+        assert events[-2] == (
+            "error",
+            {"code": "model_unavailable", "detail": "The provider sleeps.", "retryable": True, "retry_after": None},
+        )
         assert events[-1][1]["status"] == "failed"
         [end] = scene.store.finished
         assert (end.status, end.error_code, end.content) == (RunStatus.FAILED, "model_unavailable", "Half " if said else "")
@@ -381,6 +384,33 @@ async def test_a_database_that_is_away_for_a_while_costs_no_event(scenery: Scene
         live = await scene.reads(run)
         assert text_of(live) == "One two three"
         assert await scene.reads(run) == live
+
+
+async def test_what_was_said_while_the_database_was_away_is_written_when_it_is_back(scenery: Scenery) -> None:
+    more = asyncio.Event()
+    async with scenery([more, *says("Half an ")[:1], asyncio.Event()]) as scene:
+        run = await scene.asks()
+        await until(lambda: run in scene.events.entries)
+        scene.store.down = True
+        more.set()
+        await until_said(scene, run, "Half ")
+        await asyncio.sleep(0.01)
+        scene.store.down = False
+        await until(lambda: b"Half" in scene.events.entries[run][-1].payload)
+
+
+async def test_a_run_that_ends_while_its_events_are_written_writes_each_once(scenery: Scenery) -> None:
+    async with scenery(says("One two three four five")) as scene:
+        scene.events.appending.clear()
+        run = await scene.asks()
+        await until(lambda: scene.events.under_way == 1)
+        live = scene.office.attempts.find(run)
+        assert live
+        await until(lambda: not live.walking)
+        scene.events.appending.set()
+        await scene.reads(run)
+        written = [entry.sequence for entry in await scene.events.read(run, 0)]
+        assert written == [*range(1, len(written) + 1)]
 
 
 async def test_leases_of_live_runs_are_renewed_and_a_wish_to_stop_is_heard(scenery: Scenery) -> None:

@@ -29,7 +29,8 @@ data: {"status":"completed","message_id":"0198…","content":"","done":true}
 
 
 IdempotencyKey = Annotated[
-    SoundText, Field(min_length=1, max_length=200, description="Sent again with the same body, it means the same run", examples=["5f1c2a90"])
+    SoundText,
+    Field(min_length=1, max_length=200, description="Sent again with the same body, it means the same run", examples=["5f1c2a90"]),
 ]
 
 
