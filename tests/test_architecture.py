@@ -60,7 +60,12 @@ def test_every_error_has_a_status_and_a_code_of_its_own() -> None:
     codes = [kind.code for kind in kinds]
     assert len(codes) == len(set(codes))
     # The abstract parents' statuses serve their children; whoever adds an error beside them must name one.
-    assert {kind.code for kind in kinds if status_of(kind) == 500} <= {"internal_error", "database_refused", "settings_invalid", "migration_failed"}
+    assert {kind.code for kind in kinds if status_of(kind) == 500} <= {
+        "internal_error",
+        "database_refused",
+        "settings_invalid",
+        "migration_failed",
+    }
     assert set(STATUSES) <= set(kinds)
 
 

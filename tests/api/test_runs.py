@@ -61,6 +61,16 @@ async def test_a_key_belongs_to_one_message_of_one_user(ada: Visitor, bob: Visit
     assert len(await provider.requests()) == 2
 
 
+async def test_a_key_of_somebody_elses_opens_no_way_to_their_answer(ada: Visitor, bob: Visitor, provider: ProviderStub) -> None:
+    await provider.script(Text("Only for Ada.", when="Hello"), Text("one two", ending="hang", after=1, when="Count"))
+    await ada.http.post(f"/sessions/{await ada.open_session()}/chat", json={"message": "Hello"}, headers=KEY)
+    session = await bob.open_session()
+    async with bob.streaming(session, "Count", on_disconnect="cancel") as events:
+        await _read_to_a_token(events)
+        refused = await bob.http.post(f"/sessions/{session}/chat", json={"message": "Hello"}, headers=KEY)
+    assert (refused.status_code, refused.json()["code"]) == (409, "session_busy")
+
+
 async def test_events_that_are_no_longer_kept_are_gone_and_not_an_empty_stream(ada: Visitor, database_url: str) -> None:
     path = f"/sessions/{await ada.open_session()}/chat"
     run_id = (await ada.http.post(path, json={"message": "Hello"}, headers=KEY)).json()["run_id"]
