@@ -1,5 +1,9 @@
 """The web server: routes, errors and middleware around the open parts."""
 
+import asyncio
+import multiprocessing
+import os
+import signal
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -66,7 +70,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[State]:
-        async with open_services(settings) as services:
+        async with _ending_with_the_reloader(), open_services(settings) as services:
             yield State(
                 users=services.users,
                 sessions=services.sessions,
@@ -84,6 +88,25 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
             )
 
     return lifespan
+
+
+@asynccontextmanager
+async def _ending_with_the_reloader() -> AsyncGenerator[None]:
+    """Stop when the process that reloads us is killed: it could not tell us, and the port and the database would stay taken."""
+    if (parent := multiprocessing.parent_process()) is None:
+        yield
+        return
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        loop.remove_reader(parent.sentinel)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    loop.add_reader(parent.sentinel, stop)
+    try:
+        yield
+    finally:
+        loop.remove_reader(parent.sentinel)
 
 
 async def _page() -> FileResponse:
