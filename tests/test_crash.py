@@ -171,3 +171,12 @@ async def test_ctrl_c_ends_a_reloading_server_with_all_it_started(
         await asyncio.to_thread(server.wait)
     assert eventually(lambda: all_gone(everybody) and nothing_runs(Path(variables["DATA_DIR"])), GONE_SECONDS)
     assert "Traceback" not in server.output()
+
+
+async def test_a_reloader_that_is_killed_takes_its_server_with_it(variables: dict[str, str], tmp_path: Path) -> None:
+    server = ServerProcess({**variables, "APP_ENV": "development"}, tmp_path / "server.log")
+    server._variables["DEBUG"] = "true"
+    async with server:
+        everybody = family(server)
+        server.kill()
+    assert eventually(lambda: all_gone(everybody) and nothing_runs(Path(variables["DATA_DIR"])), 10)
