@@ -128,7 +128,7 @@ async def test_a_server_that_is_told_to_stop_lets_a_live_answer_be_made_by_the_n
 
     await provider.script(Text("one two three four"))
     await process.start()
-    [run] = await provider.requests(containing="Count to four")
+    run, *_ = await provider.requests(containing="Count to four")  # the next may be asking already
     assert run.closed_early
     assert await until_answered(visitor, session, messages=2) == [
         ("user", "Count to four", "completed"),
