@@ -78,6 +78,7 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
             log_config=None,
             access_log=False,
             server_header=False,
+            lifespan="on",
             timeout_graceful_shutdown=math.ceil(settings.server.drain_seconds),
         )
     return 0

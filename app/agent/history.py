@@ -24,4 +24,4 @@ def with_every_call_answered(messages: Sequence[AnyMessage]) -> Iterator[AnyMess
 
 
 def _cut_off(call: ToolCall) -> ToolMessage:
-    return ToolMessage(_UNKNOWN, name=call["name"], tool_call_id=call["id"], status="error")
+    return ToolMessage(_UNKNOWN, name=call["name"], tool_call_id=call["id"] or "", status="error")

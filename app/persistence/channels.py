@@ -39,4 +39,7 @@ class Ear:
             await connection.execute(f"LISTEN {STOPS}")
             self._deaf()
             async for notice in connection.notifies():
-                self._heard(notice.channel, notice.payload)
+                try:
+                    self._heard(notice.channel, notice.payload)
+                except ValueError:
+                    log.warning("notice_not_understood", channel=notice.channel)

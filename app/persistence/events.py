@@ -20,6 +20,8 @@ WITH batch AS (
 ), written AS (
     INSERT INTO run_event (run_id, first_sequence, last_sequence, events, created_at)
     SELECT run_id, first_sequence, last_sequence, events, now() FROM held
+    -- Written before, if the reply to that was lost.
+    ON CONFLICT (run_id, first_sequence) DO UPDATE SET last_sequence = excluded.last_sequence, events = excluded.events
 ), numbered AS (
     SELECT run_id, row_number() OVER () / 200 AS notice FROM held
 )

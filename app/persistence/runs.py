@@ -56,6 +56,7 @@ WITH finished AS (
 ), logged AS (
     INSERT INTO run_event (run_id, first_sequence, last_sequence, events, created_at)
     SELECT id, %(first_sequence)s, %(last_sequence)s, %(lines)s, now() FROM finished
+    ON CONFLICT (run_id, first_sequence) DO UPDATE SET last_sequence = excluded.last_sequence, events = excluded.events
 )
 SELECT id, pg_notify('{EVENTS}', id::text) FROM finished
 """
@@ -74,9 +75,9 @@ WITH lost AS (
       FROM lost WHERE run.id = lost.id
     RETURNING run.*
 )
-SELECT taken.id, taken.session_id, taken.attempt, taken.model, taken.asked_id, taken.message_id, message.content AS text,
+SELECT taken.id, taken.session_id, taken.attempt, taken.model, taken.asked_id, taken.message_id, coalesce(message.content, '') AS text,
        taken.user_id, "user".email, "user".created_at AS user_created_at
-  FROM taken JOIN message ON message.id = taken.asked_id JOIN "user" ON "user".id = taken.user_id
+  FROM taken LEFT JOIN message ON message.id = taken.asked_id JOIN "user" ON "user".id = taken.user_id
 """
 
 _RELEASE: Final = f"""

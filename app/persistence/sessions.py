@@ -6,11 +6,12 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from psycopg.rows import class_row
+from sqlalchemy import ColumnElement, and_, func
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.persistence.database import Database, database_errors
-from app.persistence.tables import MessageRow, SessionRow
+from app.persistence.tables import LIVE_SQL, MessageRow, RunRow, SessionRow
 from app.persistence.values import Message, Role, RunStatus, Session
 
 _READ_SESSION: Final = "SELECT id, name, created_at, updated_at FROM session WHERE id = %(session_id)s AND user_id = %(user_id)s"
@@ -67,11 +68,19 @@ class SessionTable:
                 return [_message(row) for row in await query.exec(statement)][::-1]
 
     async def clear(self, session_id: UUID) -> None:
-        """Delete the transcript and the checkpoints, all or nothing; the session stays."""
+        """End what is live, and delete the transcript and the checkpoints, all or nothing; the session stays.
+
+        A process that is still answering finds that it no longer holds the run, and writes nothing.
+        """
         with database_errors():
             async with self._database.query.begin() as query:
+                await query.exec(update(RunRow).where(_is_live(session_id)).values(status=RunStatus.CANCELLED, finished_at=func.now()))
                 await _delete_checkpoints(query, session_id)
                 await query.exec(delete(MessageRow).where(col(MessageRow.session_id) == session_id))
+
+
+def _is_live(session_id: UUID) -> ColumnElement[bool]:
+    return and_(col(RunRow.session_id) == session_id, sa.text(LIVE_SQL))
 
 
 async def _delete_checkpoints(query: AsyncSession, session_id: UUID) -> None:

@@ -1,9 +1,11 @@
 """Open the runs of a process: the log's writer, the leases, and the ears for other processes."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from traceback import format_tb
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -24,6 +26,7 @@ _RENEWALS_PER_LEASE: Final = 3
 _TAKEN_AT_ONCE: Final = 20
 _SECONDS_PER_HOUR: Final = 3600
 _RETENTION_PAUSE_SECONDS: Final = 600
+_CRASH_PAUSE_SECONDS: Final = 1
 
 log = structlog.get_logger()
 
@@ -64,9 +67,9 @@ async def open_runs(
     office = Office(runs=Runs(crew, store), tails=tails, attempts=attempts, bulletin=bulletin)
     async with asyncio.TaskGroup() as tasks:
         chores = [
-            tasks.create_task(flusher.keep_flushing(), name="flusher"),
-            tasks.create_task(_forget_events(events, means.runs.event_hours * _SECONDS_PER_HOUR), name="retention"),
-            tasks.create_task(_keep_leases(office, store, means.runs.lease_seconds), name="leases"),
+            tasks.create_task(_kept_up(flusher.keep_flushing), name="flusher"),
+            tasks.create_task(_kept_up(partial(_forget_events, events, means.runs.event_hours * _SECONDS_PER_HOUR)), name="retention"),
+            tasks.create_task(_kept_up(partial(_keep_leases, office, store, means.runs.lease_seconds)), name="leases"),
         ]
         try:
             yield office
@@ -74,6 +77,16 @@ async def open_runs(
             await office.runs.close()
             for chore in chores:
                 chore.cancel()
+
+
+async def _kept_up(chore: Callable[[], Awaitable[None]]) -> None:
+    """Begin a chore again that a bug of ours has ended: without it the server would live on and do nothing."""
+    while True:
+        try:
+            await chore()
+        except Exception as error:  # noqa: BLE001  # the boundary of work that nobody asked for
+            log.error("chore_crashed", error=type(error).__name__, frames=format_tb(error.__traceback__)[-5:])  # noqa: TRY400
+            await asyncio.sleep(_CRASH_PAUSE_SECONDS)
 
 
 async def _keep_leases(office: Office, store: Store, lease_seconds: float) -> None:

@@ -27,7 +27,7 @@ class Story:
         self._usage: list[UsageMetadata] = []
         self._text: list[str] = []
         self._thoughts: list[str] = []
-        self._calls: dict[str, dict[str, Any]] = {}
+        self._calls: list[dict[str, Any]] = []
         self._breaks = False
 
     def remembered(self, memories: Sequence[str]) -> None:
@@ -48,12 +48,15 @@ class Story:
     def tool_called(self, call_id: str, name: str, args: Mapping[str, Any]) -> None:
         self._breaks = bool(self._text)
         call_id, name, clean = storable(call_id), storable(name), _storable_values(args)
-        self._calls[call_id] = {"id": call_id, "name": name, "args": clean, "content": "", "is_error": True}
+        self._calls.append({"id": call_id, "name": name, "args": clean, "content": "", "is_error": True})
         self._log.append(ToolCalled(id=call_id, name=name, args=clean))
 
     def tool_answered(self, call_id: str, name: str, content: str, *, is_error: bool) -> None:
         call_id, name, content = storable(call_id), storable(name), storable(content)
-        self._calls.setdefault(call_id, {"id": call_id, "name": name, "args": {}}).update(content=content, is_error=is_error)
+        # The latest of that id, for some providers number their calls anew in each answer.
+        call = next((call for call in reversed(self._calls) if call["id"] == call_id), None)
+        if call is not None:
+            call.update(content=content, is_error=is_error)
         self._log.append(ToolAnswered(id=call_id, name=name, content=content, is_error=is_error))
 
     def used(self, usage: UsageMetadata) -> None:
@@ -61,7 +64,7 @@ class Story:
 
     def transcript(self) -> dict[str, Any]:
         """The assistant's side so far: content, reasoning and tool_calls."""
-        return {"content": "".join(self._text), "reasoning": "".join(self._thoughts), "tool_calls": [*self._calls.values()]}
+        return {"content": "".join(self._text), "reasoning": "".join(self._thoughts), "tool_calls": self._calls}
 
     def usage(self) -> Used:
         """All calls of the run in one sum."""

@@ -100,6 +100,8 @@ def _retell(messages: list[object], story: Story) -> None:
     for message in messages:
         match message:
             case AIMessage():
+                if message.usage_metadata:
+                    story.used(message.usage_metadata)
                 if message.text:
                     story.token(message.text)
                 for call in message.tool_calls:

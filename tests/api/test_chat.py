@@ -1,8 +1,9 @@
 """A message in, a streamed answer out."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import Any, Final
 
 import httpx
 import psycopg
@@ -14,6 +15,7 @@ from tests.visitor import Visitor, text_of, types_of
 
 # In what the provider says when it fails; it must reach nobody.
 CANARY: Final = "canary-7461"
+DONE: Final = b"data: [DONE]\n\n"
 
 TROUBLES: Final[dict[str, tuple[Answer, str, int]]] = {
     "bad key": (HttpError(401, message=CANARY), "model_auth_failed", 502),
@@ -123,6 +125,19 @@ async def test_a_providers_trouble_is_a_problem_document(trouble: str, ada: Visi
     assert response.headers["content-type"] == "application/problem+json"
     assert response.json()["code"] == code
     assert CANARY not in response.text
+
+
+async def test_a_tool_call_without_an_id_is_answered_all_the_same(ada: Visitor, provider: ProviderStub) -> None:
+    call = {"index": 0, "function": {"name": "calculate", "arguments": '{"expression": "6*7"}'}}
+    await provider.script(Raw([_chunk({"role": "assistant", "tool_calls": [call]}), _chunk({}, "tool_calls"), DONE]), Text("It is 42."))
+    events = await ada.stream(await ada.open_session(), "What is 6*7?")
+    assert [event.data["content"] for event in events if event.type == "tool_result"] == ["42"]
+    assert text_of(events) == "It is 42."
+
+
+def _chunk(delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
+    document = {"id": "1", "choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}]}
+    return f"data: {json.dumps(document)}\n\n".encode()
 
 
 @pytest.mark.variables(HEARTBEAT_SECONDS="0.1")

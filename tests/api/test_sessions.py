@@ -89,6 +89,22 @@ async def test_a_session_is_deleted_in_mid_answer(ada: Visitor, provider: Provid
     await provider.wait_until_closed_early()
 
 
+async def test_a_session_that_is_cleared_after_its_server_died_takes_the_next_message(
+    ada: Visitor, provider: ProviderStub, database_url: str
+) -> None:
+    await provider.script(Text("Free again."))
+    session = await ada.open_session()
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO run (id, session_id, user_id, status, attempt, model, asked_id, message_id, body_hash, stop_requested, owner,"
+            " lease_expires_at, input_tokens, output_tokens, created_at) SELECT gen_random_uuid(), id, user_id, 'running', 1, 'stub',"
+            " gen_random_uuid(), gen_random_uuid(), '', false, gen_random_uuid(), now() + interval '1 hour', 0, 0, now() FROM session"
+        )
+    assert (await ada.ask(session, "Busy?")).json()["code"] == "session_busy"
+    assert (await ada.http.delete(f"/sessions/{session}/messages")).status_code == httpx.codes.NO_CONTENT
+    assert (await ada.ask(session, "And now?")).json()["message"]["content"] == "Free again."
+
+
 async def test_a_cleared_session_is_as_new(ada: Visitor, provider: ProviderStub) -> None:
     await provider.script(Text("I know."), Text("I know nothing."))
     session = await ada.open_session("Kept")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from uuid import uuid4
 
 from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, SystemMessage, ToolCall
 from langchain_core.messages.ai import add_ai_message_chunks
@@ -58,4 +59,6 @@ def _with_readable_calls(answer: AIMessage) -> AIMessage:
     for call in answer.invalid_tool_calls:
         answer.tool_calls.append(ToolCall(name=call["name"] or "", args={}, id=call["id"]))
     answer.invalid_tool_calls = []
+    for readable in answer.tool_calls:
+        readable["id"] = readable["id"] or f"call_{uuid4().hex}"  # without one, its result could not be told apart
     return answer
