@@ -1,7 +1,7 @@
-"""`python -m app`: serve, and migrate the database."""
+"""`python -m app`: serve, do background work, and migrate the database."""
 
 import argparse
-import math
+import asyncio
 import sys
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -16,6 +16,8 @@ from app.settings import ROOT, Settings, load_settings
 
 _FAILED: Final = 1
 _MISUSED: Final = 2
+# For requests that are being answered when the runs are drained already.
+_LAST_WORDS_SECONDS: Final = 5
 
 
 type _Command = Callable[[Settings, argparse.Namespace], int]
@@ -42,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m app", description="Milepost, a LangGraph agent server")
     commands = parser.add_subparsers(required=True, metavar="command")
     _add(commands, "serve", _serve, "run the server, as the environment's settings say")
+    _add(commands, "worker", _worker, "do background work: queued runs, names of sessions, what has expired, what is old")
     steps = _add(commands, "migrate", _migrate, "change or look at the database's schema").add_subparsers(dest="step", required=True)
     steps.add_parser("up", help="bring the schema to the newest revision, or to REVISION").add_argument(
         "revision", nargs="?", default="head"
@@ -79,8 +82,16 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
             access_log=False,
             server_header=False,
             lifespan="on",
-            timeout_graceful_shutdown=math.ceil(settings.server.drain_seconds),
+            timeout_graceful_shutdown=_LAST_WORDS_SECONDS,
         )
+    return 0
+
+
+def _worker(settings: Settings, _: argparse.Namespace) -> int:
+    # As for `migrate`, what others need not wait for.
+    from app.worker import run_worker  # noqa: PLC0415
+
+    asyncio.run(run_worker(settings))
     return 0
 
 

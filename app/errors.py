@@ -54,6 +54,31 @@ class SessionNotFound(NotFound):
     title = "There is no such session"
 
 
+class MessageNotFound(NotFound):
+    code = "message_not_found"
+    title = "There is no such message"
+
+
+class InterruptNotFound(NotFound):
+    code = "interrupt_not_found"
+    title = "There is no such open question"
+
+
+class InvalidAnswer(AppError):
+    code = "invalid_answer"
+    title = "The answer does not fit the question"
+
+
+class InterruptExpired(AppError):
+    code = "interrupt_expired"
+    title = "It is too late to answer this question"
+
+
+class BranchNotFound(NotFound):
+    code = "branch_not_found"
+    title = "There is no such branch"
+
+
 class EventsExpired(AppError):
     code = "events_expired"
     title = "The events of this run are no longer kept"

@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +23,8 @@ from app.api.middleware import BodyLimit, RequestLog
 from app.api.v1.router import router as v1
 from app.observability.logging import set_up_logging
 from app.settings import Settings, load_settings
-from app.wiring import open_services
+from app.stopping import draining
+from app.wiring import Services, open_services, working
 
 _WEB: Final = Path(__file__).parent / "web"
 # The page loads nothing from elsewhere and has no inline script or style.
@@ -70,15 +71,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[State]:
-        async with _ending_with_the_reloader(), open_services(settings) as services:
+        async with _ending_with_the_reloader(), open_services(settings) as services, _at_work(services, settings):
             yield State(
                 users=services.users,
                 sessions=services.sessions,
                 runs=services.runs,
+                questions=services.questions,
                 tails=services.tails,
                 models=services.models,
                 health=health.Health(
                     schema=services.schema,
+                    runs=services.runs,
                     patience_seconds=settings.database.connect_seconds,
                     environment=settings.environment,
                     version=VERSION,
@@ -88,6 +91,15 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
             )
 
     return lifespan
+
+
+@asynccontextmanager
+async def _at_work(services: Services, settings: Settings) -> AsyncGenerator[None]:
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(draining(services.runs, settings.server.drain_seconds))
+        if settings.worker.in_server:
+            await stack.enter_async_context(working(services, settings.worker))
+        yield
 
 
 @asynccontextmanager

@@ -1,13 +1,15 @@
 """Open every part in order, join them, and close them in reverse: the only module that knows them all."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
+from typing import Final
 from uuid import UUID
 
-import structlog
+from procrastinate import App
 from uuid_utils.compat import uuid7
 
 from app.accounts.passwords import Passwords
@@ -20,34 +22,46 @@ from app.agent.tools import TOOLS
 from app.llm.models import Models, open_models
 from app.persistence import migrate
 from app.persistence.address import database_url
-from app.persistence.channels import EVENTS, STOPS, Ear
+from app.persistence.branches import BranchTable
+from app.persistence.channels import EVENTS, STOPS, WORK, Ear
 from app.persistence.checkpointer import FencedSaver, PooledPostgresSaver
 from app.persistence.database import Pool, open_database
 from app.persistence.events import EventTable
 from app.persistence.health import DatabaseHealth
+from app.persistence.interrupts import InterruptTable
+from app.persistence.queue import Chore, Job, open_queue, work
 from app.persistence.runs import RunTable
 from app.persistence.sessions import SessionTable
+from app.persistence.tool_starts import ToolStarts
+from app.persistence.turns import TurnTable
 from app.persistence.users import UserTable
-from app.runs.opening import Office, open_runs
+from app.persistence.values import TakenRun
+from app.runs.chores import forget_events, name_session
+from app.runs.opening import Office, Rows, open_runs
+from app.runs.questions import Questions
 from app.runs.service import Runs
 from app.runs.sessions import Sessions
 from app.runs.tail import Tails
-from app.runs.walk import Means
-from app.settings import AccountSettings, DatabaseSettings, Settings
+from app.runs.walk import Bench, Means
+from app.settings import AccountSettings, DatabaseSettings, RunSettings, Settings, WorkerSettings
 
-log = structlog.get_logger()
+_SECONDS_PER_HOUR: Final = 3600
+_EVERY_TEN_SECONDS: Final = "* * * * * */10"
+_EVERY_TEN_MINUTES: Final = "*/10 * * * *"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """The open parts, joined; what `main`, evals and scripts work with."""
+    """The open parts, joined; what `main`, `cli`, evals and scripts work with."""
 
     users: Users
     sessions: Sessions
     runs: Runs
+    questions: Questions
     tails: Tails
     models: Models
     schema: DatabaseHealth
+    queue: App
 
 
 @asynccontextmanager
@@ -59,24 +73,76 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         if settings.database.migrate_on_start:
             await asyncio.to_thread(migrate.up, url)
         database = await stack.enter_async_context(open_database(url, settings.database))
-        means = Means(memory=NoMemory(), runs=settings.runs, tools=settings.tools)
-        store = RunTable(database.pool, owner=uuid7(), lease_seconds=settings.runs.lease_seconds)
-        agent_of = _fenced(build_agent(PooledPostgresSaver(database.pool)), database.pool)
-        office = await stack.enter_async_context(open_runs(means, models, agent_of, store, EventTable(database.pool)))
+        sessions = SessionTable(database)
+        events = EventTable(database.pool)
+        rows, interrupts = _rows(database.pool, events, settings.runs), InterruptTable(database.pool)
+        means = Means(memory=NoMemory(), names=sessions, runs=settings.runs, tools=settings.tools)
+        agent = build_agent(PooledPostgresSaver(database.pool))
+        bench_of = _bench_of(agent, database.pool, settings.runs.lease_seconds)
+        office = await stack.enter_async_context(open_runs(means, models, agent, bench_of, rows))
         await stack.enter_async_context(_listening(url, office))
+        questions = Questions(interrupts, rows.turns, office.runs, office.tails)
+        jobs = {"make_run": _by_id(office.runs.make), "name_session": _by_id(partial(name_session, sessions, models, settings.worker))}
+        queue = await stack.enter_async_context(open_queue(database.pool, jobs, _chores(settings.runs, questions, events)))
         yield Services(
             users=_users(settings.accounts, settings.database, UserTable(database)),
-            sessions=Sessions(SessionTable(database), office.runs),
+            sessions=Sessions(sessions, BranchTable(database.pool), office.runs),
             runs=office.runs,
+            questions=questions,
             tails=office.tails,
             models=models,
             schema=DatabaseHealth(database.pool),
+            queue=queue,
         )
 
 
-def _fenced(agent: Agent, pool: Pool) -> Callable[[UUID, int], Agent]:
-    """The agent for one attempt at a run: its checkpoints are written only while the attempt holds the run."""
-    return lambda run_id, attempt: agent.copy(update={"checkpointer": FencedSaver(pool, run_id, attempt)})
+@asynccontextmanager
+async def working(services: Services, settings: WorkerSettings) -> AsyncGenerator[None]:
+    """Do background work, as long as this is open."""
+    worker = asyncio.create_task(work(services.queue, concurrency=settings.concurrency), name="worker")
+    try:
+        yield
+    finally:
+        worker.cancel()
+        await asyncio.wait([worker])
+
+
+def _rows(pool: Pool, events: EventTable, settings: RunSettings) -> Rows:
+    owner = uuid7()
+    return Rows(
+        runs=RunTable(pool, owner=owner, lease_seconds=settings.lease_seconds),
+        turns=TurnTable(pool, owner=owner, lease_seconds=settings.lease_seconds),
+        past=BranchTable(pool),
+        events=events,
+    )
+
+
+def _bench_of(agent: Agent, pool: Pool, patience_seconds: float) -> Callable[[TakenRun], Bench]:
+    """What an attempt works with: its checkpoints are written only while it holds the run, and begin where the run does."""
+
+    def bench(run: TakenRun) -> Bench:
+        saver = FencedSaver(pool, run.id, run.attempt, run.checkpoint or run.from_checkpoint, patience_seconds)
+        return Bench(agent=agent.copy(update={"checkpointer": saver}), place=saver, starts=ToolStarts(pool, run.id, run.attempt))
+
+    return bench
+
+
+def _by_id(job: Callable[[UUID], Awaitable[None]]) -> Job:
+    """A job whose one argument is an id, under whatever name."""
+
+    async def do(**arguments: str) -> None:
+        (about,) = arguments.values()
+        await job(UUID(about))
+
+    return do
+
+
+def _chores(settings: RunSettings, questions: Questions, events: EventTable) -> list[Chore]:
+    kept_seconds = settings.event_hours * _SECONDS_PER_HOUR
+    return [
+        Chore(name="expire_questions", cron=_EVERY_TEN_SECONDS, do=questions.expire),
+        Chore(name="forget_events", cron=_EVERY_TEN_MINUTES, do=partial(forget_events, events, kept_seconds)),
+    ]
 
 
 @asynccontextmanager
@@ -88,6 +154,8 @@ async def _listening(url: str, office: Office) -> AsyncGenerator[None]:
             office.bulletin.tell(payload)
         elif channel == STOPS:
             office.attempts.stop(UUID(payload))
+        elif channel == WORK:
+            office.work.set()
 
     ear = asyncio.create_task(Ear(url, heard, office.bulletin.tell_all).listen(), name="ear")
     try:

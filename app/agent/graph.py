@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from langchain_core.tools import BaseTool
 from langgraph.checkpoint.base import BaseCheckpointSaver
-from langgraph.graph import START, StateGraph
+from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
-from langgraph.prebuilt import tools_condition
 
 from app.agent.nodes.recall import recall
 from app.agent.nodes.respond import respond
 from app.agent.nodes.tools import tools_node
+from app.agent.routes import to_tools
 from app.agent.state import AgentContext, AgentState
 from app.agent.tools import TOOLS
 
@@ -24,6 +24,6 @@ def build_agent(checkpointer: BaseCheckpointSaver[str], tools: Sequence[BaseTool
     graph.add_node("tools", tools_node(tools))
     graph.add_edge(START, "recall")
     graph.add_edge("recall", "respond")
-    graph.add_conditional_edges("respond", tools_condition)
+    graph.add_conditional_edges("respond", to_tools, ["tools", END])
     graph.add_edge("tools", "respond")
     return graph.compile(checkpointer=checkpointer, name="assistant")

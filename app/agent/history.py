@@ -4,6 +4,9 @@ from collections.abc import Iterator, Sequence
 from itertools import islice, takewhile
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
+from langgraph.types import PregelTask
+
+from app.agent.approval import WITHDRAWN, asked_call
 
 _UNKNOWN = "This call was cut off; whether it did anything is not known."
 
@@ -21,6 +24,17 @@ def with_every_call_answered(messages: Sequence[AnyMessage]) -> Iterator[AnyMess
             following = takewhile(lambda later: isinstance(later, ToolMessage), islice(messages, place + 1, None))
             answered = {answer.tool_call_id for answer in following if isinstance(answer, ToolMessage)}
             yield from (_cut_off(call) for call in message.tool_calls if call["id"] not in answered)
+
+
+def closing(tasks: Sequence[PregelTask]) -> list[AnyMessage]:
+    """The answers of tools whose run ended before they were heard, and for calls that waited for a person, that they were not made."""
+    answers: list[AnyMessage] = []
+    for task in tasks:
+        if isinstance(task.result, dict):
+            answers += task.result.get("messages", [])
+        for call in filter(None, (asked_call(question.value) for question in task.interrupts)):
+            answers.append(ToolMessage(WITHDRAWN, name=call["tool"], tool_call_id=call["call_id"], status="error"))
+    return answers
 
 
 def _cut_off(call: ToolCall) -> ToolMessage:

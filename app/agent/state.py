@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, TypedDict
+from uuid import UUID
 
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, AnyMessage
@@ -42,6 +43,18 @@ class Listener(Protocol):
     def used(self, usage: UsageMetadata) -> None: ...
 
 
+class CallStarts(Protocol):
+    """Knows which calls of tools that must not be repeated have been begun in this run."""
+
+    async def begin(self, task_id: str) -> bool:
+        """Write down that the call is about to be made; False when it may have been made before."""
+        ...
+
+
+class SessionNames(Protocol):
+    async def rename(self, session_id: UUID, name: str) -> None: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentContext:
     """The means of one run; a tool takes the user from here, never from the model's arguments."""
@@ -53,3 +66,5 @@ class AgentContext:
     memory: Memory
     listener: Listener
     tools: ToolSettings
+    starts: CallStarts
+    names: SessionNames

@@ -11,6 +11,7 @@ from app.api.health import Health
 from app.errors import NotAuthenticated
 from app.llm.models import Models
 from app.persistence.values import Session, User
+from app.runs.questions import Questions
 from app.runs.service import Runs
 from app.runs.sessions import Sessions
 from app.runs.tail import Tails
@@ -23,6 +24,7 @@ class State(TypedDict):
     users: Users
     sessions: Sessions
     runs: Runs
+    questions: Questions
     tails: Tails
     models: Models
     health: Health
@@ -43,6 +45,7 @@ def _from_state(name: str) -> Any:  # noqa: ANN401  # the alias that uses it giv
 UsersDep = Annotated[Users, _from_state("users")]
 SessionsDep = Annotated[Sessions, _from_state("sessions")]
 RunsDep = Annotated[Runs, _from_state("runs")]
+QuestionsDep = Annotated[Questions, _from_state("questions")]
 TailsDep = Annotated[Tails, _from_state("tails")]
 ModelsDep = Annotated[Models, _from_state("models")]
 ServerDep = Annotated[ServerSettings, _from_state("server")]

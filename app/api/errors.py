@@ -24,6 +24,8 @@ STATUSES: Final[Mapping[type[AppError], int]] = {
     errors.NotFound: 404,
     errors.MethodNotAllowed: 405,
     errors.EventsExpired: 410,
+    errors.InterruptExpired: 410,
+    errors.InvalidAnswer: 422,
     errors.EmailTaken: 409,
     errors.SessionBusy: 409,
     errors.IdempotencyKeyReused: 422,

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Protocol
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel
 
-from app.errors import DatabaseUnavailable
+from app.errors import DatabaseUnavailable, ServerStopping
 from app.settings import Environment
 
 router = APIRouter(tags=["health"])
@@ -19,11 +19,17 @@ class Schema(Protocol):
         ...
 
 
+class Work(Protocol):
+    @property
+    def is_stopping(self) -> bool: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
     """What the health routes ask and tell."""
 
     schema: Schema
+    runs: Work
     patience_seconds: float
     environment: Environment
     version: str
@@ -62,7 +68,7 @@ async def live() -> Alive:
 
 @router.get("/health/ready", responses={503: {"model": HealthReport, "description": "A dependency is failing, and which"}})
 async def ready(health: HealthDep, response: Response) -> HealthReport:
-    """The server may have traffic: the database answers and its schema is the one this code needs."""
+    """The server may have traffic: the database answers, its schema is the one this code needs, and the server is not stopping."""
     return await report(health, response)
 
 
@@ -70,6 +76,8 @@ async def ready(health: HealthDep, response: Response) -> HealthReport:
 async def report(health: HealthDep, response: Response) -> HealthReport:
     """How the server is, with each dependency by name."""
     dependencies = {"database": await _database(health)}
+    if health.runs.is_stopping:
+        dependencies["server"] = Dependency(status="failing", detail=ServerStopping().detail)
     well = all(dependency.status == "ok" for dependency in dependencies.values())
     response.status_code = 200 if well else 503
     return HealthReport(

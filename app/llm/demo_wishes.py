@@ -50,7 +50,9 @@ def _clauses(text: str) -> Iterator[str]:
 
 
 def _wishes_of_clause(clause: str) -> Iterator[ToolWish]:
-    if search := _SEARCH.fullmatch(clause):
+    if rename := _RENAME.fullmatch(clause):
+        yield ToolWish(tool="rename_session", args={"name": rename["name"].strip(" \"'“”")})
+    elif search := _SEARCH.fullmatch(clause):
         yield ToolWish(tool="web_search", args={"query": search["query"].strip(" \"'“”")})
     elif time := _TIME.fullmatch(clause):
         for place in re.split(r",? and (?:in )?", time["place"] or "UTC"):
@@ -77,6 +79,7 @@ _COURTESY_BEFORE: Final = _form(r"^(?:(?:hi|hey|hello|please|then|also|and|so|ok
 _COURTESY_AFTER: Final = _form(r"(?:[,\s]+(?:please|thanks|thank you))+$")
 
 _SEARCH: Final = _form(r"(?:search(?: the web| the internet| online)? for|search the web|look up|google) +(?P<query>.+)")
+_RENAME: Final = _form(r"(?:rename|call|name) (?:this|the|our) (?:conversation|session|chat)(?: to| into)? (?P<name>.+)")
 _NOW: Final = r"(?: (?:right now|now|today|at the moment))?"
 _TIME: Final = _form(
     rf"(?:what(?:'s| is)? )?(?:the )?(?:current |local )?(?:time|date|day)(?: and (?:time|date))?(?: is it| it is)?{_NOW}"

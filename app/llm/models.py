@@ -19,10 +19,11 @@ from app.settings import ModelSettings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """A model that can be asked, with its tools bound, and what the catalog says of it."""
+    """A model that can be asked, with its tools bound and `bare`, and what the catalog says of it; the demo model is never bare."""
 
     spec: ModelSpec
     chat: Runnable[LanguageModelInput, AIMessage]
+    bare: BaseChatModel | None = None
 
 
 class Models:
@@ -53,8 +54,15 @@ async def open_models(settings: ModelSettings, keys: Mapping[str, SecretStr], to
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(_open_client(spec, settings, keys)) for spec in choice.specs]
         # Bound here once: turning tools into a provider's schema costs a millisecond.
-        models = [Model(spec=spec, chat=client.bind_tools(tools)) for spec, client in zip(choice.specs, clients, strict=True)]
+        models = [
+            Model(spec=spec, chat=client.bind_tools(tools), bare=None if spec.provider == "demo" else client)
+            for spec, client in zip(choice.specs, clients, strict=True)
+        ]
         yield Models(models, choice)
+
+
+def _model(spec: ModelSpec, client: BaseChatModel, tools: Sequence[BaseTool]) -> Model:
+    return Model(spec=spec, chat=client.bind_tools(tools), bare=None if isinstance(client, DemoModel) else client)
 
 
 def _open_client(spec: ModelSpec, settings: ModelSettings, keys: Mapping[str, SecretStr]) -> AbstractAsyncContextManager[BaseChatModel]:

@@ -10,7 +10,7 @@ from structlog.typing import Processor
 from app.settings import LogSettings
 
 # Others' loggers that say at "info" what nobody asked.
-_CHATTY: Final = ("httpx", "httpx2", "httpcore", "openai", "alembic", "uvicorn.access", "watchfiles", "asyncio")
+_CHATTY: Final = ("httpx", "httpx2", "httpcore", "openai", "alembic", "uvicorn.access", "watchfiles", "asyncio", "procrastinate")
 
 
 def set_up_logging(settings: LogSettings) -> None:

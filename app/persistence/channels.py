@@ -7,8 +7,10 @@ from typing import Final
 import psycopg
 import structlog
 
+# A run has new events; somebody wants a run stopped; there is a run to begin or to go on with.
 EVENTS: Final = "milepost_events"
 STOPS: Final = "milepost_stops"
+WORK: Final = "milepost_work"
 
 _RETRY_SECONDS: Final = 1
 
@@ -35,8 +37,8 @@ class Ear:
 
     async def _listen_once(self) -> None:
         async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as connection:
-            await connection.execute(f"LISTEN {EVENTS}")
-            await connection.execute(f"LISTEN {STOPS}")
+            for channel in (EVENTS, STOPS, WORK):
+                await connection.execute(f"LISTEN {channel}")
             self._deaf()
             async for notice in connection.notifies():
                 try:

@@ -1,10 +1,10 @@
 """Connections: one psycopg pool for the hot paths and the checkpointer, one SQLAlchemy engine for everyday queries."""
 
 import socket
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 import psycopg_pool
@@ -73,6 +73,20 @@ def _refused(error: Exception) -> DatabaseRefused:
 async def open_database(url: str, settings: DatabaseSettings) -> AsyncGenerator[Database]:
     async with _open_pool(url, settings) as pool, _open_engine(url, settings) as engine:
         yield Database(pool=pool, query=async_sessionmaker(engine, class_=AsyncSession, expire_on_commit=False))
+
+
+async def fetch_all(pool: Pool, statement: str, values: Mapping[str, object]) -> list[dict[str, Any]]:
+    """The rows of one statement on a connection of its own; raise DatabaseUnavailable or DatabaseRefused."""
+    with database_errors():
+        async with pool.connection() as connection:
+            return await (await connection.execute(statement, values)).fetchall()
+
+
+async def execute(pool: Pool, statement: str, values: Mapping[str, object]) -> int:
+    """Return how many rows it was about; raise DatabaseUnavailable or DatabaseRefused."""
+    with database_errors():
+        async with pool.connection() as connection:
+            return (await connection.execute(statement, values)).rowcount
 
 
 def sqlalchemy_url(url: str) -> str:

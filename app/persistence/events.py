@@ -5,7 +5,7 @@ from typing import Final
 from uuid import UUID
 
 from app.persistence.channels import EVENTS
-from app.persistence.database import Pool, database_errors
+from app.persistence.database import Pool, execute, fetch_all
 from app.persistence.tables import LIVE_SQL
 from app.persistence.values import Entry, EventBatch
 
@@ -16,16 +16,19 @@ WITH batch AS (
     SELECT * FROM unnest(%(run_ids)s::uuid[], %(attempts)s::int[], %(firsts)s::bigint[], %(lasts)s::bigint[], %(events)s::text[])
         AS batch (run_id, attempt, first_sequence, last_sequence, events)
 ), held AS (
-    SELECT batch.* FROM batch JOIN run ON run.id = batch.run_id AND run.attempt = batch.attempt AND {LIVE_SQL} FOR SHARE OF run
+    SELECT batch.* FROM batch JOIN run ON run.id = batch.run_id AND run.attempt = batch.attempt AND {LIVE_SQL}
+     ORDER BY run.id FOR SHARE OF run
 ), written AS (
     INSERT INTO run_event (run_id, first_sequence, last_sequence, events, created_at)
     SELECT run_id, first_sequence, last_sequence, events, now() FROM held
     -- Written before, if the reply to that was lost.
     ON CONFLICT (run_id, first_sequence) DO UPDATE SET last_sequence = excluded.last_sequence, events = excluded.events
 ), numbered AS (
-    SELECT run_id, row_number() OVER () / 200 AS notice FROM held
+    SELECT run_id, attempt, row_number() OVER () / 200 AS notice FROM held
 )
-SELECT array_agg(run_id) AS run_ids, pg_notify('{EVENTS}', string_agg(run_id::text, ',')) FROM numbered GROUP BY notice
+SELECT array_agg(run_id) AS run_ids, array_agg(attempt) AS attempts,
+       CASE WHEN %(notify)s THEN pg_notify('{EVENTS}', string_agg(run_id::text, ',')) END
+  FROM numbered GROUP BY notice
 """
 
 _READ: Final = """
@@ -41,49 +44,40 @@ _ROWS_AT_ONCE: Final = 100
 
 
 class EventTable:
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, *, notify: bool = True) -> None:
+        """With `notify`, Postgres tells other processes of what is written."""
         self._pool = pool
+        self._notify = notify
 
-    async def append(self, batches: Sequence[EventBatch]) -> set[UUID]:
-        """Write them all at once; return the runs whose attempt still held them, for of others nothing is written."""
+    async def append(self, batches: Sequence[EventBatch]) -> set[tuple[UUID, int]]:
+        """Write them all at once; return the runs and attempts that still held, for of others nothing is written."""
         values = {
             "run_ids": [batch.run_id for batch in batches],
             "attempts": [batch.attempt for batch in batches],
             "firsts": [batch.entries[0].sequence for batch in batches],
             "lasts": [batch.entries[-1].sequence for batch in batches],
             "events": [as_lines(batch.entries) for batch in batches],
+            "notify": self._notify,
         }
-        with database_errors():
-            async with self._pool.connection() as connection:
-                rows = await (await connection.execute(_APPEND, values)).fetchall()
-        return {run_id for row in rows for run_id in row["run_ids"]}
+        rows = await fetch_all(self._pool, _APPEND, values)
+        return {held for row in rows for held in zip(row["run_ids"], row["attempts"], strict=True)}
 
     async def read(self, run_id: UUID, after: int) -> Sequence[Entry]:
         """Some of what follows the sequence number `after`, in order; empty when nothing does yet."""
-        values = {"run_id": run_id, "after": after, "rows": _ROWS_AT_ONCE}
-        with database_errors():
-            async with self._pool.connection() as connection:
-                rows = await (await connection.execute(_READ, values)).fetchall()
+        rows = await fetch_all(self._pool, _READ, {"run_id": run_id, "after": after, "rows": _ROWS_AT_ONCE})
         return [entry for row in rows for entry in _entries(row["first_sequence"], row["events"]) if entry.sequence > after]
 
     async def has_ended(self, run_id: UUID) -> bool:
         """Whether the run's log has all it will ever have; so for one that is gone."""
-        return not await self._is_there(_IS_LIVE, run_id)
+        return not await fetch_all(self._pool, _IS_LIVE, {"run_id": run_id})
 
     async def is_kept(self, run_id: UUID) -> bool:
         """Whether anything of the run's log is still there."""
-        return await self._is_there(_HAS_EVENTS, run_id)
+        return bool(await fetch_all(self._pool, _HAS_EVENTS, {"run_id": run_id}))
 
     async def forget(self, older_than_seconds: float) -> int:
         """Delete the events of ended runs from before that; return how many rows there were."""
-        with database_errors():
-            async with self._pool.connection() as connection:
-                return (await connection.execute(_FORGET, {"seconds": older_than_seconds})).rowcount
-
-    async def _is_there(self, question: str, run_id: UUID) -> bool:
-        with database_errors():
-            async with self._pool.connection() as connection:
-                return await (await connection.execute(question, {"run_id": run_id})).fetchone() is not None
+        return await execute(self._pool, _FORGET, {"seconds": older_than_seconds})
 
 
 def as_lines(entries: Sequence[Entry]) -> str:

@@ -1,4 +1,4 @@
-"""The schema: our tables by Alembic, the checkpointer's by its own set-up, both under one advisory lock."""
+"""The schema: our tables by Alembic, the checkpointer's and the queue's by what they bring themselves, all under one advisory lock."""
 
 import time
 from collections.abc import Callable, Generator
@@ -15,6 +15,8 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from langgraph.checkpoint.postgres import PostgresSaver
+from procrastinate.schema import SchemaManager
+from psycopg import sql
 from psycopg.rows import dict_row
 
 from app.errors import MigrationFailed
@@ -24,6 +26,8 @@ from app.persistence.database import database_errors, sqlalchemy_url
 _FOLDER: Final = Path(__file__).parent / "migrations"
 _TRY_LOCK: Final = "SELECT pg_try_advisory_lock(hashtextextended('milepost.migrate', 0))"
 _LOOK_SECONDS: Final = 0.1
+# Which of the queue's files were applied last stands in the comment of its table; no row when there is no such table yet.
+_QUEUE_VERSION: Final = "SELECT obj_description(oid, 'pg_class') FROM pg_class WHERE oid = to_regclass('procrastinate_jobs')"
 # Tables that others create and alter; Alembic must neither drop nor describe them.
 _FOREIGN_PREFIXES: Final = ("checkpoint", "procrastinate_")
 
@@ -33,17 +37,18 @@ def is_ours(name: str | None, kind: str, _parents: object) -> bool:
 
 
 def up(url: str, revision: str = "head") -> None:
-    """Bring the schema to `revision`, and the checkpointer's tables to its library's version.
+    """Bring the schema to `revision`, and the checkpointer's and the queue's tables to their libraries' versions.
 
     Safe to call from several processes at once: they take turns. Raise MigrationFailed or DatabaseUnavailable.
     """
     with _locked(url) as connection:
         _run(connection, lambda config: alembic.command.upgrade(config, revision))
         _set_up_checkpointer(url)
+        _set_up_queue(url)
 
 
 def down(url: str, revision: str = "-1") -> None:
-    """Go back to `revision`; the checkpointer's tables stay."""
+    """Go back to `revision`; the checkpointer's and the queue's tables stay."""
     with _locked(url) as connection:
         _run(connection, lambda config: alembic.command.downgrade(config, revision))
 
@@ -130,6 +135,20 @@ def _run(connection: sa.Connection, command: Callable[[Config], object]) -> None
     except (alembic.util.exc.CommandError, sa.exc.ProgrammingError) as error:
         raise MigrationFailed(f"The schema could not be changed ({type(error).__name__}).") from error
     connection.commit()
+
+
+def _set_up_queue(url: str) -> None:
+    """The queue has no migrations of its own to run, only files of statements to apply, each named by the version that needs it."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        at = connection.execute(_QUEUE_VERSION).fetchone()
+        statements = [] if at else [SchemaManager.get_schema()]
+        if at:
+            files = sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))
+            statements = [file.read_text() for file in files if file.name > str(at[0])]
+        newest = max(file.name for file in Path(SchemaManager.get_migrations_path()).glob("*.sql"))
+        for statement in statements:
+            connection.execute(statement.encode())
+        connection.execute(sql.SQL("COMMENT ON TABLE procrastinate_jobs IS {}").format(newest))
 
 
 def _set_up_checkpointer(url: str) -> None:

@@ -1,55 +1,32 @@
-"""Runs in plain SQL: one statement starts a run, one ends it, and each write carries the attempt that makes it."""
+"""Runs in plain SQL: how each is read, kept, stopped and ended; every write carries the attempt that makes it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any, Final
 from uuid import UUID
 
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from app.persistence.channels import EVENTS, STOPS
-from app.persistence.database import Pool, database_errors
+from app.persistence.channels import EVENTS, STOPS, WORK
+from app.persistence.database import Pool, database_errors, execute, fetch_all
 from app.persistence.events import as_lines
+from app.persistence.jobs import defer_sql, job_sql
 from app.persistence.tables import LIVE_SQL
-from app.persistence.values import FinishedRun, NewRun, Run, TakenRun, User
+from app.persistence.turns import RUN_COLUMNS
+from app.persistence.values import FinishedRun, Run, RunStatus, TakenRun, User, columns_of
 
-# The turn lock is the unique index over live runs, and a request sent twice meets the one over idempotency keys: a second claim
-# inserts nothing, and so writes no message either.
-_CLAIM: Final = """
-WITH claimed AS (
-    INSERT INTO run (id, session_id, user_id, status, attempt, model, asked_id, message_id, idempotency_key, body_hash, stop_requested,
-                     owner, lease_expires_at, input_tokens, output_tokens, created_at)
-    SELECT %(id)s, session.id, session.user_id, 'running', 1, %(model)s, %(asked_id)s, %(message_id)s, %(idempotency_key)s,
-           %(body_hash)s, false, %(owner)s, now() + make_interval(secs => %(lease_seconds)s), 0, 0, now()
-      FROM session WHERE session.id = %(session_id)s AND session.user_id = %(user_id)s
-    ON CONFLICT DO NOTHING
-    RETURNING id, session_id
-), said AS (
-    INSERT INTO message (id, session_id, run_id, role, content, reasoning, tool_calls, status, created_at)
-    SELECT %(asked_id)s, session_id, id, 'user', %(text)s, '', '[]', 'completed', now() FROM claimed
-), touched AS (
-    UPDATE session SET updated_at = now(), name = CASE WHEN name = '' THEN %(title)s ELSE name END
-      FROM claimed WHERE session.id = claimed.session_id
-)
-SELECT id FROM claimed
-"""
+_READ: Final = f"SELECT {RUN_COLUMNS} FROM run WHERE id = %(run_id)s AND user_id = %(user_id)s"
 
-_COLUMNS: Final = (
-    "id, session_id, user_id, status, attempt, model, asked_id, message_id, body_hash, error_code, input_tokens, output_tokens, "
-    "created_at, finished_at"
-)
-_READ: Final = f"SELECT {_COLUMNS} FROM run WHERE id = %(run_id)s AND user_id = %(user_id)s"
-_SENT_BEFORE: Final = f"SELECT {_COLUMNS} FROM run WHERE user_id = %(user_id)s AND idempotency_key = %(key)s"
-_LIVE_RUN: Final = f"SELECT id FROM run WHERE session_id = %(session_id)s AND {LIVE_SQL}"
-
-# The last events go with the end: a reader who sees `end` finds the answer in the transcript, and the log is whole.
+# The last events go with the end: a reader who sees `end` finds the answer in the transcript, and the log is whole. The turn passes
+# to who waits for it, and the session's name to a model, in the same statement, for a process may die after any.
 _FINISH: Final = f"""
 WITH finished AS (
-    UPDATE run SET status = %(status)s, error_code = %(error_code)s, finished_at = now(), lease_expires_at = NULL,
-           input_tokens = %(input_tokens)s, output_tokens = %(output_tokens)s
-     WHERE id = %(id)s AND attempt = %(attempt)s AND {LIVE_SQL}
-    RETURNING id, session_id
+    UPDATE run SET status = %(status)s, waiting = false, error_code = %(error_code)s, finished_at = now(), lease_expires_at = NULL,
+           input_tokens = %(input_tokens)s, output_tokens = %(output_tokens)s, reasoning_tokens = %(reasoning_tokens)s,
+           cached_tokens = %(cached_tokens)s, cost_usd = %(cost_usd)s, first_token_at = %(first_token_at)s,
+           checkpoint = coalesce(%(checkpoint)s, from_checkpoint)
+     WHERE id = %(id)s AND attempt = %(attempt)s AND status = ANY(%(from_statuses)s)
+    RETURNING id, session_id, checkpoint
 ), answered AS (
     INSERT INTO message (id, session_id, run_id, role, content, reasoning, tool_calls, status, created_at)
     SELECT %(message_id)s, session_id, id, 'assistant', %(content)s, %(reasoning)s, %(tool_calls)s, %(status)s, now() FROM finished
@@ -57,31 +34,80 @@ WITH finished AS (
     INSERT INTO run_event (run_id, first_sequence, last_sequence, events, created_at)
     SELECT id, %(first_sequence)s, %(last_sequence)s, %(lines)s, now() FROM finished
     ON CONFLICT (run_id, first_sequence) DO UPDATE SET last_sequence = excluded.last_sequence, events = excluded.events
+), asked AS (
+    INSERT INTO interrupt (session_id, id, run_id, value, answer_schema, outcome, created_at, expires_at)
+    SELECT finished.session_id, question.id, finished.id, question.value, question.schema, 'open', now(), %(expires_at)s
+      FROM finished, jsonb_to_recordset(%(questions)s) AS question (id text, value jsonb, schema jsonb)
+    ON CONFLICT (session_id, id) DO UPDATE SET run_id = excluded.run_id, expires_at = excluded.expires_at
+), promoted AS (
+    UPDATE run SET waiting = false, parent_id = finished.id, from_checkpoint = finished.checkpoint,
+           lease_expires_at = CASE WHEN run.background THEN NULL WHEN run.owner IS NULL THEN now()
+                                   ELSE now() + make_interval(secs => %(lease_seconds)s) END
+      FROM finished
+     WHERE run.id = (SELECT next.id FROM run AS next
+                      WHERE next.session_id = finished.session_id AND next.waiting AND next.status = 'queued' AND next.id <> finished.id
+                      ORDER BY next.id LIMIT 1)
+       AND EXISTS (SELECT FROM run AS before WHERE before.id = finished.id AND NOT before.waiting)
+    RETURNING run.id, run.session_id, run.background
+), unnamed AS (
+    SELECT session.id FROM session JOIN finished ON finished.session_id = session.id WHERE naming = 'words' AND %(status)s = 'completed'
+), touched AS (
+    UPDATE session SET naming = CASE WHEN EXISTS (SELECT FROM unnamed) THEN 'asked' ELSE naming END,
+           head_run_id = coalesce((SELECT id FROM promoted), head_run_id)
+      FROM finished WHERE session.id = finished.session_id AND (EXISTS (SELECT FROM unnamed) OR EXISTS (SELECT FROM promoted))
+), job AS (
+    SELECT {job_sql("make_run", "run_id", "id")} AS job FROM promoted WHERE background
+    UNION ALL SELECT {job_sql("name_session", "session_id", "id")} FROM unnamed
 )
-SELECT id, pg_notify('{EVENTS}', id::text) FROM finished
+SELECT id, pg_notify('{EVENTS}', id::text), (SELECT pg_notify('{WORK}', promoted.id::text) FROM promoted WHERE NOT background),
+       CASE WHEN EXISTS (SELECT FROM job) THEN {defer_sql("ARRAY(SELECT job FROM job)")} END
+  FROM finished
 """
+_HAS_ENDED_SO: Final = "SELECT FROM run WHERE id = %(id)s AND attempt = %(attempt)s AND status = %(status)s AND finished_at IS NOT NULL"
 
+# Locked in the order of their ids, as the event log does it: two statements over the same runs never wait for each other in a circle.
 _RENEW: Final = f"""
-UPDATE run SET lease_expires_at = now() + make_interval(secs => %(lease_seconds)s)
- WHERE id = ANY(%(run_ids)s) AND owner = %(owner)s AND {LIVE_SQL}
+WITH mine AS (
+    SELECT id FROM run WHERE id = ANY(%(run_ids)s) AND owner = %(owner)s AND {LIVE_SQL} ORDER BY id FOR UPDATE
+)
+UPDATE run SET lease_expires_at = now() + make_interval(secs => %(lease_seconds)s) FROM mine WHERE run.id = mine.id
 """
 
-# Each lost run goes to one of the processes that look at the same moment.
-_TAKE_LOST: Final = f"""
-WITH lost AS (
-    SELECT id FROM run WHERE {LIVE_SQL} AND lease_expires_at < now() ORDER BY id LIMIT %(most)s FOR UPDATE SKIP LOCKED
+# Each goes to one of the processes that look at the same moment. One that was never begun keeps its attempt; one that was handed
+# back has no owner, and so nobody has died in it. An own checkpoint says that an earlier attempt got so far.
+_TAKE: Final = """
+WITH free AS (
+    SELECT id, status, owner FROM run WHERE NOT waiting AND ({which}) ORDER BY id LIMIT %(most)s FOR UPDATE SKIP LOCKED
 ), taken AS (
-    UPDATE run SET attempt = attempt + 1, owner = %(owner)s, lease_expires_at = now() + make_interval(secs => %(lease_seconds)s)
-      FROM lost WHERE run.id = lost.id
+    UPDATE run SET status = 'running', owner = %(owner)s, lease_expires_at = now() + make_interval(secs => %(lease_seconds)s),
+           started_at = coalesce(run.started_at, now()),
+           attempt = attempt + CASE WHEN free.status = 'running' THEN 1 ELSE 0 END,
+           crashes = crashes + CASE WHEN free.status = 'running' AND free.owner IS NOT NULL THEN 1 ELSE 0 END
+      FROM free WHERE run.id = free.id
     RETURNING run.*
 )
-SELECT taken.id, taken.session_id, taken.attempt, taken.model, taken.asked_id, taken.message_id, coalesce(message.content, '') AS text,
-       taken.user_id, "user".email, "user".created_at AS user_created_at
-  FROM taken LEFT JOIN message ON message.id = taken.asked_id JOIN "user" ON "user".id = taken.user_id
+SELECT taken.id, taken.session_id, taken.attempt, taken.crashes, taken.model, taken.asked_id, taken.message_id, taken.from_checkpoint,
+       coalesce(message.content, '') AS text, taken.user_id, "user".email, "user".created_at AS user_created_at,
+       parent.status AS parent_status,
+       (SELECT jsonb_object_agg(interrupt.id, interrupt.answer) FROM interrupt WHERE interrupt.resumed_by = taken.id) AS answers,
+       (SELECT checkpoint_id FROM checkpoints WHERE taken.attempt > 1 AND thread_id = taken.session_id::text AND checkpoint_ns = ''
+           AND metadata ->> 'milepost_run' = taken.id::text ORDER BY checkpoint_id DESC LIMIT 1) AS checkpoint
+  FROM taken LEFT JOIN message ON message.id = taken.asked_id LEFT JOIN run AS parent ON parent.id = taken.parent_id
+       JOIN "user" ON "user".id = taken.user_id
 """
+_TAKE_FREE: Final = _TAKE.format(
+    which=f"({LIVE_SQL} AND lease_expires_at <= now() AND id <> ALL(%(ours)s)) OR (status = 'queued' AND owner = %(owner)s)"
+)
+_TAKE_QUEUED: Final = _TAKE.format(which="status = 'queued' AND id = %(run_id)s")
 
 _RELEASE: Final = f"""
-UPDATE run SET lease_expires_at = now() - interval '1 second' WHERE id = %(run_id)s AND attempt = %(attempt)s AND {LIVE_SQL}
+WITH released AS (
+    UPDATE run SET owner = NULL, lease_expires_at = now() WHERE id = %(run_id)s AND attempt = %(attempt)s AND {LIVE_SQL} RETURNING id
+)
+SELECT pg_notify('{WORK}', id::text) FROM released
+"""
+_RELEASE_QUEUED: Final = """
+UPDATE run SET owner = NULL, lease_expires_at = now() WHERE owner = %(owner)s AND status = 'queued' AND NOT background
 """
 
 _REQUEST_STOP: Final = f"""
@@ -89,6 +115,8 @@ WITH asked AS (UPDATE run SET stop_requested = true WHERE id = %(run_id)s AND {L
 SELECT pg_notify('{STOPS}', id::text) FROM asked
 """
 _STOPS_REQUESTED: Final = f"SELECT id FROM run WHERE owner = %(owner)s AND stop_requested AND {LIVE_SQL}"
+
+_LIVE: Final = (RunStatus.QUEUED, RunStatus.RUNNING)
 
 
 class RunTable:
@@ -98,72 +126,80 @@ class RunTable:
         self._pool = pool
         self._lease: Mapping[str, object] = {"owner": owner, "lease_seconds": lease_seconds}
 
-    async def claim(self, run: NewRun) -> bool:
-        """Take the session's turn and write the user's message.
-
-        False when another run has the turn, the idempotency key is taken, or the session is not the user's.
-        """
-        return bool(await self._rows(_CLAIM, asdict(run)))
-
     async def read(self, user_id: UUID, run_id: UUID) -> Run | None:
-        return await self._run(_READ, {"run_id": run_id, "user_id": user_id})
+        with database_errors():
+            async with self._pool.connection() as connection, connection.cursor(row_factory=class_row(Run)) as cursor:
+                await cursor.execute(_READ, {"run_id": run_id, "user_id": user_id})
+                return await cursor.fetchone()
 
-    async def sent_before(self, user_id: UUID, key: str) -> Run | None:
-        """The run that this user's idempotency key started."""
-        return await self._run(_SENT_BEFORE, {"user_id": user_id, "key": key})
+    async def finish(self, run: FinishedRun, from_statuses: Sequence[RunStatus] = _LIVE) -> bool:
+        """End the run, write the answer, and give the turn to who waits for it.
 
-    async def live_run(self, session_id: UUID) -> UUID | None:
-        rows = await self._rows(_LIVE_RUN, {"session_id": session_id})
-        return rows[0]["id"] if rows else None
-
-    async def finish(self, run: FinishedRun) -> bool:
-        """End the run and write the answer; False, and nothing written, when this attempt no longer holds it."""
-        columns = {name: value for name, value in asdict(run).items() if name != "events"} | {
+        False, and nothing written, when this attempt no longer holds the run or it is in none of these statuses.
+        """
+        values = columns_of(run) | {
+            "from_statuses": [*from_statuses],
             "tool_calls": Jsonb([*run.tool_calls]),
+            "questions": Jsonb([columns_of(question) for question in run.questions]),
             "first_sequence": run.events[0].sequence,
             "last_sequence": run.events[-1].sequence,
             "lines": as_lines(run.events),
         }
-        return bool(await self._rows(_FINISH, columns))
+        return bool(await fetch_all(self._pool, _FINISH, {**self._lease, **values}))
+
+    async def has_ended_so(self, run: FinishedRun) -> bool:
+        """Whether this end is written, be it that nobody heard of it."""
+        return bool(await fetch_all(self._pool, _HAS_ENDED_SO, {"id": run.id, "attempt": run.attempt, "status": run.status}))
 
     async def renew_leases(self, run_ids: Sequence[UUID]) -> None:
         """Keep these runs; one of ours that is not named is left to expire."""
-        await self._execute(_RENEW, {"run_ids": [*run_ids]})
+        await execute(self._pool, _RENEW, {**self._lease, "run_ids": [*run_ids]})
 
-    async def take_lost(self, most: int) -> Sequence[TakenRun]:
-        """Take over runs whose process has not been heard of for its lease: this process is their next attempt."""
-        return [_taken(row) for row in await self._rows(_TAKE_LOST, {"most": most})]
+    async def take(self, most: int, ours: Sequence[UUID]) -> Sequence[TakenRun]:
+        """Take runs whose process has not been heard of for its lease, and queued ones of ours whose turn it is.
+
+        Those in `ours` are being made here, whatever their leases say.
+        """
+        return await self._take(_TAKE_FREE, most=most, ours=[*ours])
+
+    async def take_queued(self, run_id: UUID) -> TakenRun | None:
+        """Take this run for a worker; None when it has been begun, or is not its turn."""
+        return next(iter(await self._take(_TAKE_QUEUED, most=1, run_id=run_id)), None)
 
     async def release(self, run_id: UUID, attempt: int) -> None:
-        """Let whoever looks next take the run over at once."""
-        await self._execute(_RELEASE, {"run_id": run_id, "attempt": attempt})
+        """Let whoever looks next take the run over at once, and tell them."""
+        await execute(self._pool, _RELEASE, {"run_id": run_id, "attempt": attempt})
+
+    async def release_queued(self) -> None:
+        """Leave what waits for its turn here to others."""
+        await execute(self._pool, _RELEASE_QUEUED, self._lease)
 
     async def request_stop(self, run_id: UUID) -> None:
         """Tell the run's process, wherever it is, to stop it; nothing happens to one that has ended."""
-        await self._execute(_REQUEST_STOP, {"run_id": run_id})
+        await execute(self._pool, _REQUEST_STOP, {"run_id": run_id})
 
     async def stops_requested(self) -> Sequence[UUID]:
         """The runs of this process that somebody wants stopped."""
-        return [row["id"] for row in await self._rows(_STOPS_REQUESTED, {})]
+        return [row["id"] for row in await fetch_all(self._pool, _STOPS_REQUESTED, self._lease)]
 
-    async def _run(self, statement: str, values: Mapping[str, object]) -> Run | None:
-        with database_errors():
-            async with self._pool.connection() as connection, connection.cursor(row_factory=class_row(Run)) as cursor:
-                await cursor.execute(statement, values)
-                return await cursor.fetchone()
-
-    async def _rows(self, statement: str, values: Mapping[str, object]) -> Sequence[dict[str, Any]]:
-        with database_errors():
-            async with self._pool.connection() as connection:
-                return await (await connection.execute(statement, {**self._lease, **values})).fetchall()
-
-    async def _execute(self, statement: str, values: Mapping[str, object]) -> None:
-        with database_errors():
-            async with self._pool.connection() as connection:
-                await connection.execute(statement, {**self._lease, **values})
+    async def _take(self, statement: str, **values: object) -> Sequence[TakenRun]:
+        return [_taken(row) for row in await fetch_all(self._pool, statement, {**self._lease, **values})]
 
 
 def _taken(row: Mapping[str, Any]) -> TakenRun:
     user = User(id=row["user_id"], email=row["email"], created_at=row["user_created_at"])
-    names = ("id", "session_id", "attempt", "model", "asked_id", "message_id", "text")
-    return TakenRun(user=user, **{name: row[name] for name in names})
+    names = (
+        "id",
+        "session_id",
+        "attempt",
+        "crashes",
+        "model",
+        "asked_id",
+        "message_id",
+        "text",
+        "from_checkpoint",
+        "checkpoint",
+        "answers",
+    )
+    parent_status = RunStatus(row["parent_status"]) if row["parent_status"] else None
+    return TakenRun(user=user, parent_status=parent_status, **{name: row[name] for name in names})

@@ -10,11 +10,32 @@ from sqlalchemy import ColumnElement, and_, func
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.persistence.database import Database, database_errors
-from app.persistence.tables import LIVE_SQL, MessageRow, RunRow, SessionRow
+from app.persistence.database import Database, database_errors, execute, fetch_all
+from app.persistence.tables import LIVE_SQL, InterruptRow, MessageRow, RunRow, SessionRow
 from app.persistence.values import Message, Role, RunStatus, Session
 
-_READ_SESSION: Final = "SELECT id, name, created_at, updated_at FROM session WHERE id = %(session_id)s AND user_id = %(user_id)s"
+_READ_SESSION: Final = """
+SELECT id, name, naming = 'done' AS name_is_final, created_at, updated_at FROM session WHERE id = %(session_id)s AND user_id = %(user_id)s
+"""
+# From the head of the branch that is shown, or from the run of the message before which to read, as far back as a page can reach.
+_TRANSCRIPT: Final = """
+WITH RECURSIVE branch AS (
+    SELECT id, parent_id, 1 AS depth FROM run
+     WHERE id = coalesce((SELECT run_id FROM message WHERE id = %(before)s AND session_id = %(session_id)s),
+                         (SELECT head_run_id FROM session WHERE id = %(session_id)s))
+    UNION ALL
+    SELECT run.id, run.parent_id, depth + 1 FROM run JOIN branch ON run.id = branch.parent_id WHERE depth < %(limit)s + 2
+)
+SELECT message.id, message.run_id, role, content, reasoning, tool_calls, status, created_at
+  FROM branch JOIN message ON message.run_id = branch.id
+ WHERE %(before)s::uuid IS NULL OR message.id < %(before)s ORDER BY message.id DESC LIMIT %(limit)s
+"""
+_NAME: Final = "UPDATE session SET name = coalesce(%(name)s, name), naming = 'done' WHERE id = %(session_id)s AND naming = 'asked'"
+_FIRST_TURN: Final = """
+SELECT role, content FROM message WHERE session_id = %(session_id)s AND EXISTS (
+    SELECT FROM session WHERE id = %(session_id)s AND naming = 'asked'
+) ORDER BY id LIMIT 2
+"""
 _CHECKPOINT_TABLES: Final = ("checkpoints", "checkpoint_blobs", "checkpoint_writes")
 
 
@@ -23,7 +44,7 @@ class SessionTable:
         self._database = database
 
     async def add(self, user_id: UUID, name: str) -> Session:
-        row = SessionRow(user_id=user_id, name=name)
+        row = SessionRow(user_id=user_id, name=name, naming="done" if name else "open")
         with database_errors():
             async with self._database.query.begin() as query:
                 query.add(row)
@@ -49,7 +70,7 @@ class SessionTable:
     async def rename(self, session_id: UUID, name: str) -> None:
         with database_errors():
             async with self._database.query.begin() as query:
-                await query.exec(update(SessionRow).where(col(SessionRow.id) == session_id).values(name=name))
+                await query.exec(update(SessionRow).where(col(SessionRow.id) == session_id).values(name=name, naming="done"))
 
     async def delete(self, session_id: UUID) -> None:
         """Delete the session with its runs, transcript and checkpoints, all or nothing."""
@@ -59,13 +80,17 @@ class SessionTable:
                 await query.exec(delete(SessionRow).where(col(SessionRow.id) == session_id))
 
     async def transcript(self, session_id: UUID, *, limit: int, before: UUID | None) -> Sequence[Message]:
-        """The last `limit` messages older than `before`, oldest first."""
-        statement = select(MessageRow).where(MessageRow.session_id == session_id).order_by(col(MessageRow.id).desc()).limit(limit)
-        if before:
-            statement = statement.where(MessageRow.id < before)
-        with database_errors():
-            async with self._database.query() as query:
-                return [_message(row) for row in await query.exec(statement)][::-1]
+        """The last `limit` messages of the branch that is shown, older than `before`; oldest first."""
+        rows = await fetch_all(self._database.pool, _TRANSCRIPT, {"session_id": session_id, "limit": limit, "before": before})
+        return [Message(**{**row, "role": Role(row["role"]), "status": RunStatus(row["status"])}) for row in reversed(rows)]
+
+    async def first_turn(self, session_id: UUID) -> Sequence[str]:
+        """The first message and its answer, of a session that waits for a name; else nothing."""
+        return [row["content"] for row in await fetch_all(self._database.pool, _FIRST_TURN, {"session_id": session_id})]
+
+    async def name(self, session_id: UUID, name: str | None) -> None:
+        """Give a session the name it waits for, or leave it the one it has; nothing happens if its user has named it."""
+        await execute(self._database.pool, _NAME, {"session_id": session_id, "name": name})
 
     async def clear(self, session_id: UUID) -> None:
         """End what is live, and delete the transcript and the checkpoints, all or nothing; the session stays.
@@ -74,9 +99,13 @@ class SessionTable:
         """
         with database_errors():
             async with self._database.query.begin() as query:
-                await query.exec(update(RunRow).where(_is_live(session_id)).values(status=RunStatus.CANCELLED, finished_at=func.now()))
+                await query.exec(
+                    update(RunRow).where(_is_live(session_id)).values(status=RunStatus.CANCELLED, waiting=False, finished_at=func.now())
+                )
                 await _delete_checkpoints(query, session_id)
                 await query.exec(delete(MessageRow).where(col(MessageRow.session_id) == session_id))
+                await query.exec(delete(InterruptRow).where(col(InterruptRow.session_id) == session_id))
+                await query.exec(update(SessionRow).where(col(SessionRow.id) == session_id).values(head_run_id=None))
 
 
 def _is_live(session_id: UUID) -> ColumnElement[bool]:
@@ -90,17 +119,4 @@ async def _delete_checkpoints(query: AsyncSession, session_id: UUID) -> None:
 
 
 def _session(row: SessionRow) -> Session:
-    return Session(id=row.id, name=row.name, created_at=row.created_at, updated_at=row.updated_at)
-
-
-def _message(row: MessageRow) -> Message:
-    return Message(
-        id=row.id,
-        run_id=row.run_id,
-        role=Role(row.role),
-        content=row.content,
-        reasoning=row.reasoning,
-        tool_calls=row.tool_calls,
-        status=RunStatus(row.status),
-        created_at=row.created_at,
-    )
+    return Session(id=row.id, name=row.name, name_is_final=row.naming == "done", created_at=row.created_at, updated_at=row.updated_at)

@@ -9,8 +9,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 from uuid_utils.compat import uuid7
 
-# The turn lock's predicate.
+# A run that has not ended, and among these the one that has its session's turn.
 LIVE_SQL: Final = "status IN ('queued', 'running')"
+TURN_SQL: Final = f"{LIVE_SQL} AND NOT waiting"
 
 METADATA: Final = SQLModel.metadata
 
@@ -46,6 +47,8 @@ class SessionRow(SQLModel, table=True):
     id: UUID = _column("Time-ordered (UUIDv7)", default_factory=uuid7, primary_key=True)
     user_id: UUID = _column("Whose conversation it is", foreign_key="user.id", ondelete="CASCADE")
     name: str = _column("As shown in the list; empty until somebody or the first message names it", default="", max_length=200)
+    naming: str = _column("open, words (the first message's), asked (a model is to name it) or done", default="open", max_length=8)
+    head_run_id: UUID | None = _column("The latest run of the branch that is shown; what follows goes on from it", default=None)
     created_at: datetime = _column("When it was opened (UTC)", default_factory=_now, sa_type=_MOMENT)
     updated_at: datetime = _column("When it was last written to (UTC)", default_factory=_now, sa_type=_MOMENT)
 
@@ -53,8 +56,9 @@ class SessionRow(SQLModel, table=True):
 class RunRow(SQLModel, table=True):
     __tablename__ = "run"
     __table_args__ = (
-        # The turn lock: a session has at most one run that is queued or running.
-        Index("run_turn_lock", "session_id", unique=True, postgresql_where=text(LIVE_SQL)),
+        # The turn lock: of a session's runs that have not ended, all but one wait.
+        Index("run_turn", "session_id", unique=True, postgresql_where=text(TURN_SQL)),
+        Index("run_waiting", "session_id", "id", postgresql_where=text("waiting")),
         # Sending the same message twice under one key starts one run.
         Index("run_idempotency", "user_id", "idempotency_key", unique=True, postgresql_where=text("idempotency_key IS NOT NULL")),
         Index("run_live_lease", "lease_expires_at", postgresql_where=text(LIVE_SQL)),
@@ -67,17 +71,28 @@ class RunRow(SQLModel, table=True):
     status: str = _column("queued, running, interrupted, completed, failed or cancelled", max_length=16)
     attempt: int = _column("Which try this is, from 1; every write of a run carries it", default=1)
     model: str = _column("Name of the model that was asked", max_length=200)
-    asked_id: UUID = _column("The message in the transcript that it answers")
+    parent_id: UUID | None = _column("The run that it goes on from; none begins the conversation", default=None, index=True)
+    from_checkpoint: str | None = _column("LangGraph's checkpoint that it began at; none is an empty state", default=None, max_length=64)
+    checkpoint: str | None = _column("LangGraph's checkpoint that it ended at", default=None, max_length=64)
+    waiting: bool = _column("Another run has the session's turn, and this one is to follow it", default=False)
+    background: bool = _column("A worker makes it, not the process that was asked", default=False)
+    asked_id: UUID | None = _column("The message in the transcript that it answers; none when it goes on after a question", default=None)
     message_id: UUID = _column("The message in the transcript that is its answer")
     idempotency_key: str | None = _column("What the client named this request, to send it again safely", default=None, max_length=200)
     body_hash: str = _column("SHA-256 of the request, to tell the same key with another body", max_length=64)
     stop_requested: bool = _column("Somebody asked for it to be stopped", default=False)
-    owner: UUID | None = _column("The process that works on it", default=None)
+    owner: UUID | None = _column("The process that works on it, or that will when it is its turn", default=None)
+    crashes: int = _column("How many processes have died in it", default=0)
     lease_expires_at: datetime | None = _column("When the owner counts as dead unless it is heard of (UTC)", default=None, sa_type=_MOMENT)
     error_code: str | None = _column("Stable code of what went wrong, if it did", default=None, max_length=64)
     input_tokens: int = _column("Tokens the model read", default=0)
     output_tokens: int = _column("Tokens the model wrote", default=0)
+    reasoning_tokens: int = _column("Of the tokens written, those thought and not said", default=0)
+    cached_tokens: int = _column("Of the tokens read, those the provider had in its cache", default=0)
+    cost_usd: float | None = _column("What the tokens cost; none where a price is not known", default=None)
     created_at: datetime = _column("When the message arrived (UTC)", default_factory=_now, sa_type=_MOMENT)
+    started_at: datetime | None = _column("When a process first began to work on it (UTC)", default=None, sa_type=_MOMENT)
+    first_token_at: datetime | None = _column("When the answer's first token came (UTC)", default=None, sa_type=_MOMENT)
     finished_at: datetime | None = _column("When it ended (UTC)", default=None, sa_type=_MOMENT)
 
 
@@ -95,7 +110,7 @@ class MessageRow(SQLModel, table=True):
     content: str = _column("The text exactly as sent or streamed")
     reasoning: str = _column("What the model thought aloud, where it does", default="")
     tool_calls: list[dict[str, Any]] = _column("Tools used: id, name, args, content, is_error", default_factory=list, sa_type=JSONB)
-    status: str = _column("completed, failed or cancelled", max_length=16)
+    status: str = _column("completed, interrupted, failed or cancelled", max_length=16)
     created_at: datetime = _column("When it was written (UTC)", default_factory=_now, sa_type=_MOMENT)
 
 
@@ -111,3 +126,33 @@ class EventRow(SQLModel, table=True):
     last_sequence: int = _column("Number of the last event in this row", sa_type=BigInteger)
     events: str = _column("Consecutive events, a line each: type, a space, the JSON as it went over the wire")
     created_at: datetime = _column("When it was written (UTC)", default_factory=_now, sa_type=_MOMENT)
+
+
+class InterruptRow(SQLModel, table=True):
+    __tablename__ = "interrupt"
+    __table_args__ = (
+        Index("interrupt_open", "expires_at", postgresql_where=text("outcome = 'open'")),
+        {"comment": "A question that the agent asked a person"},
+    )
+
+    session_id: UUID = _column("The conversation it belongs to", foreign_key="session.id", ondelete="CASCADE", primary_key=True)
+    id: str = _column("LangGraph's id of the interrupt", primary_key=True, max_length=64)
+    run_id: UUID = _column("The run that asked", foreign_key="run.id", ondelete="CASCADE", index=True)
+    value: Any = _column("What is asked, as JSON", sa_type=JSONB)
+    answer_schema: dict[str, Any] = _column("JSON Schema of an answer", sa_type=JSONB)
+    outcome: str = _column("open, answered, expired, or withdrawn: the conversation went on without", default="open", max_length=16)
+    answer: Any = _column("What was answered, as JSON", default=None, sa_type=JSONB, nullable=True)
+    answered_by: UUID | None = _column("Who answered", default=None)
+    resumed_by: UUID | None = _column("The run that goes on with the answer", default=None, index=True)
+    created_at: datetime = _column("When it was asked (UTC)", default_factory=_now, sa_type=_MOMENT)
+    expires_at: datetime = _column("Until when it can be answered (UTC)", sa_type=_MOMENT)
+    closed_at: datetime | None = _column("When it was answered, expired or was withdrawn (UTC)", default=None, sa_type=_MOMENT)
+
+
+class ToolStartRow(SQLModel, table=True):
+    __tablename__ = "tool_start"
+    __table_args__ = ({"comment": "Calls of tools that must not be repeated, written before each is made"},)
+
+    run_id: UUID = _column("The run that makes the call", foreign_key="run.id", ondelete="CASCADE", primary_key=True)
+    task_id: str = _column("LangGraph's task that makes it: the same when a step is made again", primary_key=True, max_length=200)
+    started_at: datetime = _column("When (UTC)", default_factory=_now, sa_type=_MOMENT)

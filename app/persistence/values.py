@@ -1,7 +1,7 @@
 """What leaves this package: rows as frozen values."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -31,8 +31,11 @@ class User:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
+    """Until `name_is_final`, a model may yet give it a better name than its first words."""
+
     id: UUID
     name: str
+    name_is_final: bool
     created_at: datetime
     updated_at: datetime
 
@@ -53,7 +56,11 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRun:
-    """What one user message asks for; `title` names a session that has no name yet."""
+    """What one user message asks for; `title` names a session that has no name yet.
+
+    With `forks` it goes on from the run `parent_id`, None for the beginning of the conversation; else from the latest of the branch
+    that is shown. With `waits` it takes its place behind a run that has the turn; in the `background` a worker makes it.
+    """
 
     id: UUID
     session_id: UUID
@@ -65,6 +72,35 @@ class NewRun:
     title: str
     idempotency_key: str | None = None
     body_hash: str = ""
+    forks: bool = False
+    parent_id: UUID | None = None
+    waits: bool = False
+    background: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumption:
+    """A run that goes on after questions: `answers` by the interrupt's id. Nobody answered what has `answered_by` None: it expired."""
+
+    id: UUID
+    session_id: UUID
+    user_id: UUID
+    message_id: UUID
+    model: str
+    answers: Mapping[str, Any]
+    answered_by: UUID | None
+    idempotency_key: str | None = None
+    body_hash: str = ""
+    background: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """How a new run got into its session: at once, or `queued` for its turn or for a worker."""
+
+    queued: bool
+    from_checkpoint: str | None
+    parent_status: RunStatus | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,28 +113,75 @@ class Run:
     status: RunStatus
     attempt: int
     model: str
-    asked_id: UUID
+    parent_id: UUID | None
+    asked_id: UUID | None
     message_id: UUID
     body_hash: str
     error_code: str | None
     input_tokens: int
     output_tokens: int
+    reasoning_tokens: int
+    cached_tokens: int
+    cost_usd: float | None
     created_at: datetime
+    started_at: datetime | None
+    first_token_at: datetime | None
     finished_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakenRun:
-    """A run that this process holds, with what it takes to make its attempt."""
+    """A run that this process holds, with what it takes to make its attempt.
+
+    It begins at `from_checkpoint`, or where an earlier attempt has left its own `checkpoint`. A run that goes on after questions has
+    `answers`; `parent_status` is how the run before it ended, and `crashes` how many processes died in this one.
+    """
 
     id: UUID
     session_id: UUID
     attempt: int
     model: str
-    asked_id: UUID
+    asked_id: UUID | None
     message_id: UUID
     user: User
     text: str
+    from_checkpoint: str | None = None
+    checkpoint: str | None = None
+    parent_status: RunStatus | None = None
+    answers: Mapping[str, Any] | None = None
+    crashes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What the agent asks a person; an answer must match the JSON Schema."""
+
+    id: str
+    value: Any
+    schema: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interrupt:
+    """A question that is open."""
+
+    id: str
+    run_id: UUID
+    value: Any
+    schema: Mapping[str, Any]
+    created_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branch:
+    """One of several turns that follow the same one; `run_id` began it. `is_shown` tells whether the transcript goes through it."""
+
+    run_id: UUID
+    parent_id: UUID | None
+    text: str
+    created_at: datetime
+    is_shown: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +204,7 @@ class EventBatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedRun:
-    """How a run ended, with the assistant's side of the transcript."""
+    """How a run ended, with the assistant's side of the transcript; its questions can be answered until `expires_at`."""
 
     id: UUID
     attempt: int
@@ -133,4 +216,16 @@ class FinishedRun:
     tool_calls: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
     input_tokens: int = 0
     output_tokens: int = 0
+    reasoning_tokens: int = 0
+    cached_tokens: int = 0
+    cost_usd: float | None = None
+    first_token_at: datetime | None = None
+    checkpoint: str | None = None
+    questions: Sequence[Question] = ()
+    expires_at: datetime | None = None
     events: Sequence[Entry] = ()
+
+
+def columns_of(record: NewRun | Resumption | FinishedRun | Question) -> dict[str, Any]:
+    """The record's fields by name, as they are: `asdict` would copy all that is in them."""
+    return {field.name: getattr(record, field.name) for field in fields(record)}

@@ -1,14 +1,16 @@
 """A run's answer in one piece, put together from its events as a reader of the stream would."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
 
-from app.errors import AppError, RunCancelled, error_of
+from app.errors import AppError, RunCancelled, RunLost, error_of
 from app.persistence.values import RunStatus
 from app.runs.tail import Tails
+
+_ANSWERED: Final = (RunStatus.COMPLETED, RunStatus.INTERRUPTED)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -17,6 +19,7 @@ class Answer:
     content: list[str] = field(default_factory=list)
     reasoning: list[str] = field(default_factory=list)
     usage: dict[str, Any] = field(default_factory=dict)
+    questions: list[dict[str, Any]] = field(default_factory=list)
     error: AppError | None = None
     end: dict[str, Any] = field(default_factory=dict)
 
@@ -29,6 +32,8 @@ class Answer:
             case "reset":
                 self.content.clear()
                 self.reasoning.clear()
+            case "interrupt":
+                self.questions.append(data)
             case "usage":
                 self.usage = data
             case "error":
@@ -39,13 +44,15 @@ class Answer:
 
 
 async def whole_answer(tails: Tails, run_id: UUID, *, silence_seconds: float) -> Answer:
-    """Wait for the run's end; raise the AppError that kept it from being answered."""
+    """Wait for the run's end, or its questions; raise the AppError that kept it from being answered."""
     answer = Answer(run_id=run_id)
     async for entries in tails.read(run_id, silence_seconds=silence_seconds):
         for entry in entries:
             answer.hear(entry.type, orjson.loads(entry.payload))
     if answer.error:
         raise answer.error
-    if answer.end.get("status") != RunStatus.COMPLETED:
+    if not answer.end and tails.is_closing:
+        raise RunLost
+    if answer.end.get("status") not in _ANSWERED:
         raise RunCancelled
     return answer

@@ -1,24 +1,31 @@
 """The attempts this process makes: each is a task of ours, and ends once."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
 from uuid import UUID
 
 import structlog
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-from app.errors import AppError, RunCancelled, RunLost, ServerStopping
-from app.persistence.values import EventBatch, FinishedRun, RunStatus
-from app.runs.events import Ended, Failed, RunEvent
+from app.errors import AppError, DatabaseUnavailable, RunCancelled, RunLost, ServerStopping
+from app.persistence.values import FinishedRun
+from app.runs.ending import finished_run, last_events, status_of
+from app.runs.events import RunEvent
 from app.runs.flush import Flusher
 from app.runs.log import RunLog
-from app.runs.walk import LiveRun, Means, walk
+from app.runs.walk import LiveRun, Means, log_crash, walk
+
+_LONGEST_PAUSE_SECONDS: Final = 1
 
 log = structlog.get_logger()
 
 
 class AttemptStore(Protocol):
     async def finish(self, run: FinishedRun) -> bool: ...
+    async def has_ended_so(self, run: FinishedRun) -> bool: ...
     async def release(self, run_id: UUID, attempt: int) -> None: ...
 
 
@@ -33,14 +40,11 @@ class Attempts:
     def __len__(self) -> int:
         return len(self._live)
 
-    def ids(self) -> Sequence[UUID]:
-        return [*self._live]
+    def __iter__(self) -> Iterator[LiveRun]:
+        return iter([*self._live.values()])
 
     def find(self, run_id: UUID) -> LiveRun | None:
         return self._live.get(run_id)
-
-    def of_session(self, session_id: UUID) -> Sequence[LiveRun]:
-        return [run for run in self._live.values() if run.session_id == session_id]
 
     def begin(self, run: LiveRun, first_event: RunEvent) -> None:
         """Walk the run in a task of its own, whoever listens."""
@@ -51,9 +55,12 @@ class Attempts:
         self._tasks[run] = asyncio.create_task(self._answer(run), name=f"run-{run.id}")
 
     def stop(self, run_id: UUID, reason: AppError | None = None) -> None:
-        """Ask a run to end where it is; it keeps what it has said. Nothing happens to one that is not live here."""
+        """Ask a run to end where it is, for the first reason given; it keeps what it has said.
+
+        Nothing happens to one that is not live here.
+        """
         if run := self._live.get(run_id):
-            run.stopped_for = reason or RunCancelled()
+            run.stopped_for = run.stopped_for or reason or RunCancelled()
             # Not at once: a task that is cancelled before its first step never runs at all, not even its `finally`.
             asyncio.get_running_loop().call_soon(self._cancel, run)
 
@@ -63,8 +70,9 @@ class Attempts:
             self.stop(run.id, reason)
 
     async def close(self) -> None:
-        for run_id in [*self._live]:
-            self.stop(run_id, ServerStopping())
+        """Hand what is live back, each run at its last checkpoint."""
+        for run in self:
+            self.stop(run.id, ServerStopping())
         await asyncio.gather(*self._tasks.values())
 
     def _cancel(self, run: LiveRun) -> None:
@@ -81,6 +89,8 @@ class Attempts:
                     await self._hand_back(run)
                 else:
                     await self._end(run, error)
+            except Exception as error:  # noqa: BLE001  # a bug in the ending: its lease runs out, and another attempt ends it
+                log_crash(error)
             finally:
                 run.log.close()
                 run.ended.set()
@@ -100,47 +110,44 @@ class Attempts:
 
     async def _end(self, run: LiveRun, error: AppError | None) -> None:
         """Write the answer with its last events, then show these: `end` promises that the transcript has it."""
-        batch = await self._flusher.hand_over(run.log, _last_events(run, error))
+        expires_at = datetime.now(UTC) + timedelta(hours=self._means.runs.question_hours)
+        batch = await self._flusher.hand_over(run.log, last_events(run, error, expires_at))
         try:
-            held = await self._store.finish(_finished(run, error, batch))
-        except AppError as failure:
-            # The readers here are told; the run's row is left to whoever finds its lease expired.
-            error, held = failure, True
-            batch = run.log.following(_last_events(run, error))
+            held = await self._finish(finished_run(run, error, batch, expires_at))
+        except DatabaseUnavailable:
+            # Nobody is told an end that another attempt may tell otherwise: readers wait for the database, and for that attempt.
+            log.error("run_not_ended")  # noqa: TRY400  # the frames are the database's
+            return
+        except AppError as refused:
+            # What the answer holds cannot be written. That it failed can be, as a rule; told it is in any case.
+            error, batch = refused, run.log.following(last_events(run, refused, expires_at))
+            held = await self._finish_empty(finished_run(run, refused, batch, expires_at))
         if held:
             run.log.publish(batch)
-        log.info("run_finished", status=_status(error), error=error.code if error else None, held=held, model=run.model.spec.name)
+        log.info("run_finished", status=status_of(run, error), error=error.code if error else None, held=held, model=run.model.spec.name)
+
+    async def _finish(self, finished: FinishedRun) -> bool:
+        """Try for as long as the lease would last: a database that is restarted comes back."""
+        held = False
+        async for attempt in _retrying(self._means.runs.lease_seconds):
+            with attempt:
+                held = await self._store.finish(finished)
+                if not held and attempt.retry_state.attempt_number > 1:
+                    held = await self._store.has_ended_so(finished)  # the reply to an earlier try was lost
+        return held
+
+    async def _finish_empty(self, failed: FinishedRun) -> bool:
+        try:
+            return await self._finish(replace(failed, content="", reasoning="", tool_calls=(), questions=()))
+        except AppError:
+            log.error("run_not_ended")  # noqa: TRY400  # the frames are the database's
+            return True
 
 
-def _last_events(run: LiveRun, error: AppError | None) -> Sequence[RunEvent]:
-    status = _status(error)
-    failure = [_failed(error)] if error and status is RunStatus.FAILED else []
-    return [run.story.usage(), *failure, Ended(status=status, message_id=str(run.message_id))]
-
-
-def _failed(error: AppError) -> Failed:
-    seconds = error.extra.get("retry_after")
-    return Failed(
-        code=error.code, detail=error.detail, retryable=error.retryable, retry_after=seconds if isinstance(seconds, int) else None
+def _retrying(seconds: float) -> AsyncRetrying:
+    return AsyncRetrying(
+        retry=retry_if_exception_type(DatabaseUnavailable),
+        wait=wait_random_exponential(multiplier=0.1, max=_LONGEST_PAUSE_SECONDS),
+        stop=stop_after_delay(seconds),
+        reraise=True,
     )
-
-
-def _finished(run: LiveRun, error: AppError | None, batch: EventBatch) -> FinishedRun:
-    usage = run.story.usage()
-    return FinishedRun(
-        id=run.id,
-        attempt=run.log.attempt,
-        message_id=run.message_id,
-        status=_status(error),
-        error_code=error.code if error else None,
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        events=batch.entries,
-        **run.story.transcript(),
-    )
-
-
-def _status(error: AppError | None) -> RunStatus:
-    if error is None:
-        return RunStatus.COMPLETED
-    return RunStatus.CANCELLED if isinstance(error, RunCancelled) else RunStatus.FAILED

@@ -6,6 +6,7 @@ The wire's `data:` is these bytes, so a replay equals what the first reader saw.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, ClassVar, Literal
 
 import orjson
@@ -55,6 +56,17 @@ class ToolAnswered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Interrupted:
+    """A question to a person; `schema` is the JSON Schema of an answer, `expires_at` in ISO 8601."""
+
+    type: ClassVar[str] = "interrupt"
+    id: str
+    value: Any
+    schema: Mapping[str, Any]
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Used:
     """The whole run's tokens; `cost_usd` is None where the price is not known."""
 
@@ -97,7 +109,7 @@ class Ended:
     done: Literal[True] = True
 
 
-type RunEvent = Started | Reset | Remembered | Token | Reasoning | ToolCalled | ToolAnswered | Used | Failed | Ended
+type RunEvent = Started | Reset | Remembered | Token | Reasoning | ToolCalled | ToolAnswered | Interrupted | Used | Failed | Ended
 
 
 def encode(event: RunEvent) -> bytes:

@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 
 class EventStore(Protocol):
-    async def append(self, batches: Sequence[EventBatch]) -> set[UUID]: ...
+    async def append(self, batches: Sequence[EventBatch]) -> set[tuple[UUID, int]]: ...
 
 
 class Flusher:
@@ -64,22 +64,34 @@ class Flusher:
             self._flying, self._waiting = self._waiting, set()
             self._landed.clear()
             try:
-                await self._write({run_log: run_log.following(()) for run_log in self._flying})
+                await self._write_all({run_log: batch for run_log in self._flying if (batch := run_log.following(())).entries})
             except DatabaseUnavailable:
                 log.warning("events_not_written", runs=len(self._flying))
                 self._waiting |= self._flying
                 self._news.set()
-            except AppError as error:
-                for run_log in self._flying:
-                    self._give_up(run_log, error)
             finally:
                 self._flying = set()
                 self._landed.set()
 
+    async def _write_all(self, batches: Mapping[RunLog, EventBatch]) -> None:
+        try:
+            await self._write(batches)
+        except DatabaseUnavailable:
+            raise
+        except AppError:
+            # One of them cannot be written; the others need not end for it.
+            for run_log, batch in batches.items():
+                try:
+                    await self._write({run_log: batch})
+                except DatabaseUnavailable:
+                    raise
+                except AppError as error:
+                    self._give_up(run_log, error)
+
     async def _write(self, batches: Mapping[RunLog, EventBatch]) -> None:
-        held = await self._store.append([batch for batch in batches.values() if batch.entries])
+        held = await self._store.append([*batches.values()]) if batches else set()
         for run_log, batch in batches.items():
-            if run_log.run_id in held:
+            if (run_log.run_id, run_log.attempt) in held:
                 run_log.written(batch)
-            elif batch.entries:
+            else:
                 self._give_up(run_log, RunLost())

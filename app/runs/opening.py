@@ -2,10 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from traceback import format_tb
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -18,63 +17,81 @@ from app.persistence.values import TakenRun
 from app.runs.attempts import Attempts, AttemptStore
 from app.runs.bulletin import Bulletin
 from app.runs.flush import EventStore, Flusher
-from app.runs.service import Crew, Runs, RunStore
+from app.runs.service import Crew, PastTurns, Runs, RunStore, Stores
 from app.runs.tail import EventReader, Tails
-from app.runs.walk import Means
+from app.runs.turns import TurnStore
+from app.runs.walk import Bench, Means, log_crash
 
 _RENEWALS_PER_LEASE: Final = 3
 _TAKEN_AT_ONCE: Final = 20
-_SECONDS_PER_HOUR: Final = 3600
-_RETENTION_PAUSE_SECONDS: Final = 600
 _CRASH_PAUSE_SECONDS: Final = 1
 
 log = structlog.get_logger()
 
 
-class Store(RunStore, AttemptStore, Protocol):
+class RunRows(RunStore, AttemptStore, Protocol):
     async def renew_leases(self, run_ids: Sequence[UUID]) -> None: ...
-    async def take_lost(self, most: int) -> Sequence[TakenRun]: ...
+    async def take(self, most: int, ours: Sequence[UUID]) -> Sequence[TakenRun]: ...
     async def stops_requested(self) -> Sequence[UUID]: ...
 
 
-class Events(EventStore, EventReader, Protocol):
-    async def forget(self, older_than_seconds: float) -> int: ...
+class Events(EventStore, EventReader, Protocol): ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Where runs are kept."""
+
+    runs: RunRows
+    turns: TurnStore
+    past: PastTurns
+    events: Events
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Office:
-    """The open runs, their readers, and what other processes tell them."""
+    """The open runs, their readers, and what other processes tell them; `work` is set when there may be a run to take."""
 
     runs: Runs
     tails: Tails
     attempts: Attempts
     bulletin: Bulletin
+    work: asyncio.Event
 
 
 @asynccontextmanager
 async def open_runs(
-    means: Means, models: Models, agent_of: Callable[[UUID, int], Agent], store: Store, events: Events
+    means: Means, models: Models, agent: Agent, bench_of: Callable[[TakenRun], Bench], rows: Rows
 ) -> AsyncGenerator[Office]:
     """Leaving hands the live runs back, for the next process to go on with."""
     flusher = Flusher(
-        events,
+        rows.events,
         interval_seconds=means.runs.event_flush_ms / 1000,
         give_up=lambda run_log, reason: attempts.give_up(run_log, reason),  # noqa: PLW0108  # each needs the other
     )
-    attempts = Attempts(means, store, flusher)
-    tails = Tails(attempts, events, bulletin := Bulletin())
-    crew = Crew(attempts=attempts, tails=tails, flusher=flusher, models=models, settings=means.runs, agent_of=agent_of)
-    office = Office(runs=Runs(crew, store), tails=tails, attempts=attempts, bulletin=bulletin)
+    attempts = Attempts(means, rows.runs, flusher)
+    tails = Tails(attempts, rows.events, bulletin := Bulletin())
+    crew = Crew(
+        attempts=attempts,
+        tails=tails,
+        flusher=flusher,
+        bulletin=bulletin,
+        models=models,
+        settings=means.runs,
+        agent=agent,
+        bench_of=bench_of,
+    )
+    runs = Runs(crew, Stores(runs=rows.runs, turns=rows.turns, past=rows.past))
+    office = Office(runs=runs, tails=tails, attempts=attempts, bulletin=bulletin, work=asyncio.Event())
     async with asyncio.TaskGroup() as tasks:
         chores = [
             tasks.create_task(_kept_up(flusher.keep_flushing), name="flusher"),
-            tasks.create_task(_kept_up(partial(_forget_events, events, means.runs.event_hours * _SECONDS_PER_HOUR)), name="retention"),
-            tasks.create_task(_kept_up(partial(_keep_leases, office, store, means.runs.lease_seconds)), name="leases"),
+            tasks.create_task(_kept_up(partial(_keep_leases, office, rows, means.runs.lease_seconds)), name="leases"),
         ]
         try:
             yield office
         finally:
-            await office.runs.close()
+            await runs.close()
             for chore in chores:
                 chore.cancel()
 
@@ -85,32 +102,31 @@ async def _kept_up(chore: Callable[[], Awaitable[None]]) -> None:
         try:
             await chore()
         except Exception as error:  # noqa: BLE001  # the boundary of work that nobody asked for
-            log.error("chore_crashed", error=type(error).__name__, frames=format_tb(error.__traceback__)[-5:])  # noqa: TRY400
+            log_crash(error)
             await asyncio.sleep(_CRASH_PAUSE_SECONDS)
 
 
-async def _keep_leases(office: Office, store: Store, lease_seconds: float) -> None:
-    """Say regularly that this process lives, and go on with the runs of those that do not."""
+async def _keep_leases(office: Office, rows: Rows, lease_seconds: float) -> None:
+    """Say regularly that this process lives, and go on with the runs of those that do not; and do so at once when told."""
     while True:
+        office.work.clear()
         try:
             # Only what is really worked on: a run whose claim or end went wrong must expire, or its session would never be free.
-            await store.renew_leases(office.attempts.ids())
-            for run_id in await store.stops_requested():
+            await rows.runs.renew_leases([run.id for run in office.attempts])
+            for run_id in await rows.runs.stops_requested():
                 office.attempts.stop(run_id)
-            for lost in await store.take_lost(_TAKEN_AT_ONCE):
-                log.warning("run_taken_over", run_id=str(lost.id), attempt=lost.attempt)
-                office.runs.resume(lost)
+            if not office.runs.is_stopping:
+                await _take_over(office, rows)
         except AppError as error:
             log.warning("leases_not_renewed", error=error.code)
-        await asyncio.sleep(lease_seconds / _RENEWALS_PER_LEASE)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(lease_seconds / _RENEWALS_PER_LEASE):
+                await office.work.wait()
 
 
-async def _forget_events(events: Events, older_than_seconds: float) -> None:
-    """Every process does: what one has deleted, the next does not find."""
-    while True:
-        try:
-            if rows := await events.forget(older_than_seconds):
-                log.info("events_forgotten", rows=rows)
-        except AppError as error:
-            log.warning("events_not_forgotten", error=error.code)
-        await asyncio.sleep(_RETENTION_PAUSE_SECONDS)
+async def _take_over(office: Office, rows: Rows) -> None:
+    await rows.turns.promote()
+    while taken := await rows.runs.take(_TAKEN_AT_ONCE, [run.id for run in office.attempts]):
+        for run in taken:
+            log.info("run_taken", run_id=str(run.id), attempt=run.attempt, crashes=run.crashes)
+            office.runs.begin(run)

@@ -1,181 +1,220 @@
 """What happens to one user message: a run is started once, read from anywhere, and stopped by whoever asks for it."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Final, Protocol
 from uuid import UUID
 
+import structlog
 from uuid_utils.compat import uuid7
 
 from app.agent.graph import Agent
-from app.errors import AttemptsExhausted, RunNotFound, ServerBusy, ServerStopping
+from app.errors import AppError, AttemptsExhausted, MessageNotFound, RunCancelled, RunNotFound, ServerBusy, ServerStopping
 from app.llm.models import Models
-from app.persistence.values import NewRun, Run, TakenRun, User
+from app.persistence.values import Claim, Entry, FinishedRun, Run, RunStatus, TakenRun
+from app.runs.asking import Ask, Place, new_run, taken_run
 from app.runs.attempts import Attempts
-from app.runs.events import Reset, Started
+from app.runs.bulletin import Bulletin
+from app.runs.events import Ended, Reset, Started, encode
 from app.runs.flush import Flusher
 from app.runs.log import RunLog
 from app.runs.stream import Story
 from app.runs.tail import Tails
-from app.runs.turns import OnBusy, Turns, TurnStore
-from app.runs.walk import FIRST_ATTEMPT, LiveRun
+from app.runs.turns import Turns, TurnStore
+from app.runs.walk import FIRST_ATTEMPT, Bench, LiveRun
 from app.settings import RunSettings
 
-_TITLE_LENGTH: Final = 60
 _RETRY_SECONDS: Final = 1
+# What is left of the time to drain when runs are asked to stop at their next step.
+_LAST_PART: Final = 0.2
+_LOOK_SECONDS: Final = 0.05
+
+log = structlog.get_logger()
 
 
-class RunStore(TurnStore, Protocol):
+class RunStore(Protocol):
     async def read(self, user_id: UUID, run_id: UUID) -> Run | None: ...
+    async def finish(self, run: FinishedRun, from_statuses: Sequence[RunStatus] = ...) -> bool: ...
     async def request_stop(self, run_id: UUID) -> None: ...
+    async def release_queued(self) -> None: ...
+    async def take_queued(self, run_id: UUID) -> TakenRun | None: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
-    """A user's message to a session; the same `idempotency_key` with the same words means the same run."""
-
-    user: User
-    session_id: UUID
-    text: str
-    model: str | None = None
-    idempotency_key: str | None = None
-    on_busy: OnBusy = OnBusy.REJECT
+class PastTurns(Protocol):
+    async def turn_of(self, session_id: UUID, message_id: UUID) -> tuple[UUID | None, str] | None: ...
+    async def last_message(self, session_id: UUID) -> UUID | None: ...
+    async def checkpoint(self, session_id: UUID) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crew:
-    """Who works on runs, and with what; `agent_of` gives the agent whose checkpoints carry a run's attempt."""
+    """Who works on runs, and with what; `agent` reads checkpoints, and `bench_of` gives what one attempt needs."""
 
     attempts: Attempts
     tails: Tails
     flusher: Flusher
+    bulletin: Bulletin
     models: Models
     settings: RunSettings
-    agent_of: Callable[[UUID, int], Agent]
+    agent: Agent
+    bench_of: Callable[[TakenRun], Bench]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stores:
+    runs: RunStore
+    turns: TurnStore
+    past: PastTurns
 
 
 class Runs:
     """Made by `open_runs`."""
 
-    def __init__(self, crew: Crew, store: RunStore) -> None:
+    def __init__(self, crew: Crew, stores: Stores) -> None:
         self._crew = crew
         self._attempts = crew.attempts
-        self._store = store
-        self._turns = Turns(store, self.stop, crew.tails)
+        self._stores = stores
+        self.turns = Turns(stores.turns, self.stop, crew.tails)
         self._claiming = 0
         self._stopping = False
+
+    @property
+    def is_stopping(self) -> bool:
+        return self._stopping
 
     async def start(self, ask: Ask) -> UUID:
         """Claim the session's turn and begin to answer; return the run, or the one that the same request started before.
 
-        Raise UnknownModel, ServerBusy, ServerStopping, SessionNotFound, IdempotencyKeyReused, EventsExpired,
+        Raise UnknownModel, ServerBusy, ServerStopping, SessionNotFound, MessageNotFound, IdempotencyKeyReused, EventsExpired,
         or SessionBusy with `active_run_id`.
         """
         model = self._crew.models.get(ask.model).spec.name
+        with self.admitted():
+            new = new_run(ask, await self._place(ask), model)
+            claim = await self.turns.take(new, ask.on_busy)
+        if isinstance(claim, Run):
+            await self._crew.tails.check(claim)
+            return claim.id
+        self.begin_claimed(taken_run(new, claim, ask.user), claim)
+        return new.id
+
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """Room for one more run, while it is claimed; raise ServerBusy or ServerStopping."""
         if self._stopping:
             raise ServerStopping
         if len(self._attempts) + self._claiming >= self._crew.settings.max_live_runs:
             raise ServerBusy(retry_after=_RETRY_SECONDS)
-        new = _new_run(ask, model)
         self._claiming += 1
         try:
-            before = await self._turns.take(new, ask.on_busy)
+            yield
         finally:
             self._claiming -= 1
-        if before:
-            await self._crew.tails.check(before)
-            return before.id
-        self._attempts.begin(_live_run(self._crew, _first_attempt(new, ask.user)), _started(new))
-        return new.id
 
-    def resume(self, lost: TakenRun) -> None:
-        """Go on with a run that was taken over from a process that died."""
-        self._attempts.begin(_live_run(self._crew, lost), Reset(reason="The server that was answering stopped."))
-        if lost.attempt > self._crew.settings.max_attempts:
-            self._attempts.stop(lost.id, AttemptsExhausted())
+    def begin_claimed(self, taken: TakenRun, claim: Claim) -> None:
+        """Begin with what this process has just claimed, unless it is queued."""
+        if not claim.queued:
+            self.begin(taken)
+
+    def begin(self, taken: TakenRun) -> None:
+        """Make an attempt at a run that this process has taken."""
+        started = Started(run_id=str(taken.id), session_id=str(taken.session_id))
+        again = Reset(reason="The server that was answering stopped.")
+        self._attempts.begin(_live_run(self._crew, taken), started if taken.attempt == FIRST_ATTEMPT else again)
+        self._crew.bulletin.tell(str(taken.id))
+        if taken.crashes >= self._crew.settings.max_attempts:
+            self._attempts.stop(taken.id, AttemptsExhausted())
+        elif self._stopping:
+            self._attempts.stop(taken.id, ServerStopping())
+
+    async def make(self, run_id: UUID) -> None:
+        """Make a run that was queued for a worker, and wait for its end; nothing happens to one that is begun or must wait."""
+        if taken := await self._stores.runs.take_queued(run_id):
+            self.begin(taken)
+        if live := self._attempts.find(run_id):
+            await live.ended.wait()
 
     async def read(self, user_id: UUID, run_id: UUID) -> Run:
         """Raise RunNotFound, for a run of somebody else's too."""
-        if run := await self._store.read(user_id, run_id):
+        if run := await self._stores.runs.read(user_id, run_id):
             return run
         raise RunNotFound
 
     async def live_run(self, session_id: UUID) -> UUID | None:
-        return await self._store.live_run(session_id)
+        return await self._stores.turns.live_run(session_id)
+
+    async def next_nodes(self, session_id: UUID) -> list[str]:
+        """What the graph has still to do where the session's branch ends."""
+        checkpoint = await self._stores.past.checkpoint(session_id)
+        place = {"thread_id": str(session_id), "checkpoint_id": checkpoint}
+        return [*(await self._crew.agent.aget_state({"configurable": place})).next] if checkpoint else []
 
     async def stop(self, run_id: UUID) -> None:
-        """Stop a run wherever it is made; it keeps what it has said."""
+        """Stop a run wherever it is made, or before it is; it keeps what it has said."""
         if self._attempts.find(run_id):
             self._attempts.stop(run_id)
-        else:
-            await self._store.request_stop(run_id)
+        elif not await self._stores.runs.finish(_never_begun(run_id), [RunStatus.QUEUED]):
+            await self._stores.runs.request_stop(run_id)
 
     def stop_here(self, run_id: UUID) -> None:
         """Stop a run that this process makes, without waiting for anything."""
-        self._attempts.stop(run_id)
+        if not self._stopping:  # then it is the server that hangs up
+            self._attempts.stop(run_id)
 
     async def stop_session(self, session_id: UUID) -> None:
-        """Stop what this process is answering in the session, and wait until it has ended."""
-        for run in self._attempts.of_session(session_id):
-            self._attempts.stop(run.id)
-            await run.ended.wait()
+        """Stop what is being answered in the session and what waits there; of what this process makes, wait for the end."""
+        for run_id in await self._stores.turns.in_the_way(session_id):
+            live = self._attempts.find(run_id)
+            await self.stop(run_id)
+            if live:
+                await live.ended.wait()
+
+    async def drain(self, seconds: float) -> None:
+        """Take no more runs, and let the live ones come to their end, or at least to the end of a step, for so long."""
+        self._stopping = True
+        log.info("draining", runs=len(self._attempts), seconds=seconds)
+        await self._until_idle(seconds * (1 - _LAST_PART))
+        for run in self._attempts:
+            run.control.request_drain()
+        await self._until_idle(seconds * _LAST_PART)
 
     async def close(self) -> None:
         """Take no more runs, and hand the live ones to whoever comes next."""
         self._stopping = True
+        with suppress(AppError):
+            await self._stores.runs.release_queued()
         await self._attempts.close()
+        self._crew.tails.close()
 
+    async def _until_idle(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while len(self._attempts) or self._claiming:  # noqa: ASYNC110  # a server stops once
+                    await asyncio.sleep(_LOOK_SECONDS)
 
-def _new_run(ask: Ask, model: str) -> NewRun:
-    return NewRun(
-        id=uuid7(),
-        session_id=ask.session_id,
-        user_id=ask.user.id,
-        asked_id=uuid7(),  # before the answer's, for the transcript is ordered by id
-        message_id=uuid7(),
-        model=model,
-        text=ask.text,
-        title=_title(ask.text),
-        idempotency_key=ask.idempotency_key,
-        body_hash=sha256(f"{ask.session_id}\n{ask.model}\n{ask.text}".encode()).hexdigest(),
-    )
-
-
-def _first_attempt(new: NewRun, user: User) -> TakenRun:
-    return TakenRun(
-        id=new.id,
-        session_id=new.session_id,
-        attempt=FIRST_ATTEMPT,
-        model=new.model,
-        asked_id=new.asked_id,
-        message_id=new.message_id,
-        user=user,
-        text=new.text,
-    )
-
-
-def _started(new: NewRun) -> Started:
-    return Started(run_id=str(new.id), session_id=str(new.session_id))
+    async def _place(self, ask: Ask) -> Place:
+        if not ask.again:
+            return Place(text=ask.text or "")
+        message_id = ask.instead_of or await self._stores.past.last_message(ask.session_id)
+        turn = await self._stores.past.turn_of(ask.session_id, message_id) if message_id else None
+        if turn is None:
+            raise MessageNotFound
+        parent_id, text = turn
+        return Place(text=ask.text or text, forks=True, parent_id=parent_id)
 
 
 def _live_run(crew: Crew, taken: TakenRun) -> LiveRun:
     model = crew.models.get(taken.model if taken.model in crew.models else None)
-    log = RunLog(taken.id, taken.attempt, crew.flusher.appended)
-    return LiveRun(
-        id=taken.id,
-        session_id=taken.session_id,
-        asked_id=taken.asked_id,
-        message_id=taken.message_id,
-        user=taken.user,
-        model=model,
-        text=taken.text,
-        agent=crew.agent_of(taken.id, taken.attempt),
-        log=log,
-        story=Story(log, model.spec),
+    run_log = RunLog(taken.id, taken.attempt, crew.flusher.appended)
+    return LiveRun(taken=taken, model=model, bench=crew.bench_of(taken), log=run_log, story=Story(run_log, model.spec))
+
+
+def _never_begun(run_id: UUID) -> FinishedRun:
+    message_id = uuid7()
+    end = Ended(status=RunStatus.CANCELLED, message_id=str(message_id))
+    entry = Entry(1, Ended.type, encode(end))
+    return FinishedRun(
+        id=run_id, attempt=FIRST_ATTEMPT, message_id=message_id, status=RunStatus.CANCELLED, error_code=RunCancelled.code, events=[entry]
     )
-
-
-def _title(text: str) -> str:
-    first_line = text.strip().partition("\n")[0].strip()
-    return first_line if len(first_line) <= _TITLE_LENGTH else f"{first_line[: _TITLE_LENGTH - 1].rstrip()}…"

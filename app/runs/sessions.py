@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from app.errors import SessionNotFound
-from app.persistence.values import Message, Session
+from app.errors import BranchNotFound, SessionNotFound
+from app.persistence.values import Branch, Message, Session
 from app.runs.service import Runs
+from app.runs.turns import busy
 
 
 class SessionStore(Protocol):
@@ -28,9 +29,15 @@ class Page[Item: (Session, Message)]:
     next: UUID | None
 
 
+class BranchStore(Protocol):
+    async def branches(self, session_id: UUID) -> Sequence[Branch]: ...
+    async def show(self, session_id: UUID, run_id: UUID) -> bool: ...
+
+
 class Sessions:
-    def __init__(self, store: SessionStore, runs: Runs) -> None:
+    def __init__(self, store: SessionStore, branches: BranchStore, runs: Runs) -> None:
         self._store = store
+        self._branches = branches
         self._runs = runs
 
     async def create(self, user_id: UUID, name: str) -> Session:
@@ -66,3 +73,13 @@ class Sessions:
         """Stop what it is answering, and forget all that was said."""
         await self._runs.stop_session(session_id)
         await self._store.clear(session_id)
+
+    async def branches(self, session_id: UUID) -> Sequence[Branch]:
+        """The turns that were said again, and those they took the place of; the oldest first."""
+        return await self._branches.branches(session_id)
+
+    async def show_branch(self, session_id: UUID, run_id: UUID) -> None:
+        """Go on from the branch that goes through this run; raise BranchNotFound, or SessionBusy with `active_run_id`."""
+        if not await self._branches.show(session_id, run_id):
+            active = await self._runs.live_run(session_id)
+            raise busy(active) if active else BranchNotFound

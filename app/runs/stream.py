@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from langchain_core.messages.ai import UsageMetadata
@@ -29,6 +30,7 @@ class Story:
         self._thoughts: list[str] = []
         self._calls: list[dict[str, Any]] = []
         self._breaks = False
+        self.first_token_at: datetime | None = None
 
     def remembered(self, memories: Sequence[str]) -> None:
         self._log.append(Remembered(memories=[*map(storable, memories)]))
@@ -37,6 +39,8 @@ class Story:
         if self._breaks:
             content, self._breaks = _PARAGRAPH + content, False
         content = storable(content)
+        if not self._text:
+            self.first_token_at = datetime.now(UTC)
         self._text.append(content)
         self._log.append(Token(content=content))
 
@@ -47,7 +51,7 @@ class Story:
 
     def tool_called(self, call_id: str, name: str, args: Mapping[str, Any]) -> None:
         self._breaks = bool(self._text)
-        call_id, name, clean = storable(call_id), storable(name), _storable_values(args)
+        call_id, name, clean = storable(call_id), storable(name), storable_values(args)
         self._calls.append({"id": call_id, "name": name, "args": clean, "content": "", "is_error": True})
         self._log.append(ToolCalled(id=call_id, name=name, args=clean))
 
@@ -55,8 +59,10 @@ class Story:
         call_id, name, content = storable(call_id), storable(name), storable(content)
         # The latest of that id, for some providers number their calls anew in each answer.
         call = next((call for call in reversed(self._calls) if call["id"] == call_id), None)
-        if call is not None:
-            call.update(content=content, is_error=is_error)
+        if call is None:  # made by the run before this one, which asked a person about it
+            call = {"id": call_id, "name": name, "args": {}}
+            self._calls.append(call)
+        call.update(content=content, is_error=is_error)
         self._log.append(ToolAnswered(id=call_id, name=name, content=content, is_error=is_error))
 
     def used(self, usage: UsageMetadata) -> None:
@@ -90,15 +96,18 @@ def storable(text: str) -> str:
     return _UNSTORABLE.sub("\ufffd", text)
 
 
-def _storable_values(value: Any) -> Any:  # noqa: ANN401  # JSON of any shape
+def storable_values(value: Any) -> Any:  # noqa: ANN401  # JSON of any shape
+    """The value as JSON that Postgres can hold."""
     match value:
         case str():
             return storable(value)
         case Mapping():
-            return {storable(str(key)): _storable_values(inner) for key, inner in value.items()}
+            return {storable(str(key)): storable_values(inner) for key, inner in value.items()}
         case list() | tuple():
-            return [_storable_values(inner) for inner in value]
+            return [storable_values(inner) for inner in value]
         case float() if not math.isfinite(value):
             return None  # Python reads NaN and Infinity in JSON, which has neither
-        case _:
+        case bool() | int() | float() | None:
             return value
+        case _:
+            return storable(str(value))

@@ -3,17 +3,23 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
+from dataclasses import dataclass
 from typing import Final, Protocol
 from uuid import UUID
 
-from app.errors import EventsExpired
+import structlog
+
+from app.errors import DatabaseUnavailable, EventsExpired
 from app.persistence.values import Entry, Run
 from app.runs.attempts import Attempts
 from app.runs.bulletin import Bulletin
 from app.runs.events import Ended
+from app.runs.log import RunLog
 from app.runs.walk import FIRST_ATTEMPT
 
 _LOOK_SECONDS: Final = 1
+
+log = structlog.get_logger()
 
 
 class EventReader(Protocol):
@@ -27,24 +33,35 @@ class Tails:
         self._attempts = attempts
         self._events = events
         self._bulletin = bulletin
+        self._closing = False
+
+    @property
+    def is_closing(self) -> bool:
+        return self._closing
 
     async def read(self, run_id: UUID, *, after: int = 0, silence_seconds: float) -> AsyncGenerator[Sequence[Entry]]:
         """Yield what follows the sequence number `after` up to the run's end, in batches; an empty one for each silence.
 
-        Closing it changes nothing for the run.
+        Closing it changes nothing for the run. Without the end it ends when this process does: the run goes on elsewhere.
         """
-        live = self._attempts.find(run_id)
-        # A later attempt's log begins in the middle: its readers need what the database has from before.
-        if live and live.log.attempt == FIRST_ATTEMPT:
-            async with aclosing(live.log.tail(after=after, silence_seconds=silence_seconds)) as entries_of_log:
-                async for entries in entries_of_log:
-                    yield entries
-                    after = entries[-1].sequence if entries else after
-                    if _is_end(entries):
-                        return
-        async with aclosing(self._stored(run_id, after, silence_seconds)) as stored:
-            async for entries in stored:
-                yield entries
+        place = _Place(after)
+        with self._bulletin.subscribed(run_id) as news:
+            while not self._closing:
+                live = self._first_log(run_id)
+                reading = live.tail(after=place.after, silence_seconds=silence_seconds) if live else self._stored(run_id, place, news)
+                async with aclosing(reading):
+                    async for entries in reading:
+                        place.move(entries)
+                        yield entries
+                if place.is_end or place.is_over:
+                    return
+                if not live and not await _within(silence_seconds, news):
+                    yield ()
+
+    def close(self) -> None:
+        """End every tail: a server that stops cannot tell them more, and their readers find the run elsewhere."""
+        self._closing = True
+        self._bulletin.tell_all()
 
     async def check(self, run: Run) -> None:
         """Raise EventsExpired when the run ended so long ago that it can no longer be read."""
@@ -56,25 +73,36 @@ class Tails:
         async for _ in self.read(run_id, silence_seconds=_LOOK_SECONDS):
             pass
 
-    async def _stored(self, run_id: UUID, after: int, silence_seconds: float) -> AsyncGenerator[Sequence[Entry]]:
-        with self._bulletin.subscribed(run_id) as news:
-            while True:
-                news.clear()
-                # Asked first: of a run that has ended, all there will ever be is there to read.
-                ended = await self._events.has_ended(run_id)
-                while entries := await self._events.read(run_id, after):
-                    yield entries
-                    if _is_end(entries):
-                        return
-                    after = entries[-1].sequence
-                if ended:
-                    return
-                if not await _within(silence_seconds, news):
-                    yield ()
+    def _first_log(self, run_id: UUID) -> RunLog | None:
+        """A later attempt's log begins in the middle: its readers need what the database has from before."""
+        live = self._attempts.find(run_id)
+        return live.log if live and live.log.attempt == FIRST_ATTEMPT else None
+
+    async def _stored(self, run_id: UUID, place: "_Place", news: asyncio.Event) -> AsyncGenerator[Sequence[Entry]]:
+        """What the database has now."""
+        news.clear()
+        try:
+            # Asked first: of a run that has ended, all there will ever be is there to read.
+            ended = await self._events.has_ended(run_id)
+            while not place.is_end and (entries := await self._events.read(run_id, place.after)):
+                yield entries
+            place.is_over = ended
+        except DatabaseUnavailable:
+            log.warning("tail_waits_for_database")
 
 
-def _is_end(entries: Sequence[Entry]) -> bool:
-    return bool(entries) and entries[-1].type == Ended.type
+@dataclass(slots=True)
+class _Place:
+    """How far a reader has come; it `is_over` when there is nothing more, be it without an end."""
+
+    after: int
+    is_end: bool = False
+    is_over: bool = False
+
+    def move(self, entries: Sequence[Entry]) -> None:
+        if entries:
+            self.after = entries[-1].sequence
+            self.is_end = entries[-1].type == Ended.type
 
 
 async def _within(seconds: float, news: asyncio.Event) -> bool:

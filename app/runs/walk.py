@@ -2,26 +2,33 @@
 
 import asyncio
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 import structlog
-from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableConfig
-from langgraph.errors import GraphRecursionError
-from langgraph.types import StateSnapshot
+from langgraph.errors import GraphDrained, GraphRecursionError
+from langgraph.runtime import RunControl
+from langgraph.types import Command, Interrupt
 
 from app.agent.graph import Agent
+from app.agent.history import closing
 from app.agent.memory import Memory
-from app.agent.state import AgentContext, AgentState
-from app.errors import AppError, RunCancelled, RunTimeout, StepLimitReached
+from app.agent.state import AgentContext, AgentState, CallStarts, SessionNames
+from app.errors import AppError, RunCancelled, RunTimeout, ServerStopping, StepLimitReached
 from app.llm.models import Model
-from app.persistence.values import User
+from app.persistence.values import Question, RunStatus, TakenRun
 from app.runs.log import RunLog
-from app.runs.stream import Story
+from app.runs.retelling import retell, retell_asked
+from app.runs.stream import Story, storable_values
 from app.settings import RunSettings, ToolSettings
 
-FIRST_ATTEMPT = 1
+FIRST_ATTEMPT: Final = 1
+# After a turn that ended so, nothing is left to close.
+_CLOSED: Final = (None, RunStatus.COMPLETED)
 
 log = structlog.get_logger()
 
@@ -31,96 +38,122 @@ class Means:
     """What every run of this process works with."""
 
     memory: Memory
+    names: SessionNames
     runs: RunSettings
     tools: ToolSettings
 
 
+class Place(Protocol):
+    @property
+    def latest(self) -> str | None:
+        """LangGraph's checkpoint at which the attempt is, None at the beginning of a conversation."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """What one attempt works with: an agent whose checkpoints carry the attempt, and where it is."""
+
+    agent: Agent
+    place: Place
+    starts: CallStarts
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class LiveRun:
-    """An attempt at a run that this process makes: the messages `asked_id` and `message_id` are its question and its answer."""
+    """An attempt at a run that this process makes."""
 
-    id: UUID
-    session_id: UUID
-    asked_id: UUID
-    message_id: UUID
-    user: User
+    taken: TakenRun
     model: Model
-    text: str
-    agent: Agent
+    bench: Bench
     log: RunLog
     story: Story
     walking: bool = True
-    stopped_for: AppError = field(default_factory=RunCancelled)
+    questions: Sequence[Question] = ()
+    stopped_for: AppError | None = None
+    control: RunControl = field(default_factory=RunControl)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @property
+    def id(self) -> UUID:
+        return self.taken.id
 
-async def walk(run: LiveRun, means: Means) -> AppError | None:
-    """Answer the run's message; return what kept it from being answered. Nothing is raised: this is the boundary."""
+    @property
+    def session_id(self) -> UUID:
+        return self.taken.session_id
+
+
+async def walk(run: LiveRun, means: Means) -> AppError | None:  # noqa: PLR0911  # a line for each way to end
+    """Answer the run's message; return what kept it from being answered. Nothing is raised: this is the boundary.
+
+    When the agent asks people something, the run has `questions`.
+    """
     try:
         async with asyncio.timeout(means.runs.timeout_seconds):
             await _walk(run, means)
     except TimeoutError:
         return RunTimeout()
     except asyncio.CancelledError:
-        return run.stopped_for
+        return run.stopped_for or RunCancelled()
+    except GraphDrained:
+        return ServerStopping()
     except GraphRecursionError:
         return StepLimitReached()
     except AppError as error:
         return error
     except Exception as error:  # noqa: BLE001  # the one boundary: a bug ends its run, not the server
-        # The frames without the exception's text, which may quote a user.
-        log.error("run_crashed", error=type(error).__name__, frames=traceback.format_tb(error.__traceback__)[-5:])  # noqa: TRY400
+        log_crash(error)
         return AppError()
     return None
 
 
+def log_crash(error: Exception) -> None:
+    """The frames without the exception's text, which may quote a user."""
+    log.error("run_crashed", error=type(error).__name__, frames=traceback.format_tb(error.__traceback__)[-5:])
+
+
 async def _walk(run: LiveRun, means: Means) -> None:
-    config, context = _config(run, means), _context(run, means)
-    state: AgentState | None = AgentState(messages=[HumanMessage(run.text, id=str(run.id))], memories=[])
-    if run.log.attempt > FIRST_ATTEMPT:
-        snapshot = await run.agent.aget_state(config)
-        if told := _told(snapshot, run):
-            _retell(told, run.story)
-            # Not `next`: it leaves out a step that was done but not checkpointed, and all that should follow it.
-            if not snapshot.tasks:
-                return
-            state = None  # go on from the checkpoint
-    await run.agent.ainvoke(state, config, context=context, durability="async")
+    agent, config = run.bench.agent, _config(run, means)
+    if run.taken.checkpoint:
+        state: AgentState | Command[Any] | None = None  # go on from where an earlier attempt has come
+        if not await retell(agent, config, run.taken.from_checkpoint, run.story):
+            return
+    else:
+        state = await _beginning(run, config)
+    result = await agent.ainvoke(state, config, context=_context(run, means), durability="async", control=run.control)
+    run.questions = [_question(question) for question in result.get("__interrupt__", ())]
 
 
-def _told(snapshot: StateSnapshot, run: LiveRun) -> list[object]:
-    """What the checkpoint has of this run: its question and all after it; empty when the question never got there."""
-    messages = snapshot.values.get("messages", [])
-    ids = [message.id for message in messages]
-    return messages[ids.index(str(run.id)) :] if str(run.id) in ids else []
+async def _beginning(run: LiveRun, config: RunnableConfig) -> AgentState | Command[Any]:
+    agent, taken = run.bench.agent, run.taken
+    if taken.answers is not None:
+        await retell_asked(agent, config, taken.answers, run.story)
+        return Command(resume=dict(taken.answers))
+    before = [] if taken.parent_status in _CLOSED else closing((await agent.aget_state(config)).tasks)
+    return AgentState(messages=[*before, HumanMessage(taken.text, id=str(run.id))], memories=[])
 
 
-def _retell(messages: list[object], story: Story) -> None:
-    """Tell the readers again what an earlier attempt had said in steps that are finished."""
-    for message in messages:
-        match message:
-            case AIMessage():
-                if message.usage_metadata:
-                    story.used(message.usage_metadata)
-                if message.text:
-                    story.token(message.text)
-                for call in message.tool_calls:
-                    story.tool_called(call["id"] or "", call["name"], call["args"])
-            case ToolMessage():
-                story.tool_answered(message.tool_call_id, message.name or "", message.text, is_error=message.status == "error")
+def _question(question: Interrupt) -> Question:
+    schema = question.response_schema if isinstance(question.response_schema, dict) else {}
+    return Question(id=question.id, value=storable_values(question.value), schema=schema)
 
 
 def _config(run: LiveRun, means: Means) -> RunnableConfig:
-    return {"configurable": {"thread_id": str(run.session_id)}, "recursion_limit": means.runs.max_steps, "run_id": run.id}
+    """`milepost_run` is in each checkpoint's metadata, and tells whose it is."""
+    place = {"thread_id": str(run.session_id), "milepost_run": str(run.id)}
+    return {"configurable": place, "recursion_limit": means.runs.max_steps, "run_id": run.id}
 
 
 def _context(run: LiveRun, means: Means) -> AgentContext:
+    user = run.taken.user
     return AgentContext(
-        user_id=str(run.user.id),
-        user_name=run.user.email.partition("@")[0],
+        user_id=str(user.id),
+        user_name=user.email.partition("@")[0],
         session_id=str(run.session_id),
         model=run.model.chat,
         memory=means.memory,
         listener=run.story,
         tools=means.tools,
+        starts=run.bench.starts,
+        names=means.names,
     )

@@ -15,6 +15,7 @@ from app.settings.sections import (
     RunSettings,
     ServerSettings,
     ToolSettings,
+    WorkerSettings,
 )
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "ServerSettings",
     "Settings",
     "ToolSettings",
+    "WorkerSettings",
     "load_settings",
     "variables",
 ]

@@ -21,6 +21,7 @@ from app.settings.sections import (
     Section,
     ServerSettings,
     ToolSettings,
+    WorkerSettings,
 )
 
 MIN_SECRET_BYTES: Final = 32
@@ -45,7 +46,13 @@ _AT_HOME: Final = {"DEBUG": "true", "LOG_FORMAT": "console", "MIGRATE_ON_START":
 
 # What an unset variable is in these environments; elsewhere the fields' own defaults hold, which are production's.
 _DEFAULTS: Final[Mapping[Environment, Mapping[str, str]]] = {
-    Environment.DEVELOPMENT: {**_AT_HOME, "MAX_LIVE_RUNS": "1000", "DRAIN_SECONDS": "2", "ACCESS_TOKEN_MINUTES": "10080"},
+    Environment.DEVELOPMENT: {
+        **_AT_HOME,
+        "MAX_LIVE_RUNS": "1000",
+        "WORKER_IN_SERVER": "true",
+        "DRAIN_SECONDS": "2",
+        "ACCESS_TOKEN_MINUTES": "10080",
+    },
     Environment.TEST: _AT_HOME,
 }
 
@@ -61,6 +68,7 @@ class Settings:
     models: ModelSettings
     runs: RunSettings
     tools: ToolSettings
+    worker: WorkerSettings
     logs: LogSettings
     model_keys: Mapping[str, SecretStr]
 
@@ -130,8 +138,13 @@ def _settings_file(folder: Path, environment: Environment) -> Path | None:
 
 def _model_keys(file: Path | None) -> Mapping[str, SecretStr]:
     """Every provider's key that is set, by its variable: models.yaml says which model needs which."""
-    values = {**(dotenv_values(file) if file else {}), **os.environ}
-    return {name: SecretStr(value) for name, value in values.items() if name.endswith(_KEY_SUFFIX) and value}
+    values = {**_filled(dotenv_values(file) if file else {}), **_filled(os.environ)}
+    return {name: SecretStr(value) for name, value in values.items() if name.endswith(_KEY_SUFFIX)}
+
+
+def _filled(values: Mapping[str, str | None]) -> dict[str, str]:
+    """Those that are set: an empty variable hides nothing."""
+    return {name: value for name, value in values.items() if value}
 
 
 def _unknown_variables(file: Path | None) -> Iterator[str]:

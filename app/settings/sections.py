@@ -140,6 +140,20 @@ class RunSettings(Section):
         15, validation_alias="LEASE_SECONDS", description="Silence of a process after which its runs count as lost"
     )
 
+    question_hours: Seconds = Field(
+        24, validation_alias="QUESTION_EXPIRY_HOURS", description="How long the agent waits for a person's answer before it goes on without"
+    )
+
+
+class WorkerSettings(Section):
+    in_server: bool = Field(
+        False, validation_alias="WORKER_IN_SERVER", description="Do background work in the server too, without a `python -m app worker`"
+    )
+    concurrency: Count = Field(10, validation_alias="WORKER_CONCURRENCY", description="Jobs a worker does at once")
+    naming_seconds: Seconds = Field(
+        10, validation_alias="NAMING_SECONDS", description="How long a model may take to name a session; its first words stay if it cannot"
+    )
+
 
 class ToolSettings(Section):
     timeout_seconds: Seconds = Field(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Final
 from uuid import uuid4
 
 from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, SystemMessage, ToolCall
@@ -14,6 +15,8 @@ from app.agent.history import with_every_call_answered
 from app.agent.prompts import system_prompt
 from app.agent.state import AgentContext, AgentState, AgentUpdate, Chat, Listener
 from app.errors import ModelBadAnswer
+
+_MAX_DEPTH: Final = 50
 
 
 async def respond(state: AgentState, runtime: Runtime[AgentContext]) -> AgentUpdate:
@@ -52,7 +55,7 @@ def _whole(chunks: Sequence[AIMessageChunk]) -> AIMessage:
 
 
 def _with_readable_calls(answer: AIMessage) -> AIMessage:
-    """Take a call whose arguments are no object as one without arguments, as LangChain does with broken JSON.
+    """Take a call whose arguments are no object, or one that nobody can keep, as one without arguments, as LangChain does with broken JSON.
 
     So its tool tells the model what is missing. Left as invalid it would have no answer, and a provider refuses every later turn.
     """
@@ -60,5 +63,20 @@ def _with_readable_calls(answer: AIMessage) -> AIMessage:
         answer.tool_calls.append(ToolCall(name=call["name"] or "", args={}, id=call["id"]))
     answer.invalid_tool_calls = []
     for readable in answer.tool_calls:
+        if not _is_plain(readable["args"]):
+            readable["args"] = {}
         readable["id"] = readable["id"] or f"call_{uuid4().hex}"  # without one, its result could not be told apart
     return answer
+
+
+def _is_plain(value: object, depth: int = 0) -> bool:
+    """Whether a checkpoint can hold it: not too deep, and no number past 64 bits."""
+    match value:
+        case dict():
+            return depth < _MAX_DEPTH and all(_is_plain(inner, depth + 1) for inner in value.values())
+        case list():
+            return depth < _MAX_DEPTH and all(_is_plain(inner, depth + 1) for inner in value)
+        case int():
+            return -(2**63) <= value < 2**64
+        case _:
+            return True

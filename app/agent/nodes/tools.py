@@ -1,8 +1,8 @@
-"""Run the tools the model asked for; whatever a tool does, the model gets an answer to its call."""
+"""Run one tool that the model asked for; whatever it does, the model gets an answer to its call."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import structlog
 from langchain_core.messages import ToolMessage
@@ -11,15 +11,19 @@ from langgraph.prebuilt import ToolNode
 from langgraph.prebuilt.tool_node import ToolCallRequest, ToolInvocationError
 from langgraph.types import Command
 
+from app.agent.approval import refusal
 from app.agent.state import AgentContext
+from app.agent.tools.marks import is_once_only, is_to_be_approved
 
 type _Answer = ToolMessage | Command[Any]
+
+_OUTCOME_UNKNOWN: Final = "The server stopped during this call, and it is not repeated. Whether it did anything is not known."
 
 log = structlog.get_logger()
 
 
 def tools_node(tools: Sequence[BaseTool]) -> ToolNode:
-    return ToolNode(tools, handle_tool_errors=_in_words, awrap_tool_call=_bounded)
+    return ToolNode(tools, handle_tool_errors=_in_words, awrap_tool_call=_answered)
 
 
 def _in_words(error: Exception) -> str:
@@ -30,15 +34,33 @@ def _in_words(error: Exception) -> str:
     return "The tool failed. Go on without it, or try something else."
 
 
-async def _bounded(request: ToolCallRequest, execute: Callable[[ToolCallRequest], Awaitable[_Answer]]) -> _Answer:
+async def _answered(request: ToolCallRequest, execute: Callable[[ToolCallRequest], Awaitable[_Answer]]) -> _Answer:
     context = cast("AgentContext", request.runtime.context)
     call = request.tool_call
-    try:
-        async with asyncio.timeout(context.tools.timeout_seconds):
-            answer = await execute(request)
-    except TimeoutError:
-        words = f"The tool gave no answer within {context.tools.timeout_seconds:g} seconds."
-        answer = ToolMessage(words, name=call["name"], tool_call_id=call["id"], status="error")
+    # Asked first: a step that waits for a person begins anew when it goes on.
+    if is_to_be_approved(request.tool) and (reason := refusal(call)):
+        answer: _Answer = _not_made(request, reason)
+    elif is_once_only(request.tool) and not await context.starts.begin(_task_id(request)):
+        answer = _not_made(request, _OUTCOME_UNKNOWN)
+    else:
+        answer = await _bounded(request, execute, context.tools.timeout_seconds)
     if isinstance(answer, ToolMessage):
         context.listener.tool_answered(answer.tool_call_id, call["name"], answer.text, is_error=answer.status == "error")
     return answer
+
+
+async def _bounded(request: ToolCallRequest, execute: Callable[[ToolCallRequest], Awaitable[_Answer]], seconds: float) -> _Answer:
+    try:
+        async with asyncio.timeout(seconds):
+            return await execute(request)
+    except TimeoutError:
+        return _not_made(request, f"The tool gave no answer within {seconds:g} seconds.")
+
+
+def _not_made(request: ToolCallRequest, words: str) -> ToolMessage:
+    return ToolMessage(words, name=request.tool_call["name"], tool_call_id=request.tool_call["id"] or "", status="error")
+
+
+def _task_id(request: ToolCallRequest) -> str:
+    """LangGraph's name for this step and call: the same when the step is made again, be it by another process."""
+    return str(request.runtime.config["configurable"]["checkpoint_ns"])

@@ -1,21 +1,26 @@
-"""A message in; the answer out, whole or as it is made."""
+"""A message or an answer in; what the agent says out, whole or as it is made."""
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header
 from fastapi.responses import StreamingResponse
 
-from app.api.deps import CurrentUser, OwnSession, RunsDep, ServerDep, TailsDep
+from app.api.deps import CurrentUser, OwnSession, QuestionsDep, RunsDep, ServerDep, TailsDep
 from app.api.errors import problems
 from app.api.sse import MEDIA_TYPE, event_stream
-from app.api.v1.chat_schemas import STREAM_EXAMPLE, AnswerOut, AskIn, IdempotencyKey
+from app.api.v1.chat_schemas import STREAM_EXAMPLE, AgainIn, AnswerOut, AskIn, IdempotencyKey, OnDisconnect, ReplyIn
+from app.api.v1.run_schemas import RunOut
 from app.errors import (
     DatabaseUnavailable,
     EventsExpired,
     IdempotencyKeyReused,
+    InterruptExpired,
+    InterruptNotFound,
+    InvalidAnswer,
     InvalidInput,
+    MessageNotFound,
     ModelBadAnswer,
     ModelRateLimited,
     ModelTimeout,
@@ -26,53 +31,118 @@ from app.errors import (
     UnknownModel,
 )
 from app.runs.answer import Answer, whole_answer
-from app.runs.service import Ask
+from app.runs.asking import Ask, Reply
 
 _before_the_first_byte = (
     SessionNotFound,
     SessionBusy,
     InvalidInput,
-    UnknownModel,
     IdempotencyKeyReused,
     EventsExpired,
     ServerBusy,
     DatabaseUnavailable,
 )
-router = APIRouter(responses=problems(*_before_the_first_byte))
+_about_models = (ModelUnavailable, ModelRateLimited, ModelTimeout, ModelBadAnswer)
+_stream: Final[dict[str, Any]] = {
+    "response_class": StreamingResponse,
+    "responses": {200: {"description": "Server-sent events, one `end` last", "content": {MEDIA_TYPE: {"example": STREAM_EXAMPLE}}}},
+}
+_asking = problems(*_before_the_first_byte, UnknownModel, MessageNotFound)
+_replying = problems(*_before_the_first_byte, InterruptNotFound, InterruptExpired, InvalidAnswer)
+_answering = problems(*_about_models)
+
+router = APIRouter()
+
+Key = Annotated[IdempotencyKey | None, Header()]
 
 
-async def _started_run(
-    session: OwnSession, ask: AskIn, user: CurrentUser, runs: RunsDep, idempotency_key: Annotated[IdempotencyKey | None, Header()] = None
-) -> UUID:
+async def _asked(session: OwnSession, ask: AskIn, user: CurrentUser, runs: RunsDep, idempotency_key: Key = None) -> UUID:
+    return await runs.start(_ask(session.id, user, ask, idempotency_key))
+
+
+async def _asked_again(session: OwnSession, again: AgainIn, user: CurrentUser, runs: RunsDep, idempotency_key: Key = None) -> UUID:
     return await runs.start(
         Ask(
             user=user,
             session_id=session.id,
-            text=ask.message,
-            model=ask.model,
+            text=None,
+            model=again.model,
             idempotency_key=idempotency_key,
-            on_busy=ask.on_busy,
+            on_busy=again.on_busy,
+            again=True,
+            instead_of=again.message_id,
         )
     )
 
 
-StartedRun = Annotated[UUID, Depends(_started_run)]
+async def _replied(session: OwnSession, reply: ReplyIn, user: CurrentUser, questions: QuestionsDep, idempotency_key: Key = None) -> UUID:
+    return await questions.answer(Reply(user=user, session_id=session.id, answers=reply.by_id(), idempotency_key=idempotency_key))
 
 
-@router.post("/chat", responses=problems(*_before_the_first_byte, ModelUnavailable, ModelRateLimited, ModelTimeout, ModelBadAnswer))
-async def chat(run_id: StartedRun, tails: TailsDep, server: ServerDep) -> AnswerOut:
+AskedRun = Annotated[UUID, Depends(_asked)]
+AskedAgainRun = Annotated[UUID, Depends(_asked_again)]
+RepliedRun = Annotated[UUID, Depends(_replied)]
+
+
+@router.post("/chat", responses=_asking | _answering)
+async def chat(run_id: AskedRun, tails: TailsDep, server: ServerDep) -> AnswerOut:
     """Send a message and wait for the whole answer; a provider's failure is a problem document."""
     return _answer(await whole_answer(tails, run_id, silence_seconds=server.heartbeat_seconds))
 
 
-@router.post(
-    "/chat/stream",
-    response_class=StreamingResponse,
-    responses={200: {"description": "Server-sent events, one `end` last", "content": {MEDIA_TYPE: {"example": STREAM_EXAMPLE}}}},
-)
-async def chat_stream(run_id: StartedRun, ask: AskIn, runs: RunsDep, tails: TailsDep, server: ServerDep) -> StreamingResponse:
+@router.post("/chat/stream", **_stream | {"responses": _asking | _stream["responses"]})
+async def chat_stream(run_id: AskedRun, ask: AskIn, runs: RunsDep, tails: TailsDep, server: ServerDep) -> StreamingResponse:
     """Send a message and read the answer as it is made. The run goes on when the connection ends: read on, or stop it, at `runs`."""
-    hung_up = partial(runs.stop_here, run_id) if ask.on_disconnect == "cancel" else None
+    return _tail(run_id, ask.on_disconnect, runs, tails, server)
+
+
+@router.post("/regenerate", responses=_asking | _answering)
+async def regenerate(run_id: AskedAgainRun, tails: TailsDep, server: ServerDep) -> AnswerOut:
+    """Answer the last message, or the one named, once more; what was said before becomes another branch."""
+    return _answer(await whole_answer(tails, run_id, silence_seconds=server.heartbeat_seconds))
+
+
+@router.post("/regenerate/stream", **_stream | {"responses": _asking | _stream["responses"]})
+async def regenerate_stream(run_id: AskedAgainRun, again: AgainIn, runs: RunsDep, tails: TailsDep, server: ServerDep) -> StreamingResponse:
+    """The same as a stream."""
+    return _tail(run_id, again.on_disconnect, runs, tails, server)
+
+
+@router.post("/resume", responses=_replying | _answering)
+async def resume(run_id: RepliedRun, tails: TailsDep, server: ServerDep) -> AnswerOut:
+    """Answer questions of the agent, which goes on in a run of its own; what is left open it asks again."""
+    return _answer(await whole_answer(tails, run_id, silence_seconds=server.heartbeat_seconds))
+
+
+@router.post("/resume/stream", **_stream | {"responses": _replying | _stream["responses"]})
+async def resume_stream(run_id: RepliedRun, reply: ReplyIn, runs: RunsDep, tails: TailsDep, server: ServerDep) -> StreamingResponse:
+    """The same as a stream."""
+    return _tail(run_id, reply.on_disconnect, runs, tails, server)
+
+
+@router.post("/runs", status_code=202, responses=_asking)
+async def run_in_background(session: OwnSession, ask: AskIn, user: CurrentUser, runs: RunsDep, idempotency_key: Key = None) -> RunOut:
+    """Send a message for a worker to answer; read the run, or its stream, at `runs`."""
+    run_id = await runs.start(_ask(session.id, user, ask, idempotency_key, background=True))
+    return RunOut.model_validate(await runs.read(user.id, run_id), from_attributes=True)
+
+
+def _ask(session_id: UUID, user: CurrentUser, ask: AskIn, key: str | None, *, background: bool = False) -> Ask:
+    return Ask(
+        user=user,
+        session_id=session_id,
+        text=ask.message,
+        model=ask.model,
+        idempotency_key=key,
+        on_busy=ask.on_busy,
+        again=ask.instead_of is not None,
+        instead_of=ask.instead_of,
+        background=background,
+    )
+
+
+def _tail(run_id: UUID, on_disconnect: OnDisconnect, runs: RunsDep, tails: TailsDep, server: ServerDep) -> StreamingResponse:
+    hung_up = partial(runs.stop_here, run_id) if on_disconnect == "cancel" else None
     return event_stream(tails, run_id, heartbeat_seconds=server.heartbeat_seconds, hung_up=hung_up)
 
 
@@ -90,6 +160,6 @@ def _answer(answer: Answer) -> AnswerOut:
             "tokens_used": answer.usage["total_tokens"],
             "from_cache": answer.usage["from_cache"],
             "status": answer.end["status"],
-            "interrupts": [],
+            "interrupts": answer.questions,
         }
     )

@@ -1,13 +1,15 @@
 """What chat takes and answers."""
 
-from typing import Annotated, Final, Literal
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from app.api.v1.text import MessageText, SoundText
 from app.persistence.values import RunStatus
-from app.runs.turns import OnBusy
+from app.runs.asking import OnBusy
 
 STREAM_EXAMPLE: Final = """\
 id: 1
@@ -34,18 +36,84 @@ IdempotencyKey = Annotated[
 ]
 
 
+OnDisconnect = Annotated[Literal["continue", "cancel"], Field(description="What a stream's hang-up means for the run")]
+ModelName = Annotated[SoundText, Field(max_length=200, description="One of `GET models`; none is the default", examples=["demo"])]
+
+
 class AskIn(BaseModel):
     # One example of the whole, for Swagger would fill in a model that this server may not have.
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"message": "What time is it in Oslo?"}]})
 
     message: MessageText
-    model: Annotated[SoundText, Field(max_length=200, description="One of `GET models`; none is the default", examples=["demo"])] | None = (
-        None
+    model: ModelName | None = None
+    instead_of: UUID | None = Field(
+        None, description="A message of the transcript in whose place this one is said; what followed it becomes another branch"
     )
     on_busy: OnBusy = Field(
-        OnBusy.REJECT, description="While the session answers another message: refuse this one, or stop that answer first"
+        OnBusy.REJECT,
+        description=(
+            "While the session answers another message: refuse this one, wait behind it, stop it and keep what it said, or stop it and "
+            "undo its turn"
+        ),
     )
-    on_disconnect: Literal["continue", "cancel"] = Field("continue", description="What a stream's hang-up means for the run")
+    on_disconnect: OnDisconnect = "continue"
+
+    @model_validator(mode="after")
+    def _does_not_wait_elsewhere(self) -> Self:
+        if self.instead_of and self.on_busy is OnBusy.ENQUEUE:
+            raise PydanticCustomError("on_busy", "a message in the place of another cannot wait: what it follows is settled")
+        return self
+
+
+class AgainIn(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{}]})
+
+    message_id: UUID | None = Field(None, description="A message of the turn to answer again; none is the last one")
+    model: ModelName | None = None
+    on_busy: Literal[OnBusy.REJECT, OnBusy.INTERRUPT, OnBusy.ROLLBACK] = Field(
+        OnBusy.REJECT, description="While the session answers: refuse, stop it and keep what it said, or stop it and undo its turn"
+    )
+    on_disconnect: OnDisconnect = "continue"
+
+
+class OneReply(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    interrupt_id: Annotated[SoundText, Field(min_length=1, max_length=64)]
+    value: Any = Field(description="As the question's schema asks")
+
+
+class ReplyIn(BaseModel):
+    """One answer as `interrupt_id` and `value`, or several at once in `answers`."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"interrupt_id": "0a1b…", "value": {"approved": True}}]})
+
+    interrupt_id: Annotated[SoundText, Field(min_length=1, max_length=64)] | None = None
+    value: Any = None
+    answers: Annotated[list[OneReply], Field(max_length=100)] = []
+    on_disconnect: OnDisconnect = "continue"
+
+    @model_validator(mode="after")
+    def _answers_something(self) -> Self:
+        named = [reply.interrupt_id for reply in self.answers]
+        if bool(named) == bool(self.interrupt_id) or len({*named}) < len(named):
+            raise PydanticCustomError("answers", "give either interrupt_id and value, or answers to different interrupts")
+        return self
+
+    def by_id(self) -> dict[str, Any]:
+        one = {self.interrupt_id: self.value} if self.interrupt_id else {}
+        return one | {reply.interrupt_id: reply.value for reply in self.answers}
+
+
+class InterruptOut(BaseModel):
+    """A question to a person; `schema` is the JSON Schema of an answer."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    id: str
+    value: Any
+    answer_schema: dict[str, Any] = Field(alias="schema")
+    expires_at: datetime
 
 
 class AnswerMessage(BaseModel):
@@ -74,4 +142,4 @@ class AnswerOut(BaseModel):
     tokens_used: int
     from_cache: bool
     status: RunStatus
-    interrupts: list[object]
+    interrupts: list[InterruptOut]

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.api.v1.chat_schemas import InterruptOut
 from app.api.v1.text import Name
 from app.persistence.values import Role, RunStatus
 
@@ -23,8 +24,11 @@ class RenamedSession(BaseModel):
 
 
 class SessionOut(BaseModel):
+    """Until `name_is_final`, a model may give it a better name than its first words, soon after the first answer."""
+
     id: UUID
     name: str
+    name_is_final: bool
     created_at: datetime
     updated_at: datetime
 
@@ -35,9 +39,30 @@ class SessionPage(BaseModel):
 
 
 class StateOut(BaseModel):
-    """`live_run_id` is the run that is answering now; None when none is."""
+    """`live_run_id` is the run that has the session's turn, None when none has; `next` are the nodes of the graph that come next.
+
+    `interrupts` are the questions that can be answered.
+    """
 
     live_run_id: UUID | None
+    next: list[str]
+    interrupts: list[InterruptOut]
+
+
+class BranchOut(BaseModel):
+    """A turn that was said again, or the one it took the place of; `is_shown` tells which the transcript goes through."""
+
+    run_id: UUID
+    parent_id: UUID | None
+    text: str
+    created_at: datetime
+    is_shown: bool
+
+
+class ChosenBranch(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    run_id: UUID
 
 
 class ToolCallOut(BaseModel):

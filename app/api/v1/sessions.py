@@ -5,11 +5,22 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from app.api.deps import CurrentUser, OwnSession, RunsDep, SessionsDep
+from app.api.deps import CurrentUser, OwnSession, QuestionsDep, RunsDep, SessionsDep
 from app.api.errors import problems
-from app.api.v1.session_schemas import MessageOut, MessagePage, NewSession, RenamedSession, SessionOut, SessionPage, StateOut
+from app.api.v1.chat_schemas import InterruptOut
+from app.api.v1.session_schemas import (
+    BranchOut,
+    ChosenBranch,
+    MessageOut,
+    MessagePage,
+    NewSession,
+    RenamedSession,
+    SessionOut,
+    SessionPage,
+    StateOut,
+)
 from app.api.v1.text import SoundText
-from app.errors import SessionNotFound
+from app.errors import BranchNotFound, SessionBusy, SessionNotFound
 from app.persistence.values import Message, Session
 
 router = APIRouter()
@@ -55,9 +66,25 @@ async def delete_session(session: OwnSession, sessions: SessionsDep) -> None:
 
 
 @router.get("/{session_id}/state", responses=_not_found)
-async def read_state(session: OwnSession, runs: RunsDep) -> StateOut:
-    """What the session is doing: a page that was reloaded reads on at the live run."""
-    return StateOut(live_run_id=await runs.live_run(session.id))
+async def read_state(session: OwnSession, runs: RunsDep, questions: QuestionsDep) -> StateOut:
+    """What the session is doing: a page that was reloaded reads on at the live run, or shows what the agent asks."""
+    return StateOut(
+        live_run_id=await runs.live_run(session.id),
+        next=await runs.next_nodes(session.id),
+        interrupts=[InterruptOut.model_validate(question, from_attributes=True) for question in await questions.open(session.id)],
+    )
+
+
+@router.get("/{session_id}/branches", responses=_not_found)
+async def list_branches(session: OwnSession, sessions: SessionsDep) -> list[BranchOut]:
+    """The turns that were said again and those beside them, the oldest first: same `parent_id`, same place in the conversation."""
+    return [BranchOut.model_validate(branch, from_attributes=True) for branch in await sessions.branches(session.id)]
+
+
+@router.put("/{session_id}/branch", status_code=204, responses=problems(SessionNotFound, BranchNotFound, SessionBusy))
+async def show_branch(session: OwnSession, chosen: ChosenBranch, sessions: SessionsDep) -> None:
+    """Go on from the branch that goes through a run: the transcript shows it, and what is said next follows it."""
+    await sessions.show_branch(session.id, chosen.run_id)
 
 
 @router.get("/{session_id}/messages", responses=_not_found)
@@ -79,7 +106,7 @@ async def clear_messages(session: OwnSession, sessions: SessionsDep) -> None:
 
 
 def _session(session: Session) -> SessionOut:
-    return SessionOut(id=session.id, name=session.name, created_at=session.created_at, updated_at=session.updated_at)
+    return SessionOut.model_validate(session, from_attributes=True)
 
 
 def _message(message: Message) -> MessageOut:

@@ -1,0 +1,34 @@
+"""What a tool asks of the server that runs it, said with a decorator above `@tool`."""
+
+from typing import Final
+
+from langchain_core.tools import BaseTool
+
+_NEEDS_APPROVAL: Final = "needs_approval"
+_ONCE_ONLY: Final = "once_only"
+
+
+def needs_approval(tool: BaseTool) -> BaseTool:
+    """Ask the user before each call, and tell the model when they say no."""
+    return _marked(tool, _NEEDS_APPROVAL)
+
+
+def once_only(tool: BaseTool) -> BaseTool:
+    """Never repeat a call that may have been made: when the server dies in it, the model is told that nobody knows."""
+    return _marked(tool, _ONCE_ONLY)
+
+
+def is_to_be_approved(tool: BaseTool | None) -> bool:
+    return _has(tool, _NEEDS_APPROVAL)
+
+
+def is_once_only(tool: BaseTool | None) -> bool:
+    return _has(tool, _ONCE_ONLY)
+
+
+def _marked(tool: BaseTool, mark: str) -> BaseTool:
+    return tool.model_copy(update={"metadata": {**(tool.metadata or {}), mark: True}})
+
+
+def _has(tool: BaseTool | None, mark: str) -> bool:
+    return bool(tool and (tool.metadata or {}).get(mark))

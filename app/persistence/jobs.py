@@ -1,0 +1,20 @@
+"""How statements of ours put jobs into the queue, so that a job is there exactly when what it is about is."""
+
+from typing import Final
+
+QUEUE: Final = "milepost"
+
+
+def job_sql(task: str, argument: str, value: str) -> str:
+    """A job as `defer_sql` takes it: `task` with one argument, whose value is an SQL expression."""
+    arguments = f"jsonb_build_object('{argument}', {value})"
+    return f"ROW('{QUEUE}', '{task}', 0, NULL, NULL, {arguments}, NULL)::procrastinate_job_to_defer_v1"
+
+
+def defer_sql(jobs: str) -> str:
+    """The queue's own function for it, which its triggers and versions stand behind."""
+    return f"procrastinate_defer_jobs_v1({jobs})"
+
+
+def make_run_sql(run_id: str) -> str:
+    return defer_sql(f"ARRAY[{job_sql('make_run', 'run_id', run_id)}]")

@@ -1,0 +1,86 @@
+"""The queue of background work: procrastinate on the pool that everything shares."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from procrastinate import App, PsycopgConnector, RetryStrategy
+
+from app.persistence.database import Pool
+from app.persistence.jobs import QUEUE
+
+_MOST_RETRIES: Final = 5
+_WAIT_SECONDS: Final = 2
+_DEAD_WORKER_SECONDS: Final = 30
+_KEPT_HOURS: Final = 24
+_OFTEN: Final = "* * * * * */30"  # the sixth field is seconds
+
+log = structlog.get_logger()
+
+type Job = Callable[..., Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chore:
+    """What is to be done again and again, at the times of a `cron` line."""
+
+    name: str
+    cron: str
+    do: Callable[[], Awaitable[None]]
+
+
+class JobFailed(Exception):
+    """What the queue is told of an error, for it logs and keeps what it is told: the kind, never the words."""
+
+
+@asynccontextmanager
+async def open_queue(pool: Pool, jobs: Mapping[str, Job], chores: Sequence[Chore]) -> AsyncGenerator[App]:
+    """Jobs are named as the statements that put them there name them; each is tried again, later and later, when it fails."""
+    queue = App(connector=PsycopgConnector())
+    retry = RetryStrategy(max_attempts=_MOST_RETRIES, exponential_wait=_WAIT_SECONDS)
+    for name, job in jobs.items():
+        queue.task(name=name, queue=QUEUE, retry=retry)(_discreet(job))
+    for chore in [*chores, Chore(name="retry_stalled", cron=_OFTEN, do=lambda: _retry_stalled(queue))]:
+        task = queue.task(name=chore.name, queue=QUEUE, queueing_lock=chore.name)(_on_time(_discreet(chore.do)))
+        queue.periodic(cron=chore.cron)(task)
+    async with queue.open_async(pool):
+        yield queue
+
+
+async def work(queue: App, *, concurrency: int) -> None:
+    """Do jobs until cancelled; what is under way then is cancelled too, and found stalled by the next worker."""
+    await queue.run_worker_async(
+        queues=[QUEUE],
+        concurrency=concurrency,
+        install_signal_handlers=False,
+        shutdown_graceful_timeout=0,
+        delete_jobs="successful",
+        stalled_worker_timeout=_DEAD_WORKER_SECONDS,
+    )
+
+
+def _on_time(job: Job) -> Callable[[int], Awaitable[None]]:
+    async def do(timestamp: int) -> None:  # noqa: ARG001  # what a periodic task is given
+        await job()
+
+    return do
+
+
+def _discreet(job: Job) -> Job:
+    async def do(**arguments: object) -> None:
+        try:
+            await job(**arguments)
+        except Exception as error:  # noqa: BLE001  # the boundary of a job, as the walk is of a run
+            raise JobFailed(type(error).__name__) from None
+
+    return do
+
+
+async def _retry_stalled(queue: App) -> None:
+    """Jobs of workers that died are detected by the queue, and retried by nobody but us."""
+    for job in await queue.job_manager.get_stalled_jobs(seconds_since_heartbeat=_DEAD_WORKER_SECONDS):
+        log.warning("job_retried", task=job.task_name)
+        await queue.job_manager.retry_job(job)
+    await queue.job_manager.delete_old_jobs(_KEPT_HOURS, include_failed=True, include_aborted=True)

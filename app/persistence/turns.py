@@ -1,0 +1,188 @@
+"""How runs get into their session, in plain SQL: one statement starts a run, and its indexes are the locks."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from app.persistence.channels import WORK
+from app.persistence.database import Pool, database_errors, execute, fetch_all
+from app.persistence.jobs import make_run_sql
+from app.persistence.tables import LIVE_SQL, TURN_SQL
+from app.persistence.values import Claim, NewRun, Resumption, Run, RunStatus, columns_of
+
+RUN_COLUMNS: Final = (
+    "id, session_id, user_id, status, attempt, model, parent_id, asked_id, message_id, body_hash, error_code, input_tokens, output_tokens, "
+    "reasoning_tokens, cached_tokens, cost_usd, created_at, started_at, first_token_at, finished_at"
+)
+
+_NEW_COLUMNS: Final = (
+    "id, session_id, user_id, status, attempt, crashes, model, parent_id, from_checkpoint, waiting, background, asked_id, message_id, "
+    "idempotency_key, body_hash, stop_requested, owner, lease_expires_at, input_tokens, output_tokens, reasoning_tokens, cached_tokens, "
+    "created_at, started_at"
+)
+# A run that is made at once is leased to its process; a queued one is not begun, by anybody, before it has been its turn for a while.
+_NEW_VALUES: Final = """
+%(id)s, place.session_id, place.user_id, CASE WHEN place.queued THEN 'queued' ELSE 'running' END, 1, 0, %(model)s, place.parent_id,
+(SELECT checkpoint FROM run WHERE id = place.parent_id), place.waiting, %(background)s,
+%(asked_id)s::uuid, %(message_id)s, %(idempotency_key)s, %(body_hash)s, false, CASE WHEN %(background)s THEN NULL ELSE %(owner)s::uuid END,
+CASE WHEN NOT %(background)s THEN now() + make_interval(secs => %(lease_seconds)s) END, 0, 0, 0, 0, now(),
+CASE WHEN NOT place.queued THEN now() END
+"""
+
+# The turn lock is the unique index over runs that have a turn, and a request sent twice meets the one over idempotency keys: a
+# second claim inserts nothing, and so writes no message either.
+_CLAIM: Final = f"""
+WITH found AS (
+    SELECT session.id AS session_id, session.user_id,
+           CASE WHEN %(forks)s THEN %(parent_id)s::uuid ELSE session.head_run_id END AS parent_id,
+           %(waits)s AND EXISTS (SELECT FROM run WHERE run.session_id = session.id AND {TURN_SQL}) AS waiting
+      FROM session WHERE session.id = %(session_id)s AND session.user_id = %(user_id)s
+), place AS (
+    SELECT *, waiting OR %(background)s AS queued FROM found
+), claimed AS (
+    INSERT INTO run ({_NEW_COLUMNS}) SELECT {_NEW_VALUES} FROM place ON CONFLICT DO NOTHING
+    RETURNING id, session_id, parent_id, from_checkpoint, status, waiting
+), said AS (
+    INSERT INTO message (id, session_id, run_id, role, content, reasoning, tool_calls, status, created_at)
+    SELECT %(asked_id)s, session_id, id, 'user', %(text)s, '', '[]', 'completed', now() FROM claimed
+), touched AS (
+    UPDATE session SET updated_at = now(), head_run_id = CASE WHEN claimed.waiting THEN head_run_id ELSE claimed.id END,
+           name = CASE WHEN naming = 'open' THEN %(title)s ELSE name END, naming = CASE WHEN naming = 'open' THEN 'words' ELSE naming END
+      FROM claimed WHERE session.id = claimed.session_id
+), withdrawn AS (
+    UPDATE interrupt SET outcome = 'withdrawn', closed_at = now()
+      FROM claimed WHERE interrupt.run_id = claimed.parent_id AND outcome = 'open' AND NOT claimed.waiting
+)
+SELECT claimed.status = 'queued' AS queued, claimed.from_checkpoint, parent.status AS parent_status,
+       CASE WHEN %(background)s AND NOT claimed.waiting THEN {make_run_sql("claimed.id")} END
+  FROM claimed LEFT JOIN run AS parent ON parent.id = claimed.parent_id
+"""
+
+# The questions of the run that is shown last, and none of them twice: whoever closes it first goes on.
+_ANSWER: Final = """
+UPDATE interrupt SET outcome = %(outcome)s, answer = answers.value, answered_by = %(answered_by)s, resumed_by = %(id)s, closed_at = now()
+  FROM jsonb_each(%(answers)s) AS answers, session
+ WHERE session.id = %(session_id)s AND interrupt.session_id = session.id AND interrupt.run_id = session.head_run_id
+   AND interrupt.id = answers.key AND interrupt.outcome = 'open'
+"""
+_RESUME: Final = f"""
+WITH place AS (
+    SELECT session.id AS session_id, session.user_id, session.head_run_id AS parent_id, false AS waiting, %(background)s AS queued
+      FROM session WHERE session.id = %(session_id)s AND session.user_id = %(user_id)s
+), claimed AS (
+    INSERT INTO run ({_NEW_COLUMNS}) SELECT {_NEW_VALUES} FROM place ON CONFLICT DO NOTHING RETURNING id, session_id, from_checkpoint
+), touched AS (
+    UPDATE session SET updated_at = now(), head_run_id = claimed.id FROM claimed WHERE session.id = claimed.session_id
+)
+SELECT %(background)s AS queued, claimed.from_checkpoint, 'interrupted' AS parent_status,
+       CASE WHEN %(background)s THEN {make_run_sql("claimed.id")} END
+  FROM claimed
+"""
+
+_SENT_BEFORE: Final = f"SELECT {RUN_COLUMNS} FROM run WHERE user_id = %(user_id)s AND idempotency_key = %(key)s"
+_IN_THE_WAY: Final = f"SELECT id FROM run WHERE session_id = %(session_id)s AND {LIVE_SQL} ORDER BY waiting DESC, id DESC"
+_LIVE_RUN: Final = f"SELECT id FROM run WHERE session_id = %(session_id)s AND {TURN_SQL}"
+
+# What waits in a session whose turn is free: its next run gets the turn, and goes on from what was said until then.
+_PROMOTE: Final = f"""
+WITH next AS (
+    SELECT DISTINCT ON (session_id) id, session_id FROM run
+     WHERE waiting AND status = 'queued' AND (%(session_id)s::uuid IS NULL OR session_id = %(session_id)s)
+       AND NOT EXISTS (SELECT FROM run AS holder WHERE holder.session_id = run.session_id AND holder.status IN ('queued', 'running')
+                          AND NOT holder.waiting)
+     ORDER BY session_id, id
+), promoted AS (
+    UPDATE run SET waiting = false, parent_id = session.head_run_id,
+           from_checkpoint = (SELECT checkpoint FROM run AS head WHERE head.id = session.head_run_id),
+           lease_expires_at = CASE WHEN run.background THEN NULL WHEN run.owner IS NULL THEN now()
+                                   ELSE now() + make_interval(secs => %(lease_seconds)s) END
+      FROM next JOIN session ON session.id = next.session_id WHERE run.id = next.id AND run.waiting
+    RETURNING run.id, run.session_id, run.background
+), shown AS (
+    UPDATE session SET head_run_id = promoted.id FROM promoted WHERE session.id = promoted.session_id
+)
+SELECT promoted.id, CASE WHEN promoted.background THEN {make_run_sql("promoted.id")} END,
+       CASE WHEN NOT promoted.background THEN pg_notify('{WORK}', promoted.id::text) END
+  FROM promoted
+"""
+
+# A turn is a message's run and those that went on after its questions.
+_UNDO: Final = """
+WITH RECURSIVE turn AS (
+    SELECT id, session_id, parent_id, asked_id FROM run WHERE id = %(run_id)s
+    UNION ALL
+    SELECT run.id, run.session_id, run.parent_id, run.asked_id FROM run JOIN turn ON run.id = turn.parent_id WHERE turn.asked_id IS NULL
+), unsaid AS (
+    DELETE FROM message USING turn WHERE message.run_id = turn.id
+)
+UPDATE session SET head_run_id = turn.parent_id, updated_at = now()
+  FROM turn WHERE turn.asked_id IS NOT NULL AND session.id = turn.session_id AND session.head_run_id = %(run_id)s
+"""
+
+
+class TurnTable:
+    """Who has which session's turn; `owner` is this process's name in its runs' leases."""
+
+    def __init__(self, pool: Pool, *, owner: UUID, lease_seconds: float) -> None:
+        self._pool = pool
+        self._lease: Mapping[str, object] = {"owner": owner, "lease_seconds": lease_seconds}
+
+    async def claim(self, run: NewRun) -> Claim | None:
+        """Take the session's turn, or a place behind it, and write the user's message.
+
+        None when another run has the turn, the idempotency key is taken, or the session is not the user's.
+        """
+        rows = await fetch_all(self._pool, _CLAIM, {**self._lease, **columns_of(run)})
+        return _claim(rows[0]) if rows else None
+
+    async def claim_resumption(self, run: Resumption) -> Claim | None:
+        """Take the session's turn and close the questions that are answered, all or nothing.
+
+        None when one of them is not open any more, and for the same reasons as `claim`.
+        """
+        outcome = "expired" if run.answered_by is None else "answered"
+        values = {**self._lease, **columns_of(run), "answers": Jsonb({**run.answers}), "outcome": outcome, "asked_id": None}
+        with database_errors():
+            async with self._pool.connection() as connection, connection.transaction() as transaction:
+                closed = (await connection.execute(_ANSWER, values)).rowcount
+                rows = await (await connection.execute(_RESUME, values)).fetchall() if closed == len(run.answers) else []
+                if not rows:
+                    raise psycopg.Rollback(transaction)
+        return _claim(rows[0]) if rows else None
+
+    async def sent_before(self, user_id: UUID, key: str) -> Run | None:
+        """The run that this user's idempotency key started."""
+        with database_errors():
+            async with self._pool.connection() as connection, connection.cursor(row_factory=class_row(Run)) as cursor:
+                await cursor.execute(_SENT_BEFORE, {"user_id": user_id, "key": key})
+                return await cursor.fetchone()
+
+    async def live_run(self, session_id: UUID) -> UUID | None:
+        """The run that has the session's turn."""
+        rows = await fetch_all(self._pool, _LIVE_RUN, {"session_id": session_id})
+        return rows[0]["id"] if rows else None
+
+    async def in_the_way(self, session_id: UUID) -> Sequence[UUID]:
+        """The runs of the session that have not ended: those that wait, the last one first, then the one that has the turn."""
+        return [row["id"] for row in await fetch_all(self._pool, _IN_THE_WAY, {"session_id": session_id})]
+
+    async def promote(self, session_id: UUID | None = None) -> None:
+        """Give the turn to the next that waits, in this session or in any, where nobody has it."""
+        # Another process may do it at the same moment, and the turn lock lets one of them.
+        with database_errors(), suppress(psycopg.errors.UniqueViolation):
+            async with self._pool.connection() as connection:
+                await connection.execute(_PROMOTE, {**self._lease, "session_id": session_id})
+
+    async def undo(self, run_id: UUID) -> None:
+        """Forget the turn of a run that has ended: its messages, and that the conversation went through it."""
+        await execute(self._pool, _UNDO, {"run_id": run_id})
+
+
+def _claim(row: Mapping[str, Any]) -> Claim:
+    parent = row["parent_status"]
+    return Claim(queued=row["queued"], from_checkpoint=row["from_checkpoint"], parent_status=RunStatus(parent) if parent else None)

@@ -1,0 +1,50 @@
+"""Work that nobody waits for: names, what has expired, what is old."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final, Protocol
+from uuid import UUID
+
+import structlog
+
+from app.agent.naming import name_conversation
+from app.errors import AppError
+from app.llm.models import Models
+from app.settings import WorkerSettings
+
+_MESSAGES_OF_A_TURN: Final = 2
+
+log = structlog.get_logger()
+
+
+class NameStore(Protocol):
+    async def first_turn(self, session_id: UUID) -> Sequence[str]: ...
+    async def name(self, session_id: UUID, name: str | None) -> None: ...
+
+
+class EventStore(Protocol):
+    async def forget(self, older_than_seconds: float) -> int: ...
+
+
+async def name_session(store: NameStore, models: Models, settings: WorkerSettings, session_id: UUID) -> None:
+    """Have a model name a session after its first answer; the first words stay where it cannot."""
+    turn = await store.first_turn(session_id)
+    if len(turn) == _MESSAGES_OF_A_TURN:
+        await store.name(session_id, await _name(models, settings.naming_seconds, *turn))
+
+
+async def _name(models: Models, seconds: float, question: str, answer: str) -> str | None:
+    model = models.get(None)
+    if model.bare is None:
+        return None
+    try:
+        async with asyncio.timeout(seconds):
+            return await name_conversation(model.bare, question, answer)
+    except (AppError, TimeoutError) as error:
+        log.warning("session_not_named", error=type(error).__name__)
+        return None
+
+
+async def forget_events(store: EventStore, older_than_seconds: float) -> None:
+    if rows := await store.forget(older_than_seconds):
+        log.info("events_forgotten", rows=rows)
