@@ -72,7 +72,8 @@ def _introduction(said: Sequence[str]) -> str:
         heard = f"Nice to meet you, {name}. {heard}"
     return (
         f"{greeting}\n\n{heard}\n\nI can tell the time (“what time is it in Oslo?”), calculate (“what is 12*7?”), search the web "
-        "(“search for Milepost”), rename this conversation if you approve (“rename this conversation to Oslo”), and look back (“what did I say before?”, “what is my name?”)."
+        "(“search for Milepost”), rename this conversation if you agree (“rename this conversation to Oslo”), and look back "
+        "(“what did I say before?”, “what is my name?”)."
     )
 
 
