@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 from uuid import UUID, uuid4
@@ -13,11 +13,10 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.runnables import Runnable, RunnableConfig
 
-from app.errors import DatabaseUnavailable
 from app.llm.catalog import ModelSpec
 from app.llm.choice import Choice
 from app.llm.models import Model, Models
-from app.persistence.values import Entry, EventBatch, FinishedRun, NewRun, Run, RunStatus, TakenRun, User
+from app.persistence.values import User
 
 ADA: Final = User(id=uuid4(), email="ada@example.com", created_at=datetime(2026, 1, 1, tzinfo=UTC))
 
@@ -112,159 +111,22 @@ class MemoryOf:
 
 
 @dataclass(slots=True)
-class RunsInMemory:
-    """The run table of one process, which another may take runs from; `down` makes it unreachable."""
+class NamesInMemory:
+    """What sessions were renamed to."""
 
-    rows: dict[UUID, Run] = field(default_factory=dict)
-    asked: dict[UUID, NewRun] = field(default_factory=dict)
-    finished: list[FinishedRun] = field(default_factory=list)
-    released: list[UUID] = field(default_factory=list)
-    renewed: set[UUID] = field(default_factory=set)
-    stops: set[UUID] = field(default_factory=set)
-    lost: list[TakenRun] = field(default_factory=list)
-    strangers: set[UUID] = field(default_factory=set)  # sessions that are not the user's
-    down: bool = False
-    ending: int = 0  # how many ends have been asked for, be it that `finishing` holds them up
-    finishing: asyncio.Event = field(default_factory=asyncio.Event)
-    claiming: asyncio.Event = field(default_factory=asyncio.Event)
+    given: dict[UUID, str] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self.finishing.set()
-        self.claiming.set()
-
-    async def claim(self, run: NewRun) -> bool:
-        await self._reached()
-        await self.claiming.wait()
-        taken = run.idempotency_key and await self.sent_before(run.user_id, run.idempotency_key)
-        if taken or run.session_id in self.strangers or await self.live_run(run.session_id):
-            return False
-        self.asked[run.id] = run
-        self.rows[run.id] = _row(run)
-        return True
-
-    async def sent_before(self, user_id: UUID, key: str) -> Run | None:
-        await self._reached()
-        return next((self.rows[run.id] for run in self.asked.values() if (run.user_id, run.idempotency_key) == (user_id, key)), None)
-
-    async def live_run(self, session_id: UUID) -> UUID | None:
-        await self._reached()
-        return next((row.id for row in self.rows.values() if row.session_id == session_id and row.status is RunStatus.RUNNING), None)
-
-    async def read(self, user_id: UUID, run_id: UUID) -> Run | None:
-        await self._reached()
-        return row if (row := self.rows.get(run_id)) and row.user_id == user_id else None
-
-    async def finish(self, run: FinishedRun) -> bool:
-        self.ending += 1
-        await self.finishing.wait()
-        await self._reached()
-        row = self.rows.get(run.id)
-        if not row or row.status is not RunStatus.RUNNING or row.attempt != run.attempt:
-            return False
-        self.finished.append(run)
-        self.rows[run.id] = replace(row, status=run.status, error_code=run.error_code)
-        return True
-
-    async def release(self, run_id: UUID, attempt: int) -> None:
-        await self._reached()
-        if self.rows[run_id].attempt == attempt:
-            self.released.append(run_id)
-
-    async def request_stop(self, run_id: UUID) -> None:
-        await self._reached()
-        self.stops.add(run_id)
-
-    async def stops_requested(self) -> Sequence[UUID]:
-        await self._reached()
-        return [*self.stops]
-
-    async def renew_leases(self, run_ids: Sequence[UUID]) -> None:
-        await self._reached()
-        self.renewed.update(run_ids)
-
-    async def take_lost(self, most: int) -> Sequence[TakenRun]:
-        await self._reached()
-        taken, self.lost = self.lost[:most], self.lost[most:]
-        return taken
-
-    def taken_over(self, run_id: UUID) -> TakenRun:
-        """Give the run to another attempt, as a process does that finds its lease expired."""
-        asked, row = self.asked[run_id], self.rows[run_id]
-        self.rows[run_id] = row = replace(row, attempt=row.attempt + 1)
-        return TakenRun(
-            id=run_id,
-            session_id=row.session_id,
-            attempt=row.attempt,
-            model=row.model,
-            asked_id=row.asked_id,
-            message_id=row.message_id,
-            user=ADA,
-            text=asked.text,
-        )
-
-    async def _reached(self) -> None:
-        await asyncio.sleep(0)
-        if self.down:
-            raise DatabaseUnavailable
+    async def rename(self, session_id: UUID, name: str) -> None:
+        self.given[session_id] = name
 
 
 @dataclass(slots=True)
-class EventsInMemory:
-    """The event log beside a RunsInMemory."""
+class StartsInMemory:
+    """The calls that have been begun in one run, whichever attempt began them."""
 
-    runs: RunsInMemory
-    entries: dict[UUID, list[Entry]] = field(default_factory=dict)
-    appending: asyncio.Event = field(default_factory=asyncio.Event)
-    under_way: int = 0  # how many writes have begun and not ended, be it that `appending` holds them up
+    begun: set[str] = field(default_factory=set)
 
-    def __post_init__(self) -> None:
-        self.appending.set()
-
-    async def append(self, batches: Sequence[EventBatch]) -> set[UUID]:
-        self.under_way += 1
-        await self.appending.wait()
-        await asyncio.sleep(0)
-        self.under_way -= 1
-        if self.runs.down:
-            raise DatabaseUnavailable
-        held = [batch for batch in batches if self._is_held(batch)]
-        for batch in held:
-            self.entries.setdefault(batch.run_id, []).extend(batch.entries)
-        return {batch.run_id for batch in held}
-
-    async def read(self, run_id: UUID, after: int) -> Sequence[Entry]:
-        ending = [entry for run in self.runs.finished if run.id == run_id for entry in run.events]
-        return [entry for entry in [*self.entries.get(run_id, ()), *ending] if entry.sequence > after]
-
-    async def has_ended(self, run_id: UUID) -> bool:
-        row = self.runs.rows.get(run_id)
-        return not row or row.status is not RunStatus.RUNNING
-
-    async def is_kept(self, run_id: UUID) -> bool:
-        return bool(await self.read(run_id, 0))
-
-    async def forget(self, older_than_seconds: float) -> int:
-        return int(older_than_seconds * 0)
-
-    def _is_held(self, batch: EventBatch) -> bool:
-        row = self.runs.rows.get(batch.run_id)
-        return bool(row and row.status is RunStatus.RUNNING and row.attempt == batch.attempt)
-
-
-def _row(run: NewRun) -> Run:
-    return Run(
-        id=run.id,
-        session_id=run.session_id,
-        user_id=run.user_id,
-        status=RunStatus.RUNNING,
-        attempt=1,
-        model=run.model,
-        asked_id=run.asked_id,
-        message_id=run.message_id,
-        body_hash=run.body_hash,
-        error_code=None,
-        input_tokens=0,
-        output_tokens=0,
-        created_at=datetime.now(UTC),
-        finished_at=None,
-    )
+    async def begin(self, task_id: str) -> bool:
+        is_first = task_id not in self.begun
+        self.begun.add(task_id)
+        return is_first

@@ -1,12 +1,13 @@
 """Events as bytes on the wire, in the form of the HTML standard's server-sent events."""
 
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Final
 from uuid import UUID
 
 from fastapi.responses import StreamingResponse
 
+from app.errors import AppError
 from app.persistence.values import Entry
 from app.runs.tail import Tails
 
@@ -32,9 +33,11 @@ def event_stream(
 async def _frames(tail: AsyncGenerator[Sequence[Entry]], hung_up: Callable[[], None] | None) -> AsyncGenerator[bytes]:
     """All that is there in one write: under load a write carries many tokens."""
     try:
-        async with aclosing(tail):
-            async for entries in tail:
-                yield frames(entries) or _PING
+        # The status is sent already: a tail that fails is a lost connection, and who reads on is told why.
+        with suppress(AppError):
+            async with aclosing(tail):
+                async for entries in tail:
+                    yield frames(entries) or _PING
     finally:
         if hung_up:
             hung_up()

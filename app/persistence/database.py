@@ -4,12 +4,14 @@ import socket
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import psycopg
 import psycopg_pool
 import sqlalchemy.exc
 import structlog
+from psycopg import sql
 from psycopg.rows import DictRow, dict_row
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -37,6 +39,10 @@ _UNREACHABLE: Final = (
 _STRANGE_SCHEMA: Final = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
 _EVERYDAY_CONNECTIONS: Final = 5
 _CONNECTION_LIFE_SECONDS: Final = 1800
+# The pool waits twice as long after each failure until it gives up, and begins anew when it is asked: a database is soon found again.
+_RECONNECT_SECONDS: Final = 2
+_DEAD_PEER_MILLISECONDS: Final = 10_000
+_MILLISECONDS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,13 +106,14 @@ async def _open_pool(url: str, settings: DatabaseSettings) -> AsyncGenerator[Poo
     pool: Pool = psycopg_pool.AsyncConnectionPool(
         url,
         connection_class=psycopg.AsyncConnection[DictRow],
-        kwargs={"row_factory": dict_row},
-        configure=_autocommit,
+        kwargs={"row_factory": dict_row, "tcp_user_timeout": _DEAD_PEER_MILLISECONDS},
+        configure=partial(_configure, statement_seconds=settings.statement_seconds),
         check=psycopg_pool.AsyncConnectionPool.check_connection,
         min_size=2,
         max_size=settings.pool_size,
         timeout=settings.connect_seconds,
         max_lifetime=_CONNECTION_LIFE_SECONDS,
+        reconnect_timeout=_RECONNECT_SECONDS,
         open=False,
     )
     with database_errors():
@@ -115,9 +122,11 @@ async def _open_pool(url: str, settings: DatabaseSettings) -> AsyncGenerator[Poo
         yield pool
 
 
-# In `kwargs` the same setting would crash the queue's listener, which shares this pool.
-async def _autocommit(connection: psycopg.AsyncConnection[DictRow]) -> None:
+async def _configure(connection: psycopg.AsyncConnection[DictRow], statement_seconds: float) -> None:
+    # In the pool's `kwargs` autocommit would crash the queue's listener, which shares this pool.
     await connection.set_autocommit(True)
+    # A database that hangs is one that does not answer.
+    await connection.execute(sql.SQL("SET statement_timeout = {}").format(int(statement_seconds * _MILLISECONDS)))
 
 
 @asynccontextmanager

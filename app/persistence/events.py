@@ -1,6 +1,6 @@
 """The event log in Postgres: written in batches under each run's attempt, read from any place in it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -44,10 +44,10 @@ _ROWS_AT_ONCE: Final = 100
 
 
 class EventTable:
-    def __init__(self, pool: Pool, *, notify: bool = True) -> None:
-        """With `notify`, Postgres tells other processes of what is written."""
+    def __init__(self, pool: Pool, tell: Callable[[Sequence[UUID]], None] | None = None) -> None:
+        """Other processes are told through `tell` which runs something is written of, and through Postgres if that is None."""
         self._pool = pool
-        self._notify = notify
+        self._tell = tell
 
     async def append(self, batches: Sequence[EventBatch]) -> set[tuple[UUID, int]]:
         """Write them all at once; return the runs and attempts that still held, for of others nothing is written."""
@@ -57,9 +57,11 @@ class EventTable:
             "firsts": [batch.entries[0].sequence for batch in batches],
             "lasts": [batch.entries[-1].sequence for batch in batches],
             "events": [as_lines(batch.entries) for batch in batches],
-            "notify": self._notify,
+            "notify": self._tell is None,
         }
         rows = await fetch_all(self._pool, _APPEND, values)
+        if self._tell:
+            self._tell([run_id for row in rows for run_id in row["run_ids"]])
         return {held for row in rows for held in zip(row["run_ids"], row["attempts"], strict=True)}
 
     async def read(self, run_id: UUID, after: int) -> Sequence[Entry]:

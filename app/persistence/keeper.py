@@ -32,6 +32,8 @@ from typing import IO, Final
 _NOBODY: Final = 65534
 _PR_SET_PDEATHSIG: Final = 1
 _LOOK_SECONDS: Final = 0.2
+_SOON_SECONDS: Final = 5
+_MAX_FAILURES: Final = 25
 
 _FAST_SHUTDOWN: Final = signal.SIGINT
 
@@ -64,18 +66,34 @@ def try_lock(file: IO[str], kind: int) -> bool:
 
 
 def keep(cluster: Path, binaries: Path, settings: Sequence[str], lock: IO[str]) -> None:
-    """Run Postgres until it ends by itself or no client is left."""
+    """Run Postgres until no client is left, and start it again when it dies before that."""
     if not cluster.exists():
         _create_cluster(cluster, binaries, settings, lock)
-    _forget_dead_postmaster(cluster, lock)
     options = [option for setting in (*_SETTINGS, *settings) for option in ("-c", setting)]
-    postgres = _spawn([str(binaries / "postgres"), "-D", str(cluster), *options], cluster, lock)
-    _remember_postmaster(postgres.pid, lock)
+    command = [str(binaries / "postgres"), "-D", str(cluster), *options]
+    failures = 0
     with clients_lock(cluster).open("a") as clients:
-        while postgres.poll() is None and not try_lock(clients, fcntl.LOCK_EX):
+        # One that ends soon has a reason; what is left of a killed one may be that reason, for some seconds.
+        while failures < _MAX_FAILURES:
+            started = time.monotonic()
+            if not _run(command, cluster, lock, clients):
+                return
+            failures = failures + 1 if time.monotonic() - started < _SOON_SECONDS else 0
             time.sleep(_LOOK_SECONDS)
-        postgres.send_signal(_FAST_SHUTDOWN)
-        postgres.wait()
+
+
+def _run(command: Sequence[str], cluster: Path, lock: IO[str], clients: IO[str]) -> bool:
+    """Whether Postgres ended by itself."""
+    _forget_dead_postmaster(cluster, lock)
+    postgres = _spawn(command, cluster, lock)
+    _remember_postmaster(postgres.pid, lock)
+    while postgres.poll() is None:
+        if try_lock(clients, fcntl.LOCK_EX):
+            postgres.send_signal(_FAST_SHUTDOWN)
+            postgres.wait()
+            return False
+        time.sleep(_LOOK_SECONDS)
+    return not try_lock(clients, fcntl.LOCK_EX)
 
 
 def _create_cluster(cluster: Path, binaries: Path, settings: Sequence[str], lock: IO[str]) -> None:

@@ -1,6 +1,6 @@
 """Runs in plain SQL: how each is read, kept, stopped and ended; every write carries the attempt that makes it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -59,7 +59,7 @@ WITH finished AS (
     SELECT {job_sql("make_run", "run_id", "id")} AS job FROM promoted WHERE background
     UNION ALL SELECT {job_sql("name_session", "session_id", "id")} FROM unnamed
 )
-SELECT id, pg_notify('{EVENTS}', id::text), (SELECT pg_notify('{WORK}', promoted.id::text) FROM promoted WHERE NOT background),
+SELECT id, CASE WHEN %(notify)s THEN pg_notify('{EVENTS}', id::text) END, (SELECT pg_notify('{WORK}', promoted.id::text) FROM promoted WHERE NOT background),
        CASE WHEN EXISTS (SELECT FROM job) THEN {defer_sql("ARRAY(SELECT job FROM job)")} END
   FROM finished
 """
@@ -122,8 +122,12 @@ _LIVE: Final = (RunStatus.QUEUED, RunStatus.RUNNING)
 class RunTable:
     """The runs one process owns; `owner` is its name in their leases."""
 
-    def __init__(self, pool: Pool, *, owner: UUID, lease_seconds: float) -> None:
+    def __init__(
+        self, pool: Pool, *, owner: UUID, lease_seconds: float, tell: Callable[[Sequence[UUID]], None] | None = None
+    ) -> None:
+        """Other processes are told of an end through `tell`, and through Postgres if that is None."""
         self._pool = pool
+        self._tell = tell
         self._lease: Mapping[str, object] = {"owner": owner, "lease_seconds": lease_seconds}
 
     async def read(self, user_id: UUID, run_id: UUID) -> Run | None:
@@ -144,8 +148,12 @@ class RunTable:
             "first_sequence": run.events[0].sequence,
             "last_sequence": run.events[-1].sequence,
             "lines": as_lines(run.events),
+            "notify": self._tell is None,
         }
-        return bool(await fetch_all(self._pool, _FINISH, {**self._lease, **values}))
+        held = bool(await fetch_all(self._pool, _FINISH, {**self._lease, **values}))
+        if held and self._tell:
+            self._tell([run.id])
+        return held
 
     async def has_ended_so(self, run: FinishedRun) -> bool:
         """Whether this end is written, be it that nobody heard of it."""

@@ -70,7 +70,7 @@ async def open_runs(
         give_up=lambda run_log, reason: attempts.give_up(run_log, reason),  # noqa: PLW0108  # each needs the other
     )
     attempts = Attempts(means, rows.runs, flusher)
-    tails = Tails(attempts, rows.events, bulletin := Bulletin())
+    tails = Tails(attempts, rows.events, bulletin := Bulletin(), means.runs.lease_seconds)
     crew = Crew(
         attempts=attempts,
         tails=tails,

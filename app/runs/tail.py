@@ -1,13 +1,12 @@
 """Reading a run, from any place in it and in any process: from memory where it is made, from the database elsewhere."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 from uuid import UUID
-
-import structlog
 
 from app.errors import DatabaseUnavailable, EventsExpired
 from app.persistence.values import Entry, Run
@@ -19,8 +18,6 @@ from app.runs.walk import FIRST_ATTEMPT
 
 _LOOK_SECONDS: Final = 1
 
-log = structlog.get_logger()
-
 
 class EventReader(Protocol):
     async def read(self, run_id: UUID, after: int) -> Sequence[Entry]: ...
@@ -29,10 +26,12 @@ class EventReader(Protocol):
 
 
 class Tails:
-    def __init__(self, attempts: Attempts, events: EventReader, bulletin: Bulletin) -> None:
+    def __init__(self, attempts: Attempts, events: EventReader, bulletin: Bulletin, patience_seconds: float = 30) -> None:
+        """A database that is away for longer than `patience_seconds` ends a tail."""
         self._attempts = attempts
         self._events = events
         self._bulletin = bulletin
+        self._patience_seconds = patience_seconds
         self._closing = False
 
     @property
@@ -42,7 +41,8 @@ class Tails:
     async def read(self, run_id: UUID, *, after: int = 0, silence_seconds: float) -> AsyncGenerator[Sequence[Entry]]:
         """Yield what follows the sequence number `after` up to the run's end, in batches; an empty one for each silence.
 
-        Closing it changes nothing for the run. Without the end it ends when this process does: the run goes on elsewhere.
+        Closing it changes nothing for the run. Without the end it ends when this process does: the run goes on elsewhere. Raise
+        DatabaseUnavailable when nothing can be read for too long.
         """
         place = _Place(after)
         with self._bulletin.subscribed(run_id) as news:
@@ -55,7 +55,7 @@ class Tails:
                         yield entries
                 if place.is_end or place.is_over:
                     return
-                if not live and not await _within(silence_seconds, news):
+                if not live and not await _within(min(silence_seconds, self._patience_seconds), news):
                     yield ()
 
     def close(self) -> None:
@@ -86,9 +86,11 @@ class Tails:
             ended = await self._events.has_ended(run_id)
             while not place.is_end and (entries := await self._events.read(run_id, place.after)):
                 yield entries
-            place.is_over = ended
+            place.is_over, place.away_since = ended, None
         except DatabaseUnavailable:
-            log.warning("tail_waits_for_database")
+            place.away_since = place.away_since or time.monotonic()
+            if time.monotonic() - place.away_since > self._patience_seconds:
+                raise
 
 
 @dataclass(slots=True)
@@ -98,6 +100,7 @@ class _Place:
     after: int
     is_end: bool = False
     is_over: bool = False
+    away_since: float | None = None
 
     def move(self, entries: Sequence[Entry]) -> None:
         if entries:

@@ -75,6 +75,9 @@ class DatabaseSettings(Section):
     connect_seconds: Seconds = Field(
         5, validation_alias="DATABASE_CONNECT_SECONDS", description="How long a request waits for a connection"
     )
+    statement_seconds: Seconds = Field(
+        30, validation_alias="DATABASE_STATEMENT_SECONDS", description="How long one statement may take before it counts as failed"
+    )
     migrate_on_start: bool = Field(
         False, validation_alias="MIGRATE_ON_START", description="Bring the schema up to date when the server starts; refused in production"
     )

@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 from tests.conftest import Server
 from tests.stub.answers import Text
 from tests.stub.client import ProviderStub
-from tests.visitor import Visitor
+from tests.visitor import Visitor, text_of, types_of
 
 pytestmark = pytest.mark.variables(DATABASE_CONNECT_SECONDS="0.5")
 
@@ -51,15 +51,33 @@ async def test_without_a_database_every_answer_is_a_problem_until_it_is_back(ada
     assert (await ada.ask(session, "Hello")).status_code == httpx.codes.OK
 
 
-async def test_a_database_that_goes_in_mid_answer_ends_the_stream_with_an_error(
+async def test_a_database_that_goes_in_mid_answer_and_comes_back_is_not_noticed(
     ada: Visitor, provider: ProviderStub, database_url: str
 ) -> None:
     await provider.script(Text("one two three", seconds_between=0.3))
     session = await ada.open_session()
     async with ada.streaming(session, "Count") as events:
-        assert [(await anext(events)).type for _ in range(2)] == ["start", "token"]
+        read = [await anext(events) for _ in range(2)]
         with _gone(database_url):
-            rest = [event async for event in events]
-    assert [event.data["code"] for event in rest if event.type == "error"] == ["database_unavailable"]
-    assert [event.data["status"] for event in rest if event.type == "end"] == ["failed"]
-    assert rest[-1].type == "end"
+            read += [await anext(events) for _ in range(2)]
+        read += [event async for event in events]
+    assert types_of(read) == ["start", "token", "usage", "end"]
+    assert (text_of(read), read[-1].data["status"]) == ("one two three", "completed")
+    assert (await ada.messages(session))[-1]["content"] == "one two three"
+
+
+@pytest.mark.variables(DATABASE_CONNECT_SECONDS="0.5", LEASE_SECONDS="1", HEARTBEAT_SECONDS="0.5")
+async def test_a_database_that_stays_away_ends_the_stream_without_an_end_and_reading_on_says_why(
+    ada: Visitor, provider: ProviderStub, database_url: str
+) -> None:
+    await provider.script(Text("one two three", seconds_between=0.3), Text("one two three"))
+    session = await ada.open_session()
+    async with ada.streaming(session, "Count") as events:
+        read = [await anext(events) for _ in range(2)]
+        run = read[0].data["run_id"]
+        with _gone(database_url):
+            read += [event async for event in events]
+            refused = await ada.http.get(f"/runs/{run}/stream")
+    assert "end" not in types_of(read)
+    assert (refused.status_code, refused.json()["code"]) == (503, "database_unavailable")
+    assert text_of(await ada.read_on(run, after=read[-1].id)) == "one two three"  # told anew by the next attempt

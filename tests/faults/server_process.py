@@ -19,9 +19,10 @@ _STOP_SECONDS: Final = 20
 
 
 class ServerProcess:
-    """`python -m app serve` on a port of its own; leaving kills it with all it started."""
+    """`python -m app serve` on a port of its own, or another command; leaving kills it with all it started."""
 
-    def __init__(self, variables: Mapping[str, str], log: Path) -> None:
+    def __init__(self, variables: Mapping[str, str], log: Path, command: str = "serve") -> None:
+        self._command = command
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -30,7 +31,11 @@ class ServerProcess:
         self.process: subprocess.Popen[bytes] | None = None
 
     async def __aenter__(self) -> Self:
-        await self.start()
+        try:
+            await self.start()
+        except BaseException:
+            await self.__aexit__()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -39,12 +44,14 @@ class ServerProcess:
             self.kill()
 
     async def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start it; of a server wait until it answers."""
         with self._log.open("ab") as output:
-            command = [sys.executable, "-m", "app", "serve"]
+            command = [sys.executable, "-m", "app", self._command]
             self.process = subprocess.Popen(  # noqa: ASYNC220, S603  # returns at once; our own module
                 command, cwd=ROOT, env=self._variables, stdout=output, stderr=output, start_new_session=True
             )
+        if self._command != "serve":
+            return  # it shows in what it does
         async with asyncio.timeout(_START_SECONDS), httpx.AsyncClient() as client:
             while True:
                 assert self.process.poll() is None, self.output()

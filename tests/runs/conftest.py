@@ -1,7 +1,7 @@
 """Runs with real tasks, log and graph; the model is scripted, and the tables are in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,17 +9,20 @@ from uuid import UUID, uuid4
 
 import orjson
 import pytest
+from langchain_core.messages import BaseMessage
 from langchain_core.tools import BaseTool
-from langgraph.checkpoint.memory import InMemorySaver
 
 from app.agent.graph import build_agent
 from app.agent.memory import NoMemory
 from app.agent.tools import TOOLS
-from app.runs.opening import Office, open_runs
-from app.runs.service import Ask
+from app.runs.asking import Ask, Reply
+from app.runs.opening import Office, Rows, open_runs
+from app.runs.questions import Questions
 from app.runs.walk import Means
 from app.settings import RunSettings, ToolSettings
-from tests.fakes import ADA, EventsInMemory, Piece, RunsInMemory, ScriptedChat, models_of
+from tests.fakes import ADA, NamesInMemory, Piece, ScriptedChat, models_of
+from tests.runs.stores import PastInMemory, QuestionsInMemory, RunsInMemory, TurnsInMemory
+from tests.runs.tables import EventsInMemory, Tables, bench_of
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,13 +30,17 @@ class Scene:
     """Somebody talks to a process."""
 
     office: Office
-    store: RunsInMemory
-    events: EventsInMemory
+    questions: Questions
+    store: Tables
     chat: ScriptedChat
     session: UUID = field(default_factory=uuid4)
 
-    async def asks(self, text: str = "Well?", **more: Any) -> UUID:
+    async def asks(self, text: str | None = "Well?", **more: Any) -> UUID:
         return await self.office.runs.start(Ask(user=ADA, session_id=more.pop("session_id", self.session), text=text, **more))
+
+    async def answers(self, answers: Mapping[str, Any], **more: Any) -> UUID:
+        """Answer the session's questions, by their ids."""
+        return await self.questions.answer(Reply(user=ADA, session_id=self.session, answers=answers, **more))
 
     async def reads(self, run_id: UUID, after: int = 0) -> list[tuple[str, dict[str, Any]]]:
         """The run's events up to its end, which must come."""
@@ -51,23 +58,38 @@ class Scene:
                     return
                 await asyncio.sleep(0)
 
+    def heard(self) -> list[BaseMessage]:
+        """What the model was told last, without its instructions."""
+        return self.chat.asked[-1][1:]
+
+    def live(self) -> list[UUID]:
+        return [run.id for run in self.office.attempts]
+
 
 type Scenery = Callable[..., AbstractAsyncContextManager[Scene]]
 
 
 @pytest.fixture
 def scenery() -> Scenery:
-    """Open a process whose model gives these answers, with settings by their variables' names."""
+    """Open a process whose model gives these answers, with settings by their variables' names; `store` is what it shares with others."""
 
     @asynccontextmanager
     async def scene(
-        *answers: Sequence[Piece], tools: Sequence[BaseTool] = (), store: RunsInMemory | None = None, **settings: Any
+        *answers: Sequence[Piece],
+        tools: Sequence[BaseTool] = (),
+        store: Tables | None = None,
+        session: UUID | None = None,
+        **settings: Any,
     ) -> AsyncIterator[Scene]:
-        store = store or RunsInMemory()
-        events, chat = EventsInMemory(store), ScriptedChat(*answers)
-        agent = build_agent(InMemorySaver(), [*TOOLS, *tools])
-        means = Means(memory=NoMemory(), runs=RunSettings(EVENT_FLUSH_MS=1, **settings), tools=ToolSettings())
-        async with open_runs(means, models_of(chat), lambda _run, _attempt: agent, store, events) as office:
-            yield Scene(office=office, store=store, events=events, chat=chat)
+        store, chat, owner = store or Tables(), ScriptedChat(*answers), uuid4()
+        agent = build_agent(store.checkpoints, [*TOOLS, *tools])
+        means = Means(memory=NoMemory(), names=NamesInMemory(), runs=RunSettings(EVENT_FLUSH_MS=1, **settings), tools=ToolSettings())
+        turns, events = TurnsInMemory(store, owner), EventsInMemory(store)
+        rows = Rows(runs=RunsInMemory(store, owner), turns=turns, past=PastInMemory(store), events=events)
+        async with open_runs(means, models_of(chat), agent, bench_of(agent, store), rows) as office:
+            store.ears.append(office.work)
+            store.bulletins.append(office.bulletin)
+            questions = Questions(QuestionsInMemory(store), turns, office.runs, office.tails)
+            yield Scene(office=office, questions=questions, store=store, chat=chat, session=session or uuid4())
 
     return scene

@@ -31,7 +31,7 @@ async def test_an_answer_is_told_written_and_ended(scenery: Scenery) -> None:
         assert (end.content, end.status, end.error_code) == ("At noon.", RunStatus.COMPLETED, None)
         assert (end.input_tokens, end.output_tokens) == (5, 2)
         assert str(end.message_id) == events[-1][1]["message_id"]
-        assert scene.store.asked[run].title == "When does"
+        assert scene.store.rows[run].asked.title == "When does"
         assert not len(scene.office.attempts)
 
 
@@ -163,7 +163,7 @@ async def test_stopping_a_session_waits_for_its_run_only(scenery: Scenery) -> No
         await scene.until_asked(2)
         await asyncio.wait_for(scene.office.runs.stop_session(scene.session), 5)
         assert [end.id for end in scene.store.finished] == [mine]
-        assert scene.office.attempts.ids() == [other]
+        assert scene.live() == [other]
 
 
 async def test_the_question_carries_the_runs_id(scenery: Scenery) -> None:

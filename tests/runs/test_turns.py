@@ -12,7 +12,7 @@ from app.errors import (
     SessionNotFound,
     UnknownModel,
 )
-from app.runs.turns import OnBusy
+from app.runs.asking import OnBusy
 from tests.fakes import ADA, says
 from tests.runs.conftest import Scenery
 from tests.runs.reading import never, text_of
@@ -27,7 +27,7 @@ async def test_a_client_who_goes_while_its_turn_is_claimed_leaves_no_run_here(sc
         with pytest.raises(asyncio.CancelledError):
             await asking
         scene.store.claiming.set()
-        assert scene.office.attempts.ids() == []
+        assert scene.live() == []
         assert text_of(await scene.reads(await scene.asks())) == "Hello."
 
 
@@ -54,7 +54,7 @@ async def test_of_many_who_interrupt_each_other_each_gets_the_turn_or_is_told_th
         answers = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 10)
         refused = {type(answer) for answer in answers if isinstance(answer, Exception)}
         assert refused <= {SessionBusy}
-        assert len(scene.store.asked) == sum(not isinstance(answer, Exception) for answer in answers) > 0
+        assert len(scene.store.rows) == sum(not isinstance(answer, Exception) for answer in answers) > 0
 
 
 async def test_the_same_request_sent_twice_is_one_run(scenery: Scenery) -> None:
@@ -75,7 +75,7 @@ async def test_a_session_or_model_that_is_not_there_starts_nothing(scenery: Scen
             await scene.asks(model="unheard-of")
         with pytest.raises(RunNotFound):
             await scene.office.runs.read(ADA.id, uuid4())
-        assert scene.office.attempts.ids() == []
+        assert scene.live() == []
 
 
 async def test_no_more_runs_than_the_limit_and_claims_count(scenery: Scenery) -> None:

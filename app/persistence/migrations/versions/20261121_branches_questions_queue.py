@@ -9,8 +9,6 @@ down_revision = "e771906b7b24"
 branch_labels = None
 depends_on = None
 
-_FILLED = {"run": ("waiting", "background", "crashes", "reasoning_tokens", "cached_tokens"), "session": ("naming",)}
-
 # Conversations were lines so far: each run follows the one before it.
 _CHAIN = """
 UPDATE run SET parent_id = line.before, started_at = run.created_at
@@ -32,6 +30,7 @@ END $$
 
 
 def upgrade() -> None:
+    # The defaults stay: processes of the version before this one go on writing rows until they are replaced.
     op.create_table(
         "interrupt",
         sa.Column("session_id", sa.Uuid(), nullable=False, comment="The conversation it belongs to"),
@@ -174,9 +173,6 @@ def upgrade() -> None:
             "head_run_id", sa.Uuid(), nullable=True, comment="The latest run of the branch that is shown; what follows goes on from it"
         ),
     )
-    for table, columns in _FILLED.items():
-        for column in columns:
-            op.alter_column(table, column, server_default=None)
     op.execute(_CHAIN)
     op.execute(_HEADS)
     op.execute(_CHECKPOINTS)

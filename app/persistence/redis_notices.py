@@ -1,0 +1,158 @@
+"""What processes tell each other through Redis, if there is one: which runs have new events. Postgres keeps the other notices.
+
+A notice is a hint. Its loss costs a reader the time to its next look into the database, and no run ever waits for Redis.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
+from itertools import batched
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimedOut
+
+from app.errors import SettingsInvalid
+from app.persistence.channels import EVENTS
+from app.settings import RedisSettings
+
+IDS_PER_NOTICE: Final = 200
+
+_ANSWER_SECONDS: Final = 1
+_SILENCE_SECONDS: Final = 3
+_RETRY_SECONDS: Final = 1
+_LAST_NOTICES_SECONDS: Final = 2
+
+log = structlog.get_logger()
+
+
+class RedisNotices:
+    """Tells and hears on connections of its own, and opens others when those break."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+        self._untold: set[UUID] = set()
+        self._news = asyncio.Event()
+        self._one_at_a_time = asyncio.Lock()
+        self._is_telling = True
+        self._is_hearing: bool | None = None  # as long as nobody knows
+
+    @property
+    def is_well(self) -> bool:
+        """Whether notices come and go, as far as is known without asking."""
+        return self._is_telling and self._is_hearing is True
+
+    def tell(self, run_ids: Iterable[UUID]) -> None:
+        """Have others know soon that these runs have new events, or have ended."""
+        self._untold.update(run_ids)
+        if self._untold:
+            self._news.set()
+
+    async def keep_telling(self) -> None:
+        """Tell until cancelled."""
+        while True:
+            await self._news.wait()
+            if not await self._tell_all():
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    async def tell_the_rest(self) -> None:
+        """Tell what is not told yet, if Redis takes it soon; for a process that ends."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_NOTICES_SECONDS):
+                await self._tell_all()
+
+    async def listen(self, heard: Callable[[str], None], deaf: Callable[[], None]) -> None:
+        """Listen until cancelled: call `heard` with ids, commas between, and `deaf()` when some may have been missed."""
+        while True:
+            try:
+                async with self._client.pubsub() as ear:
+                    await ear.subscribe(EVENTS)
+                    while True:
+                        self._take(await _next(ear), heard, deaf)
+            except RedisError as error:
+                if self._is_hearing is not False:
+                    log.warning("redis_listener_lost", error=type(error).__name__)
+                self._is_hearing = False
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _tell_all(self) -> bool:
+        """Of what could not be told, one notice's worth is kept, to find out when Redis is back: readers look by themselves meanwhile."""
+        async with self._one_at_a_time:
+            self._news.clear()
+            untold, self._untold = self._untold, set()
+            for some in batched(untold, IDS_PER_NOTICE, strict=False):
+                try:
+                    await self._client.publish(EVENTS, ",".join(map(str, some)))
+                except RedisError as error:
+                    self._not_told(some, error)
+                    return False
+            self._is_telling = True
+            return True
+
+    def _not_told(self, run_ids: Iterable[UUID], error: RedisError) -> None:
+        # The kind only: the words may name the address.
+        if self._is_telling:
+            log.warning("redis_notice_not_told", error=type(error).__name__)
+        self._is_telling = False
+        self.tell(run_ids)
+
+    def _take(self, notice: dict[str, Any], heard: Callable[[str], None], deaf: Callable[[], None]) -> None:
+        match notice["type"]:
+            case "subscribe":
+                self._is_hearing = True
+                deaf()
+            case "message":
+                try:
+                    heard(notice["data"].decode())
+                except ValueError:
+                    log.warning("notice_not_understood", channel=EVENTS)
+
+
+@asynccontextmanager
+async def open_redis_notices(settings: RedisSettings) -> AsyncGenerator[RedisNotices | None]:
+    """None without a Redis; one that does not answer is as good as any that comes back. Raise SettingsInvalid for no address at all."""
+    if not (url := settings.url.get_secret_value()):
+        yield None
+        return
+    async with _client(url) as client:
+        notices = RedisNotices(client)
+        telling = asyncio.create_task(notices.keep_telling(), name="redis-notices")
+        try:
+            yield notices
+        finally:
+            await notices.tell_the_rest()
+            telling.cancel()
+            await asyncio.wait([telling])
+
+
+def _client(url: str) -> Redis:
+    try:
+        client = Redis.from_url(
+            url,
+            socket_connect_timeout=_ANSWER_SECONDS,
+            socket_timeout=_ANSWER_SECONDS,
+            # The client's own would try again, with pauses of seconds; here the next notice is the next try.
+            retry=Retry(NoBackoff(), 0),
+        )
+        # Connects to nothing; an option that there is not is found out only here.
+        client.connection_pool.make_connection()
+    except (ValueError, TypeError):
+        # Their words may quote the password.
+        raise SettingsInvalid("REDIS_URL: must be an address like redis://host:6379.") from None
+    return client
+
+
+async def _next(ear: PubSub) -> dict[str, Any]:
+    """What comes next. After a silence the connection is asked whether it still is one: nobody tells when the other side is gone."""
+    if (notice := await ear.get_message(timeout=_SILENCE_SECONDS)) is None:
+        await ear.ping()
+        notice = await ear.get_message(timeout=_ANSWER_SECONDS)
+    if notice is None:
+        raise RedisTimedOut
+    return notice
