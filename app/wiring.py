@@ -30,6 +30,7 @@ from app.persistence.events import EventTable
 from app.persistence.health import DatabaseHealth
 from app.persistence.interrupts import InterruptTable
 from app.persistence.queue import Chore, Job, open_queue, work
+from app.persistence.redis_notices import RedisNotices, open_redis_notices
 from app.persistence.runs import RunTable
 from app.persistence.sessions import SessionTable
 from app.persistence.tool_starts import ToolStarts
@@ -61,6 +62,7 @@ class Services:
     tails: Tails
     models: Models
     schema: DatabaseHealth
+    notices: RedisNotices | None
     queue: App
 
 
@@ -73,14 +75,15 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         if settings.database.migrate_on_start:
             await asyncio.to_thread(migrate.up, url)
         database = await stack.enter_async_context(open_database(url, settings.database))
+        notices = await stack.enter_async_context(open_redis_notices(settings.redis))
         sessions = SessionTable(database)
-        events = EventTable(database.pool)
-        rows, interrupts = _rows(database.pool, events, settings.runs), InterruptTable(database.pool)
+        events = EventTable(database.pool, notices.tell if notices else None)
+        rows, interrupts = _rows(database.pool, events, settings.runs, notices), InterruptTable(database.pool)
         means = Means(memory=NoMemory(), names=sessions, runs=settings.runs, tools=settings.tools)
         agent = build_agent(PooledPostgresSaver(database.pool))
         bench_of = _bench_of(agent, database.pool, settings.runs.lease_seconds)
         office = await stack.enter_async_context(open_runs(means, models, agent, bench_of, rows))
-        await stack.enter_async_context(_listening(url, office))
+        await stack.enter_async_context(_listening(url, office, notices))
         questions = Questions(interrupts, rows.turns, office.runs, office.tails)
         jobs = {"make_run": _by_id(office.runs.make), "name_session": _by_id(partial(name_session, sessions, models, settings.worker))}
         queue = await stack.enter_async_context(open_queue(database.pool, jobs, _chores(settings.runs, questions, events)))
@@ -92,6 +95,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             tails=office.tails,
             models=models,
             schema=DatabaseHealth(database.pool),
+            notices=notices,
             queue=queue,
         )
 
@@ -107,10 +111,10 @@ async def working(services: Services, settings: WorkerSettings) -> AsyncGenerato
         await asyncio.wait([worker])
 
 
-def _rows(pool: Pool, events: EventTable, settings: RunSettings) -> Rows:
+def _rows(pool: Pool, events: EventTable, settings: RunSettings, notices: RedisNotices | None) -> Rows:
     owner = uuid7()
     return Rows(
-        runs=RunTable(pool, owner=owner, lease_seconds=settings.lease_seconds),
+        runs=RunTable(pool, owner=owner, lease_seconds=settings.lease_seconds, tell=notices.tell if notices else None),
         turns=TurnTable(pool, owner=owner, lease_seconds=settings.lease_seconds),
         past=BranchTable(pool),
         events=events,
@@ -146,7 +150,7 @@ def _chores(settings: RunSettings, questions: Questions, events: EventTable) -> 
 
 
 @asynccontextmanager
-async def _listening(url: str, office: Office) -> AsyncGenerator[None]:
+async def _listening(url: str, office: Office, notices: RedisNotices | None) -> AsyncGenerator[None]:
     """Hear what other processes write and want stopped."""
 
     def heard(channel: str, payload: str) -> None:
@@ -157,11 +161,15 @@ async def _listening(url: str, office: Office) -> AsyncGenerator[None]:
         elif channel == WORK:
             office.work.set()
 
-    ear = asyncio.create_task(Ear(url, heard, office.bulletin.tell_all).listen(), name="ear")
+    ears = [asyncio.create_task(Ear(url, heard, office.bulletin.tell_all).listen(), name="ear")]
+    if notices:
+        ears.append(asyncio.create_task(notices.listen(office.bulletin.tell, office.bulletin.tell_all), name="redis-ear"))
     try:
         yield
     finally:
-        ear.cancel()
+        for ear in ears:
+            ear.cancel()
+        await asyncio.wait(ears)
 
 
 def _users(settings: AccountSettings, database: DatabaseSettings, table: UserTable) -> Users:

@@ -19,6 +19,11 @@ class Schema(Protocol):
         ...
 
 
+class Notices(Protocol):
+    @property
+    def is_well(self) -> bool: ...
+
+
 class Work(Protocol):
     @property
     def is_stopping(self) -> bool: ...
@@ -29,6 +34,7 @@ class Health:
     """What the health routes ask and tell."""
 
     schema: Schema
+    notices: Notices | None = None
     runs: Work
     patience_seconds: float
     environment: Environment
@@ -37,12 +43,12 @@ class Health:
 
 
 class Dependency(BaseModel):
-    status: Literal["ok", "failing"]
+    status: Literal["ok", "degraded", "failing"]
     detail: str | None
 
 
 class HealthReport(BaseModel):
-    status: Literal["ok", "failing"]
+    status: Literal["ok", "degraded", "failing"]
     version: str
     environment: Environment
     demo_model: bool
@@ -76,12 +82,14 @@ async def ready(health: HealthDep, response: Response) -> HealthReport:
 async def report(health: HealthDep, response: Response) -> HealthReport:
     """How the server is, with each dependency by name."""
     dependencies = {"database": await _database(health)}
+    if health.notices:
+        dependencies["redis"] = _redis(health.notices)
     if health.runs.is_stopping:
         dependencies["server"] = Dependency(status="failing", detail=ServerStopping().detail)
-    well = all(dependency.status == "ok" for dependency in dependencies.values())
-    response.status_code = 200 if well else 503
+    statuses = {dependency.status for dependency in dependencies.values()}
+    response.status_code = 503 if "failing" in statuses else 200
     return HealthReport(
-        status="ok" if well else "failing",
+        status="failing" if "failing" in statuses else "degraded" if "degraded" in statuses else "ok",
         version=health.version,
         environment=health.environment,
         demo_model=health.demo,
@@ -96,3 +104,8 @@ async def _database(health: Health) -> Dependency:
     except (DatabaseUnavailable, TimeoutError):
         return Dependency(status="failing", detail=DatabaseUnavailable().detail)
     return Dependency(status="failing" if drift else "ok", detail=drift)
+
+
+def _redis(notices: Notices) -> Dependency:
+    # Not asked here: without it readers wait a little longer, and a probe should not.
+    return Dependency(status="ok", detail=None) if notices.is_well else Dependency(status="degraded", detail="Redis is not answering.")

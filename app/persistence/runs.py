@@ -59,7 +59,8 @@ WITH finished AS (
     SELECT {job_sql("make_run", "run_id", "id")} AS job FROM promoted WHERE background
     UNION ALL SELECT {job_sql("name_session", "session_id", "id")} FROM unnamed
 )
-SELECT id, CASE WHEN %(notify)s THEN pg_notify('{EVENTS}', id::text) END, (SELECT pg_notify('{WORK}', promoted.id::text) FROM promoted WHERE NOT background),
+SELECT id, CASE WHEN %(notify)s THEN pg_notify('{EVENTS}', id::text) END,
+       (SELECT pg_notify('{WORK}', promoted.id::text) FROM promoted WHERE NOT background),
        CASE WHEN EXISTS (SELECT FROM job) THEN {defer_sql("ARRAY(SELECT job FROM job)")} END
   FROM finished
 """
@@ -122,9 +123,7 @@ _LIVE: Final = (RunStatus.QUEUED, RunStatus.RUNNING)
 class RunTable:
     """The runs one process owns; `owner` is its name in their leases."""
 
-    def __init__(
-        self, pool: Pool, *, owner: UUID, lease_seconds: float, tell: Callable[[Sequence[UUID]], None] | None = None
-    ) -> None:
+    def __init__(self, pool: Pool, *, owner: UUID, lease_seconds: float, tell: Callable[[Sequence[UUID]], None] | None = None) -> None:
         """Other processes are told of an end through `tell`, and through Postgres if that is None."""
         self._pool = pool
         self._tell = tell

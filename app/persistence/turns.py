@@ -13,7 +13,7 @@ from app.persistence.channels import WORK
 from app.persistence.database import Pool, database_errors, execute, fetch_all
 from app.persistence.jobs import make_run_sql
 from app.persistence.tables import LIVE_SQL, TURN_SQL
-from app.persistence.values import Claim, NewRun, Resumption, Run, RunStatus, columns_of
+from app.persistence.values import Claim, NewRun, Resumption, Run, RunStatus, WaitingRun, columns_of
 
 RUN_COLUMNS: Final = (
     "id, session_id, user_id, status, attempt, model, parent_id, asked_id, message_id, body_hash, error_code, input_tokens, output_tokens, "
@@ -86,6 +86,10 @@ SELECT %(background)s AS queued, claimed.from_checkpoint, 'interrupted' AS paren
 
 _SENT_BEFORE: Final = f"SELECT {RUN_COLUMNS} FROM run WHERE user_id = %(user_id)s AND idempotency_key = %(key)s"
 _IN_THE_WAY: Final = f"SELECT id FROM run WHERE session_id = %(session_id)s AND {LIVE_SQL} ORDER BY waiting DESC, id DESC"
+_WAITING: Final = """
+SELECT run.id AS run_id, message.content AS text, run.created_at FROM run JOIN message ON message.id = run.asked_id
+ WHERE run.session_id = %(session_id)s AND run.waiting AND run.status = 'queued' ORDER BY run.id
+"""
 _LIVE_RUN: Final = f"SELECT id FROM run WHERE session_id = %(session_id)s AND {TURN_SQL}"
 
 # What waits in a session whose turn is free: its next run gets the turn, and goes on from what was said until then.
@@ -166,6 +170,10 @@ class TurnTable:
         """The run that has the session's turn."""
         rows = await fetch_all(self._pool, _LIVE_RUN, {"session_id": session_id})
         return rows[0]["id"] if rows else None
+
+    async def waiting(self, session_id: UUID) -> Sequence[WaitingRun]:
+        """The messages that wait for their turn, the next one first."""
+        return [WaitingRun(**row) for row in await fetch_all(self._pool, _WAITING, {"session_id": session_id})]
 
     async def in_the_way(self, session_id: UUID) -> Sequence[UUID]:
         """The runs of the session that have not ended: those that wait, the last one first, then the one that has the turn."""

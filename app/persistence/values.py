@@ -174,6 +174,15 @@ class Interrupt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingRun:
+    """A message that waits until its session has answered the one before it."""
+
+    run_id: UUID
+    text: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Branch:
     """One of several turns that follow the same one; `run_id` began it. `is_shown` tells whether the transcript goes through it."""
 

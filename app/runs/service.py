@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 from app.agent.graph import Agent
 from app.errors import AppError, AttemptsExhausted, MessageNotFound, RunCancelled, RunNotFound, ServerBusy, ServerStopping
 from app.llm.models import Models
-from app.persistence.values import Claim, Entry, FinishedRun, Run, RunStatus, TakenRun
+from app.persistence.values import Claim, Entry, FinishedRun, Run, RunStatus, TakenRun, WaitingRun
 from app.runs.asking import Ask, Place, new_run, taken_run
 from app.runs.attempts import Attempts
 from app.runs.bulletin import Bulletin
@@ -144,6 +144,10 @@ class Runs:
 
     async def live_run(self, session_id: UUID) -> UUID | None:
         return await self._stores.turns.live_run(session_id)
+
+    async def waiting(self, session_id: UUID) -> Sequence[WaitingRun]:
+        """The messages that wait for their turn, the next one first."""
+        return await self._stores.turns.waiting(session_id)
 
     async def next_nodes(self, session_id: UUID) -> list[str]:
         """What the graph has still to do where the session's branch ends."""

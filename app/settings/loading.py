@@ -17,6 +17,7 @@ from app.settings.sections import (
     Environment,
     LogSettings,
     ModelSettings,
+    RedisSettings,
     RunSettings,
     Section,
     ServerSettings,
@@ -64,6 +65,7 @@ class Settings:
     environment: Environment
     server: ServerSettings
     database: DatabaseSettings
+    redis: RedisSettings
     accounts: AccountSettings
     models: ModelSettings
     runs: RunSettings

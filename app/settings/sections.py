@@ -83,6 +83,15 @@ class DatabaseSettings(Section):
     )
 
 
+class RedisSettings(Section):
+    # Secret, for it may hold a password.
+    url: SecretStr = Field(
+        SecretStr(""),
+        validation_alias="REDIS_URL",
+        description="redis:// address through which servers tell each other of new events, the same for all of them; empty is Postgres",
+    )
+
+
 class AccountSettings(Section):
     jwt_secret_key: SecretStr = Field(
         SecretStr(""),

@@ -3,7 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from langchain_core.messages import ToolMessage
@@ -11,7 +11,7 @@ from langchain_core.tools import tool
 
 from app.agent.approval import EXPIRED, WITHDRAWN
 from app.agent.tools.marks import needs_approval
-from app.errors import IdempotencyKeyReused, InterruptExpired, InterruptNotFound, InvalidAnswer, RunNotFound, SessionBusy
+from app.errors import IdempotencyKeyReused, InterruptExpired, InterruptNotFound, InvalidAnswer, SessionBusy
 from app.persistence.values import RunStatus
 from app.runs.answer import whole_answer
 from app.runs.asking import OnBusy
@@ -310,11 +310,3 @@ async def test_a_call_that_was_allowed_and_stopped_in_the_middle_is_not_said_to_
         assert (await scene.reads(run))[-1][1]["status"] == "cancelled"
         await scene.reads(await scene.asks("And?"))
         assert told(scene)["send"] != WITHDRAWN, "it was begun: whether it did anything is not known"
-
-
-async def test_nobody_answers_for_somebody_else(scenery: Scenery) -> None:
-    async with scenery(wants("send"), tools=Deeds().tools) as scene:
-        run = await scene.asks()
-        await scene.reads(run)
-        with pytest.raises(RunNotFound):
-            await scene.office.runs.read(uuid4(), run)

@@ -1,6 +1,7 @@
 """A run whose process dies goes on from its last checkpoint, whichever write was its last."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
@@ -8,29 +9,36 @@ import pytest
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import tool
 from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
 from langgraph.checkpoint.memory import InMemorySaver
 from uuid_utils.compat import uuid7
 
 from app.agent.graph import build_agent
 from app.agent.memory import NoMemory
+from app.agent.tools import TOOLS
+from app.agent.tools.marks import needs_approval
+from app.errors import AppError
+from app.persistence.values import RunStatus, TakenRun
 from app.runs.log import RunLog
 from app.runs.stream import Story
-from app.runs.walk import LiveRun, Means, walk
+from app.runs.walk import Bench, LiveRun, Means, walk
 from app.settings import RunSettings, ToolSettings
-from tests.fakes import ADA, ScriptedChat, calls, models_of, says
+from tests.fakes import ADA, NamesInMemory, ScriptedChat, StartsInMemory, calls, models_of, says
+from tests.runs.tables import AttemptSaver, own_checkpoint
 
-MEANS: Final = Means(memory=NoMemory(), runs=RunSettings(), tools=ToolSettings())
-# More than a turn with one tool writes.
-MOST_WRITES: Final = 12
+MEANS: Final = Means(memory=NoMemory(), names=NamesInMemory(), runs=RunSettings(), tools=ToolSettings())
+# More than a turn with its tools writes.
+MOST_WRITES: Final = 14
+YES: Final = {"approved": True}
 
 
 class MortalSaver(InMemorySaver):
     """Keeps so many writes, and none after: what another process finds of one that was killed there."""
 
-    def __init__(self, lives: int | None = None) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.lives = lives
+        self.lives: int | None = None
         self.count = 0
 
     async def aput(
@@ -50,62 +58,148 @@ class MortalSaver(InMemorySaver):
         return self.lives is not None and self.count > self.lives
 
 
-class Calculating(ScriptedChat):
-    """Asks for the calculator, and then tells what it said."""
+class Replying(ScriptedChat):
+    """Asks for its tools, and then tells what they said."""
+
+    def __init__(self, *wanted: tuple[str, str]) -> None:
+        super().__init__()
+        self._wanted = wanted
 
     async def astream(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[AIMessage]:  # noqa: A002  # the parent's name
         asked = input if isinstance(input, list) else []
-        self.answers = [says(f"It is {asked[-1].text}.") if asked[-1].type == "tool" else calls(("calculate", '{"expression": "12*7"}'))]
+        answers = [message.text for message in asked[-len(self._wanted) :] if message.type == "tool"]
+        self.answers = [says(f"It is {' and '.join(answers)}.") if answers else calls(*self._wanted)]
         async for chunk in super().astream(input, config, **kwargs):
             yield chunk
 
 
-def attempt_at(run_id: UUID, session: UUID, saver: InMemorySaver, number: int = 1) -> LiveRun:
-    log, model = RunLog(run_id, number, lambda _: None), models_of(Calculating()).get(None)
-    return LiveRun(
-        id=run_id,
-        session_id=session,
-        asked_id=uuid7(),
-        message_id=uuid7(),
-        user=ADA,
-        model=model,
-        text="What is 12*7?",
-        agent=build_agent(saver),
-        log=log,
-        story=Story(log, model.spec),
-    )
+@needs_approval
+@tool
+async def fetch(what: str) -> str:
+    """Fetch a thing, if one may."""
+    return f"a {what}"
 
 
-async def conversation(run: LiveRun) -> list[BaseMessage]:
-    snapshot = await run.agent.aget_state({"configurable": {"thread_id": str(run.session_id)}})
-    return [*snapshot.values["messages"]]
+CALCULATING: Final = (("calculate", '{"expression": "12*7"}'),)
+FETCHING: Final = (*CALCULATING, ("fetch", '{"what": "hat"}'), ("fetch", '{"what": "coat"}'))
+
+
+@dataclass
+class Session:
+    """A conversation, whose runs are walked one after the other and may die."""
+
+    wanted: tuple[tuple[str, str], ...] = CALCULATING
+    id: UUID = field(default_factory=uuid7)
+    saver: MortalSaver = field(default_factory=MortalSaver)
+    head: LiveRun | None = None
+
+    def run(self, answers: Mapping[str, Any] | None = None) -> TakenRun:
+        """The next."""
+        before = self.head
+        return TakenRun(
+            id=uuid7(),
+            session_id=self.id,
+            attempt=1,
+            model="scripted",
+            asked_id=None if answers else uuid7(),
+            message_id=uuid7(),
+            user=ADA,
+            text="" if answers else "What is 12*7?",
+            from_checkpoint=before.bench.place.latest if before else None,
+            parent_status=(RunStatus.INTERRUPTED if before.questions else RunStatus.COMPLETED) if before else None,
+            answers=answers,
+        )
+
+    async def walks(self, taken: TakenRun, attempt: int = 1) -> AppError | None:
+        """Make an attempt at the run; one after the first begins at the run's own last checkpoint, if it has one."""
+        checkpoint = own_checkpoint(self.saver, self.id, taken.id) if attempt > 1 else None
+        saver = AttemptSaver(self.saver, checkpoint or taken.from_checkpoint)
+        log, model = RunLog(taken.id, attempt, lambda _: None), models_of(Replying(*self.wanted)).get(None)
+        names = {name: getattr(taken, name) for name in taken.__slots__}
+        self.head = LiveRun(
+            taken=TakenRun(**{**names, "attempt": attempt, "checkpoint": checkpoint}),
+            model=model,
+            bench=Bench(agent=build_agent(saver, [*TOOLS, fetch]), place=saver, starts=StartsInMemory()),
+            log=log,
+            story=Story(log, model.spec),
+        )
+        return await walk(self.head, MEANS)
+
+    async def dies_after(self, lives: int, taken: TakenRun) -> None:
+        self.saver.count, self.saver.lives = 0, lives
+        await self.walks(taken)
+        assert self.saver.count <= MOST_WRITES
+        self.saver.lives = None
+
+    @property
+    def last(self) -> LiveRun:
+        assert self.head
+        return self.head
+
+    async def conversation(self) -> list[BaseMessage]:
+        snapshot = await self.last.bench.agent.aget_state({"configurable": {"thread_id": str(self.id)}})
+        return [*snapshot.values["messages"]]
+
+
+def told(run: LiveRun) -> list[tuple[str, dict[str, Any], str, bool]]:
+    """What a transcript keeps of its tools."""
+    return [(call["name"], call["args"], call["content"], call["is_error"]) for call in run.story.transcript()["tool_calls"]]
 
 
 @pytest.mark.parametrize("earlier", [False, True], ids=["first message", "later message"])
 @pytest.mark.parametrize("lives", range(MOST_WRITES + 1))
 async def test_whichever_write_was_the_last_the_next_attempt_gives_the_whole_answer_once(lives: int, *, earlier: bool) -> None:
-    saver, session, run_id = MortalSaver(), uuid7(), uuid7()
+    session = Session()
     if earlier:
-        await walk(attempt_at(uuid7(), session, saver), MEANS)
-    saver.count, saver.lives = 0, lives
-    await walk(attempt_at(run_id, session, saver), MEANS)
-    assert saver.count <= MOST_WRITES
-    saver.lives = None
-
-    second = attempt_at(run_id, session, saver, number=2)
-    assert await walk(second, MEANS) is None
-    told = second.story.transcript()
-    assert told["content"] == "It is 84."
-    assert [(call["name"], call["content"], call["is_error"]) for call in told["tool_calls"]] == [("calculate", "84", False)]
+        await session.walks(session.run())
+    run = session.run()
+    await session.dies_after(lives, run)
+    assert await session.walks(run, attempt=2) is None
+    assert session.last.story.transcript()["content"] == "It is 84."
+    assert told(session.last) == [("calculate", {"expression": "12*7"}, "84", False)]
     turn = ["human", "ai", "tool", "ai"]
-    assert [message.type for message in await conversation(second)] == turn * (2 if earlier else 1)
+    assert [message.type for message in await session.conversation()] == turn * (2 if earlier else 1)
+
+
+@pytest.mark.parametrize("lives", range(MOST_WRITES + 1))
+async def test_whichever_write_was_the_last_the_next_attempt_asks_the_same_questions(lives: int) -> None:
+    session = Session(FETCHING)
+    run = session.run()
+    await session.dies_after(lives, run)
+    assert await session.walks(run, attempt=2) is None
+    assert [question.value["args"] for question in session.last.questions] == [{"what": "hat"}, {"what": "coat"}]
+    assert session.last.story.transcript()["content"] == ""
+    assert sorted(content for _, _, content, _ in told(session.last)) == ["", "", "84"]
+    await session.walks(session.run({question.id: YES for question in session.last.questions}))
+    assert session.last.story.transcript()["content"] == "It is 84 and a hat and a coat."
+
+
+@pytest.mark.parametrize("lives", range(MOST_WRITES + 1))
+async def test_whichever_write_was_the_last_after_questions_the_next_attempt_gives_the_whole_answer_once(lives: int) -> None:
+    session = Session(FETCHING)
+    await session.walks(session.run())
+    run = session.run({question.id: YES for question in session.last.questions})
+    await session.dies_after(lives, run)
+    assert await session.walks(run, attempt=2) is None
+    assert session.last.story.transcript()["content"] == "It is 84 and a hat and a coat."
+    assert [message.type for message in await session.conversation()] == ["human", "ai", "tool", "tool", "tool", "ai"]
+
+
+@pytest.mark.parametrize("lives", range(MOST_WRITES + 1))
+async def test_whichever_write_was_the_last_after_questions_the_transcript_has_each_call_once(lives: int) -> None:
+    session = Session(FETCHING)
+    await session.walks(session.run())
+    run = session.run({question.id: YES for question in session.last.questions})
+    await session.dies_after(lives, run)
+    await session.walks(run, attempt=2)
+    assert sorted(told(session.last), key=str) == [("fetch", {"what": "coat"}, "a coat", False), ("fetch", {"what": "hat"}, "a hat", False)]
 
 
 async def test_what_is_in_a_checkpoint_is_not_asked_for_again() -> None:
-    saver, session, run_id = MortalSaver(), uuid7(), uuid7()
-    await walk(attempt_at(run_id, session, saver), MEANS)
-    second = attempt_at(run_id, session, saver, number=2)
-    await walk(second, MEANS)
-    assert isinstance(second.model.chat, Calculating)
-    assert second.model.chat.asked == []
-    assert second.story.transcript()["content"] == "It is 84."
+    session = Session()
+    run = session.run()
+    await session.walks(run)
+    await session.walks(run, attempt=2)
+    assert isinstance(session.last.model.chat, ScriptedChat)
+    assert session.last.model.chat.asked == []
+    assert session.last.story.transcript()["content"] == "It is 84."

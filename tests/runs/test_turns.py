@@ -78,6 +78,15 @@ async def test_a_session_or_model_that_is_not_there_starts_nothing(scenery: Scen
         assert scene.live() == []
 
 
+async def test_a_run_of_somebody_else_is_not_there(scenery: Scenery) -> None:
+    async with scenery(says("Mine.")) as scene:
+        run = await scene.asks()
+        assert (await scene.office.runs.read(ADA.id, run)).id == run
+        with pytest.raises(RunNotFound):
+            await scene.office.runs.read(uuid4(), run)
+        await scene.reads(run)
+
+
 async def test_no_more_runs_than_the_limit_and_claims_count(scenery: Scenery) -> None:
     async with scenery(never(), never(), says("Room."), MAX_LIVE_RUNS=2) as scene:
         scene.store.claiming.clear()

@@ -38,13 +38,22 @@ class SessionPage(BaseModel):
     next_cursor: UUID | None
 
 
-class StateOut(BaseModel):
-    """`live_run_id` is the run that has the session's turn, None when none has; `next` are the nodes of the graph that come next.
+class WaitingOut(BaseModel):
+    """A message that waits for its turn."""
 
-    `interrupts` are the questions that can be answered.
+    run_id: UUID
+    text: str
+    created_at: datetime
+
+
+class StateOut(BaseModel):
+    """`live_run_id` is the run that has the session's turn, None when none has, and `waiting` are those behind it, in order.
+
+    `next` are the nodes of the graph that come next, `interrupts` the questions that can be answered.
     """
 
     live_run_id: UUID | None
+    waiting: list[WaitingOut]
     next: list[str]
     interrupts: list[InterruptOut]
 

@@ -18,6 +18,7 @@ from app.api.v1.session_schemas import (
     SessionOut,
     SessionPage,
     StateOut,
+    WaitingOut,
 )
 from app.api.v1.text import SoundText
 from app.errors import BranchNotFound, SessionBusy, SessionNotFound
@@ -70,6 +71,7 @@ async def read_state(session: OwnSession, runs: RunsDep, questions: QuestionsDep
     """What the session is doing: a page that was reloaded reads on at the live run, or shows what the agent asks."""
     return StateOut(
         live_run_id=await runs.live_run(session.id),
+        waiting=[WaitingOut.model_validate(run, from_attributes=True) for run in await runs.waiting(session.id)],
         next=await runs.next_nodes(session.id),
         interrupts=[InterruptOut.model_validate(question, from_attributes=True) for question in await questions.open(session.id)],
     )
