@@ -23,6 +23,7 @@ from app.persistence import migrate
 from app.persistence.embedded import embedded_postgres
 from app.settings import Settings, load_settings, variables
 from tests.stub.client import ProviderStub, start_stub
+from tests.valkey_process import ValkeyProcess
 from tests.visitor import Visitor
 
 _TEMPLATE: Final = "milepost_template"
@@ -77,6 +78,12 @@ def database_url(postgres: str) -> Iterator[str]:
         connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(name, sql.Identifier(_TEMPLATE)))
         yield _named(postgres, name.as_string().strip('"'))
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+
+
+@pytest.fixture
+def valkey(tmp_path: Path) -> Iterator[ValkeyProcess]:
+    with ValkeyProcess(tmp_path) as valkey:
+        yield valkey
 
 
 @pytest.fixture(scope="session")

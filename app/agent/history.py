@@ -26,14 +26,15 @@ def with_every_call_answered(messages: Sequence[AnyMessage]) -> Iterator[AnyMess
             yield from (_cut_off(call) for call in message.tool_calls if call["id"] not in answered)
 
 
-def closing(tasks: Sequence[PregelTask]) -> list[AnyMessage]:
-    """The answers of tools whose run ended before they were heard, and for calls that waited for a person, that they were not made."""
+def closing(tasks: Sequence[PregelTask], *, waited: bool) -> list[AnyMessage]:
+    """The answers of tools whose run ended before they were heard; and if it `waited` for a person, that those calls were not made."""
     answers: list[AnyMessage] = []
     for task in tasks:
         if isinstance(task.result, dict):
             answers += task.result.get("messages", [])
-        for call in filter(None, (asked_call(question.value) for question in task.interrupts)):
-            answers.append(ToolMessage(WITHDRAWN, name=call["tool"], tool_call_id=call["call_id"], status="error"))
+        elif waited:
+            asked = filter(None, (asked_call(question.value) for question in task.interrupts))
+            answers += [ToolMessage(WITHDRAWN, name=call["tool"], tool_call_id=call["call_id"], status="error") for call in asked]
     return answers
 
 

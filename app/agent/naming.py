@@ -18,6 +18,6 @@ _AROUND: Final = " \t\"'“”«».*#"
 async def name_conversation(model: BaseChatModel, question: str, answer: str) -> str | None:
     """None when the model has no name to give; raise what the model raises."""
     turn = f"<user>\n{question[:_READ_CHARACTERS]}\n</user>\n<assistant>\n{answer[:_READ_CHARACTERS]}\n</assistant>"
-    said = await model.ainvoke([SystemMessage(_INSTRUCTIONS), HumanMessage(turn)], max_tokens=_MAX_TOKENS)
-    name = " ".join(said.text.split()).strip(_AROUND)
+    pieces = [piece.text async for piece in model.astream([SystemMessage(_INSTRUCTIONS), HumanMessage(turn)], max_tokens=_MAX_TOKENS)]
+    name = " ".join("".join(pieces).split()).strip(_AROUND)
     return name[:_MAX_LENGTH].rstrip() or None

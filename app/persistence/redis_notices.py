@@ -23,9 +23,9 @@ from app.persistence.channels import EVENTS
 from app.settings import RedisSettings
 
 IDS_PER_NOTICE: Final = 200
+ANSWER_SECONDS: Final = 1
+SILENCE_SECONDS: Final = 3
 
-_ANSWER_SECONDS: Final = 1
-_SILENCE_SECONDS: Final = 3
 _RETRY_SECONDS: Final = 1
 _LAST_NOTICES_SECONDS: Final = 2
 
@@ -75,7 +75,7 @@ class RedisNotices:
                     await ear.subscribe(EVENTS)
                     while True:
                         self._take(await _next(ear), heard, deaf)
-            except RedisError as error:
+            except (RedisError, OSError) as error:
                 if self._is_hearing is not False:
                     log.warning("redis_listener_lost", error=type(error).__name__)
                 self._is_hearing = False
@@ -89,13 +89,13 @@ class RedisNotices:
             for some in batched(untold, IDS_PER_NOTICE, strict=False):
                 try:
                     await self._client.publish(EVENTS, ",".join(map(str, some)))
-                except RedisError as error:
+                except (RedisError, OSError) as error:
                     self._not_told(some, error)
                     return False
             self._is_telling = True
             return True
 
-    def _not_told(self, run_ids: Iterable[UUID], error: RedisError) -> None:
+    def _not_told(self, run_ids: Iterable[UUID], error: Exception) -> None:
         # The kind only: the words may name the address.
         if self._is_telling:
             log.warning("redis_notice_not_told", error=type(error).__name__)
@@ -135,13 +135,13 @@ def _client(url: str) -> Redis:
     try:
         client = Redis.from_url(
             url,
-            socket_connect_timeout=_ANSWER_SECONDS,
-            socket_timeout=_ANSWER_SECONDS,
+            socket_connect_timeout=ANSWER_SECONDS,
+            socket_timeout=ANSWER_SECONDS,
             # The client's own would try again, with pauses of seconds; here the next notice is the next try.
             retry=Retry(NoBackoff(), 0),
         )
         # Connects to nothing; an option that there is not is found out only here.
-        client.connection_pool.make_connection()
+        client.connection_pool.make_connection()  # type: ignore[no-untyped-call]  # redis leaves it bare
     except (ValueError, TypeError):
         # Their words may quote the password.
         raise SettingsInvalid("REDIS_URL: must be an address like redis://host:6379.") from None
@@ -150,9 +150,10 @@ def _client(url: str) -> Redis:
 
 async def _next(ear: PubSub) -> dict[str, Any]:
     """What comes next. After a silence the connection is asked whether it still is one: nobody tells when the other side is gone."""
-    if (notice := await ear.get_message(timeout=_SILENCE_SECONDS)) is None:
+    notice: dict[str, Any] | None = await ear.get_message(timeout=SILENCE_SECONDS)
+    if notice is None:
         await ear.ping()
-        notice = await ear.get_message(timeout=_ANSWER_SECONDS)
+        notice = await ear.get_message(timeout=ANSWER_SECONDS)
     if notice is None:
         raise RedisTimedOut
     return notice

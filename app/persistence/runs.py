@@ -64,6 +64,7 @@ SELECT id, CASE WHEN %(notify)s THEN pg_notify('{EVENTS}', id::text) END,
        CASE WHEN EXISTS (SELECT FROM job) THEN {defer_sql("ARRAY(SELECT job FROM job)")} END
   FROM finished
 """
+_ANSWER_OF_QUEUED: Final = "SELECT message_id FROM run WHERE id = %(run_id)s AND status = 'queued'"
 _HAS_ENDED_SO: Final = "SELECT FROM run WHERE id = %(id)s AND attempt = %(attempt)s AND status = %(status)s AND finished_at IS NOT NULL"
 
 # Locked in the order of their ids, as the event log does it: two statements over the same runs never wait for each other in a circle.
@@ -153,6 +154,11 @@ class RunTable:
         if held and self._tell:
             self._tell([run.id])
         return held
+
+    async def answer_of_queued(self, run_id: UUID) -> UUID | None:
+        """The message that is to be the answer of a run that nobody has begun; None for any other."""
+        rows = await fetch_all(self._pool, _ANSWER_OF_QUEUED, {"run_id": run_id})
+        return rows[0]["message_id"] if rows else None
 
     async def has_ended_so(self, run: FinishedRun) -> bool:
         """Whether this end is written, be it that nobody heard of it."""

@@ -1,4 +1,4 @@
-"""What an earlier attempt had said in steps that are finished, told again to the readers of the next."""
+"""What was said before an attempt begins and its readers must know: by earlier attempts, and by the run that asked a question."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,45 +9,41 @@ from langgraph.types import StateSnapshot
 
 from app.agent.approval import asked_call
 from app.agent.graph import Agent
+from app.persistence.values import TakenRun
 from app.runs.stream import Story
 
 
-async def retell(agent: Agent, config: RunnableConfig, from_checkpoint: str | None, story: Story) -> bool:
-    """Tell all that this run has said since it began; False when nothing is left to be done."""
-    now = await agent.aget_state(config)
-    before = await _messages_at(agent, config, from_checkpoint)
-    known = {message.id for message in before}
-    _tell(_after_question([message for message in now.values.get("messages", []) if message.id not in known]), story)
-    _tell(_answers_so_far(now), story)
+async def retell(agent: Agent, config: RunnableConfig, taken: TakenRun, story: Story) -> bool:
+    """Tell all that this run has said since it began, and which calls it was asked about; False when nothing is left to be done."""
+    now, before = await agent.aget_state(config), await _snapshot_at(agent, config, taken.from_checkpoint)
+    if before and taken.answers is not None:
+        _tell_asked(before, taken.answers, story)
+    known = {message.id for message in _messages(before)}
+    _tell(_after_question([message for message in _messages(now) if message.id not in known]), story)
     # Not `next`: it leaves out a step that was done but not checkpointed, and all that should follow it.
     return bool(now.tasks)
 
 
-async def retell_asked(agent: Agent, config: RunnableConfig, answers: Mapping[str, Any], story: Story) -> None:
-    """Tell once more which calls a person was asked about: their results follow."""
-    for task in (await agent.aget_state(config)).tasks:
-        for question in task.interrupts:
-            if question.id in answers and (call := asked_call(question.value)):
-                story.tool_called(call["call_id"], call["tool"], call["args"])
+def _tell_asked(snapshot: StateSnapshot, answers: Mapping[str, Any], story: Story) -> None:
+    for question in (question for task in snapshot.tasks for question in task.interrupts if question.id in answers):
+        if call := asked_call(question.value):
+            story.tool_called(call["call_id"], call["tool"], call["args"])
 
 
-async def _messages_at(agent: Agent, config: RunnableConfig, checkpoint: str | None) -> Sequence[AnyMessage]:
+async def _snapshot_at(agent: Agent, config: RunnableConfig, checkpoint: str | None) -> StateSnapshot | None:
     if checkpoint is None:
-        return ()
-    there: RunnableConfig = {**config, "configurable": {**config["configurable"], "checkpoint_id": checkpoint}}
-    messages: Sequence[AnyMessage] = (await agent.aget_state(there)).values.get("messages", ())
+        return None
+    return await agent.aget_state({**config, "configurable": {**config["configurable"], "checkpoint_id": checkpoint}})
+
+
+def _messages(snapshot: StateSnapshot | None) -> Sequence[AnyMessage]:
+    messages: Sequence[AnyMessage] = snapshot.values.get("messages", ()) if snapshot else ()
     return messages
 
 
 def _after_question(messages: Sequence[AnyMessage]) -> Sequence[AnyMessage]:
     place = max((place for place, message in enumerate(messages) if isinstance(message, HumanMessage)), default=-1)
     return messages[place + 1 :]
-
-
-def _answers_so_far(snapshot: StateSnapshot) -> list[AnyMessage]:
-    """Of a step whose other half is still to be done."""
-    results = [task.result for task in snapshot.tasks if isinstance(task.result, dict)]
-    return [message for result in results for message in result.get("messages", ())]
 
 
 def _tell(messages: Sequence[AnyMessage], story: Story) -> None:
@@ -60,5 +56,5 @@ def _tell(messages: Sequence[AnyMessage], story: Story) -> None:
                     story.token(message.text)
                 for call in message.tool_calls:
                     story.tool_called(call["id"] or "", call["name"], call["args"])
-            case ToolMessage():
+            case ToolMessage() if story.knows(message.tool_call_id):  # else the run before this one told it
                 story.tool_answered(message.tool_call_id, message.name or "", message.text, is_error=message.status == "error")

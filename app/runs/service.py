@@ -8,7 +8,6 @@ from typing import Final, Protocol
 from uuid import UUID
 
 import structlog
-from uuid_utils.compat import uuid7
 
 from app.agent.graph import Agent
 from app.errors import AppError, AttemptsExhausted, MessageNotFound, RunCancelled, RunNotFound, ServerBusy, ServerStopping
@@ -37,6 +36,7 @@ log = structlog.get_logger()
 class RunStore(Protocol):
     async def read(self, user_id: UUID, run_id: UUID) -> Run | None: ...
     async def finish(self, run: FinishedRun, from_statuses: Sequence[RunStatus] = ...) -> bool: ...
+    async def answer_of_queued(self, run_id: UUID) -> UUID | None: ...
     async def request_stop(self, run_id: UUID) -> None: ...
     async def release_queued(self) -> None: ...
     async def take_queued(self, run_id: UUID) -> TakenRun | None: ...
@@ -79,6 +79,7 @@ class Runs:
         self.turns = Turns(stores.turns, self.stop, crew.tails)
         self._claiming = 0
         self._stopping = False
+        self._stops: set[asyncio.Task[None]] = set()
 
     @property
     def is_stopping(self) -> bool:
@@ -159,13 +160,22 @@ class Runs:
         """Stop a run wherever it is made, or before it is; it keeps what it has said."""
         if self._attempts.find(run_id):
             self._attempts.stop(run_id)
-        elif not await self._stores.runs.finish(_never_begun(run_id), [RunStatus.QUEUED]):
+        elif not await self._drop_queued(run_id):
             await self._stores.runs.request_stop(run_id)
 
-    def stop_here(self, run_id: UUID) -> None:
-        """Stop a run that this process makes, without waiting for anything."""
-        if not self._stopping:  # then it is the server that hangs up
-            self._attempts.stop(run_id)
+    def stop_soon(self, run_id: UUID) -> None:
+        """Stop a run without waiting for anything, for a caller who is about to go."""
+        if self._stopping:
+            return  # it is the server that hangs up
+        stopping = asyncio.create_task(self._stop_quietly(run_id), name=f"stop-{run_id}")
+        self._stops.add(stopping)
+        stopping.add_done_callback(self._stops.discard)
+
+    async def _stop_quietly(self, run_id: UUID) -> None:
+        try:
+            await self.stop(run_id)
+        except AppError as error:
+            log.warning("run_not_stopped", run_id=str(run_id), error=error.code)
 
     async def stop_session(self, session_id: UUID) -> None:
         """Stop what is being answered in the session and what waits there; of what this process makes, wait for the end."""
@@ -192,6 +202,10 @@ class Runs:
         await self._attempts.close()
         self._crew.tails.close()
 
+    async def _drop_queued(self, run_id: UUID) -> bool:
+        message_id = await self._stores.runs.answer_of_queued(run_id)
+        return bool(message_id and await self._stores.runs.finish(_never_begun(run_id, message_id), [RunStatus.QUEUED]))
+
     async def _until_idle(self, seconds: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -215,8 +229,7 @@ def _live_run(crew: Crew, taken: TakenRun) -> LiveRun:
     return LiveRun(taken=taken, model=model, bench=crew.bench_of(taken), log=run_log, story=Story(run_log, model.spec))
 
 
-def _never_begun(run_id: UUID) -> FinishedRun:
-    message_id = uuid7()
+def _never_begun(run_id: UUID, message_id: UUID) -> FinishedRun:
     end = Ended(status=RunStatus.CANCELLED, message_id=str(message_id))
     entry = Entry(1, Ended.type, encode(end))
     return FinishedRun(

@@ -57,13 +57,20 @@ class Story:
 
     def tool_answered(self, call_id: str, name: str, content: str, *, is_error: bool) -> None:
         call_id, name, content = storable(call_id), storable(name), storable(content)
-        # The latest of that id, for some providers number their calls anew in each answer.
-        call = next((call for call in reversed(self._calls) if call["id"] == call_id), None)
+        call = self._call(call_id)
         if call is None:  # made by the run before this one, which asked a person about it
             call = {"id": call_id, "name": name, "args": {}}
             self._calls.append(call)
         call.update(content=content, is_error=is_error)
         self._log.append(ToolAnswered(id=call_id, name=name, content=content, is_error=is_error))
+
+    def knows(self, call_id: str) -> bool:
+        """Whether the call has been told."""
+        return self._call(storable(call_id)) is not None
+
+    def _call(self, call_id: str) -> dict[str, Any] | None:
+        """The latest of that id, for some providers number their calls anew in each answer."""
+        return next((call for call in reversed(self._calls) if call["id"] == call_id), None)
 
     def used(self, usage: UsageMetadata) -> None:
         self._usage.append(usage)

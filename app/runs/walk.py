@@ -22,7 +22,7 @@ from app.errors import AppError, RunCancelled, RunTimeout, ServerStopping, StepL
 from app.llm.models import Model
 from app.persistence.values import Question, RunStatus, TakenRun
 from app.runs.log import RunLog
-from app.runs.retelling import retell, retell_asked
+from app.runs.retelling import retell
 from app.runs.stream import Story, storable_values
 from app.settings import RunSettings, ToolSettings
 
@@ -116,7 +116,7 @@ async def _walk(run: LiveRun, means: Means) -> None:
     agent, config = run.bench.agent, _config(run, means)
     if run.taken.checkpoint:
         state: AgentState | Command[Any] | None = None  # go on from where an earlier attempt has come
-        if not await retell(agent, config, run.taken.from_checkpoint, run.story):
+        if not await retell(agent, config, run.taken, run.story):
             return
     else:
         state = await _beginning(run, config)
@@ -127,10 +127,11 @@ async def _walk(run: LiveRun, means: Means) -> None:
 async def _beginning(run: LiveRun, config: RunnableConfig) -> AgentState | Command[Any]:
     agent, taken = run.bench.agent, run.taken
     if taken.answers is not None:
-        await retell_asked(agent, config, taken.answers, run.story)
+        await retell(agent, config, taken, run.story)
         return Command(resume=dict(taken.answers))
-    before = [] if taken.parent_status in _CLOSED else closing((await agent.aget_state(config)).tasks)
-    return AgentState(messages=[*before, HumanMessage(taken.text, id=str(run.id))], memories=[])
+    before = [] if taken.parent_status in _CLOSED else (await agent.aget_state(config)).tasks
+    closed = closing(before, waited=taken.parent_status is RunStatus.INTERRUPTED)
+    return AgentState(messages=[*closed, HumanMessage(taken.text, id=str(run.id))], memories=[])
 
 
 def _question(question: Interrupt) -> Question:

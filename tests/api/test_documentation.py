@@ -1,7 +1,7 @@
 """The OpenAPI document says what is true."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import pytest_asyncio
@@ -51,6 +51,10 @@ async def test_every_error_is_documented_with_a_whole_problem_document(document:
     assert {"not_authenticated", "session_not_found", "session_busy", "model_timeout", "events_expired", "server_busy"} <= codes
 
 
+# The example's email is Ada's, who has registered; nothing is asked here, nothing branches, and a run waits for a worker.
+_SOUND_BUT_REFUSED: Final = {"email_taken", "interrupt_not_found", "branch_not_found", "session_busy"}
+
+
 async def test_what_the_docs_page_offers_to_send_is_taken(document: Document, server: Server, ada: Visitor) -> None:
     session = await ada.open_session()
     sent = 0
@@ -59,8 +63,7 @@ async def test_what_the_docs_page_offers_to_send_is_taken(document: Document, se
             continue
         sent += 1
         answer = await ada.http.request(method, server.url + path.format(session_id=session), json=body)
-        # The example's email is Ada's, who has registered.
-        assert answer.is_success or answer.json()["code"] == "email_taken", (path, answer.text)
+        assert answer.is_success or answer.json()["code"] in _SOUND_BUT_REFUSED, (path, answer.text)
     assert sent >= 5
 
 

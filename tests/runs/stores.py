@@ -1,12 +1,13 @@
 """One process's view of the tables in memory: the Protocols that runs ask for."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
 from app.errors import DatabaseUnavailable
-from app.persistence.values import Claim, FinishedRun, Interrupt, NewRun, Resumption, Role, Run, RunStatus, TakenRun
+from app.persistence.values import Claim, FinishedRun, Interrupt, NewRun, Resumption, Role, Run, RunStatus, TakenRun, WaitingRun
 from tests.runs.tables import LIVE, Asked, Row, Said, Tables, new_row
 
 
@@ -52,6 +53,11 @@ class RunsInMemory:
             if row.owner == self._owner and row.run.status is RunStatus.QUEUED and not row.asked.background:
                 row.owner, row.free = None, True
 
+    async def answer_of_queued(self, run_id: UUID) -> UUID | None:
+        await self._tables.reached()
+        row = self._tables.rows.get(run_id)
+        return row.run.message_id if row and row.run.status is RunStatus.QUEUED else None
+
     async def request_stop(self, run_id: UUID) -> None:
         await self._tables.reached()
         if (row := self._tables.rows.get(run_id)) and row.is_live:
@@ -75,6 +81,11 @@ class RunsInMemory:
         queued = [row for row in self._mine() if row.has_turn and row.run.status is RunStatus.QUEUED and row not in lost]
         return [self._tables.take(row, self._owner) for row in [*lost, *queued][:most]]
 
+    async def answer_of_queued(self, run_id: UUID) -> UUID | None:
+        await self._tables.reached()
+        row = self._tables.rows.get(run_id)
+        return row.run.message_id if row and row.run.status is RunStatus.QUEUED else None
+
     async def take_queued(self, run_id: UUID) -> TakenRun | None:
         await self._tables.reached()
         row = self._tables.rows.get(run_id)
@@ -91,9 +102,11 @@ class TurnsInMemory:
         self._owner = owner
 
     async def claim(self, run: NewRun) -> Claim | None:
+        self._tables.claims += 1
         await self._tables.reached()
         await self._tables.claiming.wait()
         waiting = run.waits and self._tables.holder(run.session_id) is not None
+        await asyncio.sleep(0)  # as between a statement's snapshot and the index that has the last word
         if run.session_id in self._tables.strangers or not self._is_free(run, waiting=waiting):
             return None
         parent_id = run.parent_id if run.forks else self._tables.heads.get(run.session_id)
@@ -123,6 +136,12 @@ class TurnsInMemory:
     async def live_run(self, session_id: UUID) -> UUID | None:
         await self._tables.reached()
         return row.run.id if (row := self._tables.holder(session_id)) else None
+
+    async def waiting(self, session_id: UUID) -> Sequence[WaitingRun]:
+        await self._tables.reached()
+        waiting = [row for row in self._tables.rows.values() if row.run.session_id == session_id and row.is_live and row.waiting]
+        said = {message.run_id: message.content for message in self._tables.messages if message.role is Role.USER}
+        return [WaitingRun(run_id=row.run.id, text=said[row.run.id], created_at=row.run.created_at) for row in waiting]
 
     async def in_the_way(self, session_id: UUID) -> Sequence[UUID]:
         await self._tables.reached()

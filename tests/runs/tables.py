@@ -94,6 +94,7 @@ class Tables:
     down: bool = False
     refusals: list[AppError] = field(default_factory=list)
     lost_replies: int = 0
+    claims: int = 0  # how many claims have been asked for, be it that `claiming` holds them up
     ending: int = 0  # how many ends have been asked for, be it that `finishing` holds them up
     under_way: int = 0  # how many writes of events have begun and not ended, be it that `appending` holds them up
     finishing: asyncio.Event = field(default_factory=asyncio.Event)

@@ -1,4 +1,4 @@
-"""The write of a run's end meets a database that is away, refuses, or answers too late: a run has one end, and it is the one that is told."""
+"""The write of a run's end meets a database that is away, refuses, or answers too late: a run has one end, the one that is told."""
 
 import asyncio
 
@@ -30,12 +30,14 @@ async def test_an_end_whose_reply_was_lost_is_written_once_and_told(scenery: Sce
     async with scenery(never() if status is RunStatus.CANCELLED else says("At noon.")) as scene:
         scene.store.lost_replies = 1
         run = await scene.asks()
+        [live] = scene.office.attempts
         if status is RunStatus.CANCELLED:
             await until_said(scene, run, "Half ")
             await scene.office.runs.stop(run)
         events = await scene.reads(run)
         assert (events[-1][1]["status"], kinds(events).count("end")) == (status, 1)
         assert [end.status for end in scene.store.finished] == [status]
+        assert [entry.type for entry in live.log.following(()).entries][-1] == "end", "its own readers need not ask the database"
 
 
 async def test_an_end_that_was_written_otherwise_while_the_database_was_away_is_not_told(scenery: Scenery) -> None:
@@ -111,6 +113,18 @@ async def test_a_reader_elsewhere_outlives_a_database_that_is_away(scenery: Scen
         store.down = False
         more.set()
         assert (text_of(await reading), reading.result()[-1][0]) == ("Half hour.", "end")
+
+
+async def test_a_reader_is_told_when_the_database_stays_away(scenery: Scenery) -> None:
+    store = Tables()
+    async with scenery(never(), store=store) as making, scenery(store=store, LEASE_SECONDS=0.1) as other:
+        run = await making.asks()
+        reading = asyncio.create_task(other.reads(run))
+        await until_said(other, run, "Half ")
+        store.down = True
+        with pytest.raises(DatabaseUnavailable):
+            await reading
+        store.down = False
 
 
 async def test_closing_ends_every_reader_of_a_run_that_is_made_elsewhere(scenery: Scenery) -> None:

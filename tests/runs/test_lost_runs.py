@@ -8,7 +8,7 @@ import pytest
 from langchain_core.messages import ToolMessage
 from langchain_core.tools import tool
 
-from app.agent.tools.marks import once_only
+from app.agent.marks import once_only
 from app.errors import ServerStopping
 from tests.fakes import calls, says
 from tests.runs.conftest import Scenery
@@ -171,6 +171,18 @@ async def test_leaving_hands_the_live_runs_back_and_takes_no_new_ones(scenery: S
     assert sorted(scene.store.released) == sorted(live)
     assert scene.store.finished == []
     assert b"Half" in written(scene.store, live[0])
+
+
+async def test_a_turn_that_is_being_claimed_when_the_process_leaves_is_handed_back(scenery: Scenery) -> None:
+    async with scenery(never()) as scene:
+        scene.store.claiming.clear()
+        asking = asyncio.create_task(scene.asks())
+        await until(lambda: scene.store.claims == 1)
+        await asyncio.wait_for(scene.office.runs.close(), 5)
+        scene.store.claiming.set()
+        run = await asking
+        await until(lambda: scene.store.released == [run])
+        assert (scene.live(), scene.store.finished) == ([], [])
 
 
 async def test_a_run_that_is_handed_back_goes_on_at_its_last_checkpoint_in_the_next_process(scenery: Scenery) -> None:

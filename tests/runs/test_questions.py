@@ -10,7 +10,7 @@ from langchain_core.messages import ToolMessage
 from langchain_core.tools import tool
 
 from app.agent.approval import EXPIRED, WITHDRAWN
-from app.agent.tools.marks import needs_approval
+from app.agent.marks import needs_approval, once_only
 from app.errors import IdempotencyKeyReused, InterruptExpired, InterruptNotFound, InvalidAnswer, SessionBusy
 from app.persistence.values import RunStatus
 from app.runs.answer import whole_answer
@@ -310,3 +310,20 @@ async def test_a_call_that_was_allowed_and_stopped_in_the_middle_is_not_said_to_
         assert (await scene.reads(run))[-1][1]["status"] == "cancelled"
         await scene.reads(await scene.asks("And?"))
         assert told(scene)["send"] != WITHDRAWN, "it was begun: whether it did anything is not known"
+
+
+async def test_a_call_that_was_allowed_and_must_not_be_repeated_is_not_when_the_server_dies_in_it(scenery: Scenery) -> None:
+    store, deeds = Tables(), Deeds()
+    tools = [once_only(deed) for deed in deeds.tools]
+    async with scenery(wants("send", "burn"), store=store, tools=tools) as dying:
+        await dying.reads(await dying.asks())
+        deeds.held.clear()
+        ids = await ids_of(dying)
+        run = await dying.answers({ids["send"]: YES, ids["burn"]: {"approved": False}})
+        await until(lambda: deeds.begun == ["sent to Bob"])
+        store.dies(run)
+        async with scenery(says("Who knows."), store=store, session=dying.session, tools=tools) as living:
+            assert (await living.reads(run))[-1][1]["status"] == "completed"
+            assert "not repeated" in told(living)["send"]
+            assert "refused" in told(living)["burn"]
+    assert deeds.begun == ["sent to Bob"]

@@ -15,9 +15,9 @@ from langgraph.checkpoint.memory import InMemorySaver
 from uuid_utils.compat import uuid7
 
 from app.agent.graph import build_agent
+from app.agent.marks import needs_approval
 from app.agent.memory import NoMemory
 from app.agent.tools import TOOLS
-from app.agent.tools.marks import needs_approval
 from app.errors import AppError
 from app.persistence.values import RunStatus, TakenRun
 from app.runs.log import RunLog
@@ -170,6 +170,7 @@ async def test_whichever_write_was_the_last_the_next_attempt_asks_the_same_quest
     assert [question.value["args"] for question in session.last.questions] == [{"what": "hat"}, {"what": "coat"}]
     assert session.last.story.transcript()["content"] == ""
     assert sorted(content for _, _, content, _ in told(session.last)) == ["", "", "84"]
+    assert [entry.type for entry in session.last.log.following(()).entries].count("tool_result") == 1
     await session.walks(session.run({question.id: YES for question in session.last.questions}))
     assert session.last.story.transcript()["content"] == "It is 84 and a hat and a coat."
 

@@ -5,14 +5,14 @@ from uuid import uuid4
 
 import pytest
 import structlog
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import HumanMessage, ToolMessage
 from langchain_core.tools import tool
 
 from app.errors import (
     AppError,
     ModelUnavailable,
 )
-from app.persistence.values import RunStatus
+from app.persistence.values import NewRun, RunStatus
 from tests.fakes import calls, says
 from tests.runs.conftest import Scenery
 from tests.runs.reading import kinds, never, text_of, until, until_said
@@ -31,7 +31,9 @@ async def test_an_answer_is_told_written_and_ended(scenery: Scenery) -> None:
         assert (end.content, end.status, end.error_code) == ("At noon.", RunStatus.COMPLETED, None)
         assert (end.input_tokens, end.output_tokens) == (5, 2)
         assert str(end.message_id) == events[-1][1]["message_id"]
-        assert scene.store.rows[run].asked.title == "When does"
+        asked = scene.store.rows[run].asked
+        assert isinstance(asked, NewRun)
+        assert asked.title == "When does"
         assert not len(scene.office.attempts)
 
 
@@ -126,11 +128,34 @@ async def test_stopping_reaches_a_tool_at_work(scenery: Scenery) -> None:
         assert len(scene.chat.asked) == 1
 
 
+async def test_what_tools_had_answered_before_a_stop_is_kept_for_the_next_message(scenery: Scenery) -> None:
+    begun = asyncio.Event()
+
+    @tool
+    async def dawdle() -> str:
+        """Never return."""
+        begun.set()
+        await asyncio.Event().wait()
+        return ""
+
+    wanted = calls(("calculate", '{"expression": "12*7"}'), ("dawdle", "{}"))
+    async with scenery(wanted, says("Well."), tools=[dawdle]) as scene:
+        run = await scene.asks()
+        await asyncio.wait_for(begun.wait(), 5)
+        await until_said(scene, run, '"84"')
+        await scene.office.runs.stop(run)
+        await scene.reads(run)
+        await scene.reads(await scene.asks("And?"))
+        answers = {message.name: message.text for message in scene.heard() if isinstance(message, ToolMessage)}
+        assert answers["calculate"] == "84"
+        assert "not known" in answers["dawdle"]
+
+
 async def test_stopping_before_the_first_step_still_ends_the_run(scenery: Scenery) -> None:
     async with scenery(never()) as scene:
         run = await scene.asks()
-        scene.office.runs.stop_here(run)
-        scene.office.runs.stop_here(run)
+        scene.office.attempts.stop(run)
+        scene.office.attempts.stop(run)
         assert (await scene.reads(run))[-1][1]["status"] == "cancelled"
         assert len(scene.store.finished) == 1
 
@@ -141,7 +166,7 @@ async def test_stopping_while_the_end_is_written_comes_too_late(scenery: Scenery
         run = await scene.asks()
         await until(lambda: scene.store.ending == 1)
         for _ in range(5):
-            scene.office.runs.stop_here(run)
+            scene.office.attempts.stop(run)
             await asyncio.sleep(0)
         scene.store.finishing.set()
         assert (await scene.reads(run))[-1][1]["status"] == "completed"
@@ -152,7 +177,7 @@ async def test_stopping_what_has_ended_or_never_was_changes_nothing(scenery: Sce
         run = await scene.asks()
         await scene.reads(run)
         for gone in (run, uuid4()):
-            scene.office.runs.stop_here(gone)
+            scene.office.runs.stop_soon(gone)
             await scene.office.runs.stop(gone)
         assert len(scene.store.finished) == 1
 

@@ -12,8 +12,8 @@ from langgraph.prebuilt.tool_node import ToolCallRequest, ToolInvocationError
 from langgraph.types import Command
 
 from app.agent.approval import refusal
+from app.agent.marks import is_once_only, is_to_be_approved
 from app.agent.state import AgentContext
-from app.agent.tools.marks import is_once_only, is_to_be_approved
 
 type _Answer = ToolMessage | Command[Any]
 

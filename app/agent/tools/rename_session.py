@@ -7,8 +7,8 @@ from langchain_core.tools import ToolException, tool
 from langgraph.prebuilt import ToolRuntime
 from pydantic import BaseModel
 
+from app.agent.marks import needs_approval
 from app.agent.state import AgentContext, AgentState
-from app.agent.tools.marks import needs_approval
 
 _MAX_NAME_LENGTH: Final = 100
 

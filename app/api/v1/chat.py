@@ -142,7 +142,7 @@ def _ask(session_id: UUID, user: CurrentUser, ask: AskIn, key: str | None, *, ba
 
 
 def _tail(run_id: UUID, on_disconnect: OnDisconnect, runs: RunsDep, tails: TailsDep, server: ServerDep) -> StreamingResponse:
-    hung_up = partial(runs.stop_here, run_id) if on_disconnect == "cancel" else None
+    hung_up = partial(runs.stop_soon, run_id) if on_disconnect == "cancel" else None
     return event_stream(tails, run_id, heartbeat_seconds=server.heartbeat_seconds, hung_up=hung_up)
 
 

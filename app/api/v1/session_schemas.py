@@ -69,7 +69,7 @@ class BranchOut(BaseModel):
 
 
 class ChosenBranch(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"run_id": "0198c8a6-5d5e-7c2b-9c1e-2f6f3a1b4d10"}]})
 
     run_id: UUID
 
