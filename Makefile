@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help dev test check format lint types imports lock bench test-tools clean
+.PHONY: help dev test check format lint types imports lock bench bench-runs test-tools clean
 
 # Without bytecode every start and every test's child process would compile all libraries anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -38,6 +38,9 @@ imports: .venv/.dev ## Check who imports whom
 
 bench: .venv/.dev ## Measure what the server costs
 	@$(PYTHON) -m benchmarks
+
+bench-runs: .venv/.dev ## Measure how fast runs are read, stopped and rescued from another process
+	@$(PYTHON) -m benchmarks.durability
 
 lock: ## Rewrite the locks from pyproject.toml; scripts/lock --upgrade takes newer versions
 	@scripts/lock

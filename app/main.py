@@ -81,6 +81,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                 models=services.models,
                 health=health.Health(
                     schema=services.schema,
+                    notices=services.notices,
                     runs=services.runs,
                     patience_seconds=settings.database.connect_seconds,
                     environment=settings.environment,

@@ -31,4 +31,6 @@ class Scenario:
 
 SCENARIOS: Final[Mapping[str, Scenario]] = {
     "chat": Scenario(users=50, turns=4, tokens=100),
+    # As fast as a model speaks: here the log is written many times in an answer.
+    "paced": Scenario(users=50, turns=4, tokens=100, tokens_per_second=20),
 }

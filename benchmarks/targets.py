@@ -60,6 +60,21 @@ def start_floor(scenario: Scenario, provider_url: str) -> Iterator[Target]:
 
 @contextmanager
 def start_server(scenario: Scenario, provider_url: str) -> Iterator[Target]:
+    how = "`python -m app serve` in staging's settings, embedded Postgres of its own; log to a file; sign-up before the clock starts"
+    with _serving(scenario, provider_url, "server", how, {}) as target:
+        yield target
+
+
+@contextmanager
+def start_server_without_log(scenario: Scenario, provider_url: str) -> Iterator[Target]:
+    """What the durable event log costs is the difference."""
+    how = "the same, but events are written to the database once, with the run's end"
+    with _serving(scenario, provider_url, "without log", how, {"EVENT_FLUSH_MS": "3600000"}) as target:
+        yield target
+
+
+@contextmanager
+def _serving(scenario: Scenario, provider_url: str, title: str, how: str, more: Mapping[str, str]) -> Iterator[Target]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
 
@@ -68,15 +83,10 @@ def start_server(scenario: Scenario, provider_url: str) -> Iterator[Target]:
 
     with TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        variables = _server_variables(scenario, provider_url, port, folder)
+        variables = {**_server_variables(scenario, provider_url, port, folder), **more}
         with started("app", "serve", ready_url=f"{url}/health/ready", log=folder / "log", variables=variables) as process:
             postgres = postgres_under(folder)
-            how = (
-                "`python -m app serve` in staging's settings, embedded Postgres of its own; log to a file; sign-up before the clock starts"
-            )
-            yield Target(
-                name="server", how=how, process=process, postgres=postgres, open_conversations=open_conversations, hear=hear_server
-            )
+            yield Target(name=title, how=how, process=process, postgres=postgres, open_conversations=open_conversations, hear=hear_server)
         if postgres:
             psutil.wait_procs([postgres], timeout=_POSTGRES_STOP_SECONDS)
 
@@ -110,4 +120,4 @@ async def _signed_up(clients: aiohttp.ClientSession, api: str, number: int) -> C
     return Conversation(url=f"{api}/sessions/{session_id}/chat/stream", headers=headers)
 
 
-TARGETS: Final[Mapping[str, Start]] = {"floor": start_floor, "server": start_server}
+TARGETS: Final[Mapping[str, Start]] = {"floor": start_floor, "server": start_server, "without-log": start_server_without_log}

@@ -81,11 +81,6 @@ class RunsInMemory:
         queued = [row for row in self._mine() if row.has_turn and row.run.status is RunStatus.QUEUED and row not in lost]
         return [self._tables.take(row, self._owner) for row in [*lost, *queued][:most]]
 
-    async def answer_of_queued(self, run_id: UUID) -> UUID | None:
-        await self._tables.reached()
-        row = self._tables.rows.get(run_id)
-        return row.run.message_id if row and row.run.status is RunStatus.QUEUED else None
-
     async def take_queued(self, run_id: UUID) -> TakenRun | None:
         await self._tables.reached()
         row = self._tables.rows.get(run_id)

@@ -2,78 +2,21 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 import pytest
-from langchain_core.messages import ToolMessage
 from langchain_core.tools import tool
+from langgraph.types import interrupt
 
-from app.agent.approval import EXPIRED, WITHDRAWN
-from app.agent.marks import needs_approval, once_only
-from app.errors import IdempotencyKeyReused, InterruptExpired, InterruptNotFound, InvalidAnswer, SessionBusy
+from app.agent.approval import EXPIRED
+from app.errors import IdempotencyKeyReused, InterruptNotFound, InvalidAnswer, SessionBusy
 from app.persistence.values import RunStatus
 from app.runs.answer import whole_answer
-from app.runs.asking import OnBusy
-from tests.fakes import Piece, calls, says
-from tests.runs.conftest import Scene, Scenery
-from tests.runs.reading import kinds, text_of, until
-from tests.runs.tables import Tables
-
-YES: Final = {"approved": True}
-SOON: Final = 0.02 / 3600
-
-
-class Deeds:
-    """Three tools, two of which ask first, and what they have done; each waits as long as `held` is not set."""
-
-    def __init__(self) -> None:
-        self.begun: list[str] = []
-        self.done: list[str] = []
-        self.held = asyncio.Event()
-        self.held.set()
-
-        @needs_approval
-        @tool
-        async def send(to: str) -> str:
-            """Send a letter."""
-            return await self._do(f"sent to {to}")
-
-        @needs_approval
-        @tool
-        async def burn(what: str) -> str:
-            """Burn a thing."""
-            return await self._do(f"burnt {what}")
-
-        @tool
-        async def look(at: str) -> str:
-            """Look at a thing, which nobody need allow."""
-            return await self._do(f"looked at {at}")
-
-        self.tools = [send, burn, look]
-
-    async def _do(self, deed: str) -> str:
-        self.begun.append(deed)
-        await self.held.wait()
-        self.done.append(deed)
-        return deed
-
-
-def wants(*names: str) -> list[Piece]:
-    arguments = {"send": '{"to": "Bob"}', "burn": '{"what": "it"}', "look": '{"at": "it"}'}
-    return calls(*((name, arguments[name]) for name in names))
-
-
-async def ids_of(scene: Scene) -> dict[str, str]:
-    """The open questions' ids by the tool each asks about."""
-    return {question.value["tool"]: question.id for question in await scene.questions.open(scene.session)}
-
-
-def told(scene: Scene) -> dict[str, str]:
-    """What the model was last told by its tools, each of which is heard once."""
-    answers = [message for message in scene.heard() if isinstance(message, ToolMessage)]
-    assert len({message.tool_call_id for message in answers}) == len(answers)
-    return {message.name or "": message.text for message in answers}
+from tests.fakes import calls, says
+from tests.runs.conftest import Scenery
+from tests.runs.deeds import YES, Deeds, ids_of, told, wants
+from tests.runs.reading import kinds, text_of
 
 
 async def test_a_question_ends_the_run_and_is_told_before_its_end(scenery: Scenery) -> None:
@@ -220,110 +163,18 @@ async def test_of_two_who_answer_one_goes_on_and_the_other_is_told_the_session_i
         assert deeds.done == ["sent to Bob"]
 
 
-async def test_it_can_be_too_late_to_answer(scenery: Scenery) -> None:
-    async with scenery(wants("send"), tools=Deeds().tools, QUESTION_EXPIRY_HOURS=SOON) as scene:
-        events = await scene.reads(await scene.asks())
-        question = events[-2][1]
-        await until(lambda: datetime.now(UTC) > datetime.fromisoformat(question["expires_at"]))
-        with pytest.raises(InterruptExpired):
-            await scene.answers({question["id"]: YES})
-        assert (await scene.questions.open(scene.session), scene.live()) == ([], [])
+async def test_a_tool_may_ask_in_its_own_words(scenery: Scenery) -> None:
+    @tool
+    async def paint() -> str:
+        """Paint the house."""
+        colour = interrupt("Which colour?", response_schema={"type": "string"})
+        return f"It is {colour} now."
 
-
-async def test_the_model_is_told_when_nobody_has_answered_in_time(scenery: Scenery) -> None:
-    deeds = Deeds()
-    async with scenery(wants("look", "send"), says("Nobody?"), tools=deeds.tools, QUESTION_EXPIRY_HOURS=SOON) as scene:
-        events = await scene.reads(await scene.asks())
-        await until(lambda: datetime.now(UTC) > datetime.fromisoformat(events[-2][1]["expires_at"]))
-        await scene.questions.expire()
-        await scene.questions.expire()
-        [run] = scene.store.jobs
-        assert scene.store.status(run) is RunStatus.QUEUED, "a worker makes it"
-        await asyncio.wait_for(scene.office.runs.make(run), 5)
-        assert text_of(await scene.reads(run)) == "Nobody?"
-        assert "Nobody answered in time" in told(scene)["send"]
-        assert told(scene)["look"] == deeds.done[0] == "looked at it"
-        assert len(deeds.begun) == 1
-
-
-async def test_a_question_whose_time_has_not_come_is_not_expired(scenery: Scenery) -> None:
-    async with scenery(wants("send"), tools=Deeds().tools) as scene:
-        await scene.reads(await scene.asks())
-        await scene.questions.expire()
-        assert scene.store.jobs == []
-        assert len(await ids_of(scene)) == 1
-
-
-async def test_a_new_message_instead_of_an_answer_withdraws_the_question(scenery: Scenery) -> None:
-    deeds = Deeds()
-    async with scenery(wants("look", "send", "burn"), says("As you like."), says("Yes."), tools=deeds.tools) as scene:
-        await scene.reads(await scene.asks("Send it."))
-        ids = await ids_of(scene)
-        await scene.reads(await scene.asks("Never mind."))
-        assert told(scene) == {"look": "looked at it", "send": WITHDRAWN, "burn": WITHDRAWN}
-        assert [message.type for message in scene.heard()] == ["human", "ai", "tool", "tool", "tool", "human"]
-        with pytest.raises(InterruptNotFound):
-            await scene.answers({ids["send"]: YES})
-        await scene.reads(await scene.asks("Really?"))
-        assert told(scene) == {"look": "looked at it", "send": WITHDRAWN, "burn": WITHDRAWN}, "and it is kept"
-        assert deeds.done == ["looked at it"]
-
-
-async def test_a_message_that_waited_withdraws_the_question_of_the_run_before_it(scenery: Scenery) -> None:
-    deeds = Deeds()
-    deeds.held.clear()
-    async with scenery(wants("look", "send"), says("As you like."), tools=deeds.tools) as scene:
-        await scene.asks("Send it.")
-        await until(lambda: deeds.begun != [])
-        waiting = await scene.asks("Never mind.", on_busy=OnBusy.ENQUEUE)
-        deeds.held.set()
-        assert text_of(await scene.reads(waiting)) == "As you like."
-        assert told(scene) == {"look": "looked at it", "send": WITHDRAWN}
-        assert await ids_of(scene) == {}
-
-
-async def test_a_question_is_asked_again_by_the_next_process_when_one_dies_before_it_could(scenery: Scenery) -> None:
-    store, deeds = Tables(), Deeds()
-    async with scenery(wants("look", "send"), store=store, tools=deeds.tools) as dying:
-        store.finishing.clear()
-        run = await dying.asks()
-        await until(lambda: store.ending == 1)
-        store.dies(run)
-        async with scenery(says("Done."), store=store, session=dying.session, tools=deeds.tools) as living:
-            await until(lambda: store.rows[run].run.attempt > 1)
-            store.finishing.set()
-            events = await living.reads(run)
-            assert (kinds(events).count("interrupt"), events[-1][1]["status"]) == (1, "interrupted")
-            await living.reads(await living.answers({(await ids_of(living))["send"]: YES}))
-            assert told(living) == {"look": "looked at it", "send": "sent to Bob"}
-    assert sorted(deeds.done) == ["looked at it", "sent to Bob"]
-
-
-async def test_a_call_that_was_allowed_and_stopped_in_the_middle_is_not_said_to_be_not_made(scenery: Scenery) -> None:
-    deeds = Deeds()
-    async with scenery(wants("send"), says("Who knows."), tools=deeds.tools) as scene:
-        await scene.reads(await scene.asks("Send it."))
-        deeds.held.clear()
-        run = await scene.answers({(await ids_of(scene))["send"]: YES})
-        await until(lambda: deeds.begun == ["sent to Bob"])
-        await scene.office.runs.stop(run)
-        assert (await scene.reads(run))[-1][1]["status"] == "cancelled"
-        await scene.reads(await scene.asks("And?"))
-        assert told(scene)["send"] != WITHDRAWN, "it was begun: whether it did anything is not known"
-
-
-async def test_a_call_that_was_allowed_and_must_not_be_repeated_is_not_when_the_server_dies_in_it(scenery: Scenery) -> None:
-    store, deeds = Tables(), Deeds()
-    tools = [once_only(deed) for deed in deeds.tools]
-    async with scenery(wants("send", "burn"), store=store, tools=tools) as dying:
-        await dying.reads(await dying.asks())
-        deeds.held.clear()
-        ids = await ids_of(dying)
-        run = await dying.answers({ids["send"]: YES, ids["burn"]: {"approved": False}})
-        await until(lambda: deeds.begun == ["sent to Bob"])
-        store.dies(run)
-        async with scenery(says("Who knows."), store=store, session=dying.session, tools=tools) as living:
-            assert (await living.reads(run))[-1][1]["status"] == "completed"
-            assert "not repeated" in told(living)["send"]
-            assert "refused" in told(living)["burn"]
-    assert deeds.begun == ["sent to Bob"]
+    async with scenery(calls(("paint", "{}")), says("Done."), tools=[paint]) as scene:
+        asked = (await scene.reads(await scene.asks()))[-2][1]
+        assert (asked["value"], asked["schema"]) == ("Which colour?", {"type": "string"})
+        for value in (EXPIRED, 3):
+            with pytest.raises(InvalidAnswer):
+                await scene.answers({asked["id"]: value})
+        await scene.reads(await scene.answers({asked["id"]: "blue"}))
+        assert told(scene) == {"paint": "It is blue now."}

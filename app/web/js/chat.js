@@ -1,4 +1,4 @@
-/** One message out, its run's events back, whatever happens to the connection in between. */
+/** A request that starts a run, and the run's events back, whatever happens to the connection in between. */
 
 import { Problem, send } from "./api.js";
 import { readFrames } from "./sse.js";
@@ -8,12 +8,13 @@ const LONGEST_PAUSE_MS = 8000;
 const PASSING_STATUSES = [0, 502, 503, 504];
 
 /**
- * Send a message and yield its run's events {sequence, type, …data} up to and with `end`; throw a Problem if it is not taken.
- * Sent again with the same `key`, it is answered once. `link` has a signal to leave by, and hears lost(true) and lost(false).
+ * Post to a stream's `path` and yield its run's events {sequence, type, …data} up to and with `end`; throw a Problem if it is not taken.
+ * Sent again with the same `key`, it starts one run. `link` has a signal to leave by, and hears begun(runId) before the first event,
+ * lost(true) and lost(false).
  */
-export function chat(sessionId, { message, model, key }, link) {
-  const options = { json: model ? { message, model } : { message }, headers: { "Idempotency-Key": key }, signal: link.signal };
-  return follow(null, () => send("POST", `sessions/${sessionId}/chat/stream`, options), link);
+export function start(path, json, key, link) {
+  const options = { json, headers: { "Idempotency-Key": key }, signal: link.signal };
+  return follow(null, () => send("POST", path, options), link);
 }
 
 /** Yield the events, from the first one on, of a run that somebody has started. */
@@ -31,6 +32,7 @@ async function* follow(runId, begin, link) {
     try {
       const response = await (runId ? readOn(runId, last, link.signal) : begin());
       runId = response.headers.get("X-Run-ID");
+      link.begun(runId);
       link.lost(false);
       for await (const { id, type, data } of readFrames(response.body)) {
         pause = FIRST_PAUSE_MS;

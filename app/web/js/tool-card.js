@@ -2,11 +2,15 @@
 
 import { h, icon } from "./dom.js";
 
+const WORDS = { running: "running", waiting: "waiting", asking: "needs your approval", done: "done", failed: "failed", withdrawn: "not made" };
+
 export class ToolCard {
-  #state = h("span", { class: "tool-state" }, "running");
+  #state = h("span", { class: "tool-state" });
   #result = h("div");
 
   constructor({ name, args }) {
+    this.name = name;
+    this.args = args;
     const summary = h(
       "summary",
       {},
@@ -17,18 +21,48 @@ export class ToolCard {
       icon("chevron"),
     );
     const asked = h("pre", { tabindex: "0" }, JSON.stringify(args, null, 2));
-    this.root = h("details", { class: "tool", "data-state": "running" }, summary, h("h4", {}, "Asked"), asked, this.#result);
+    this.root = h("details", { class: "tool" }, summary, h("h4", {}, "Asked"), asked, this.#result);
+    this.#become("running");
   }
 
   finish({ content, is_error }) {
-    this.root.dataset.state = is_error ? "failed" : "done";
-    this.#state.textContent = is_error ? "failed" : "done";
+    this.#become(is_error ? "failed" : "done");
     this.#result.replaceChildren(h("h4", {}, is_error ? "Error" : "Answered"), h("pre", { tabindex: "0" }, content));
+  }
+
+  /** Somebody is asked whether the call may be made. */
+  ask() {
+    this.#become("asking");
+  }
+
+  /** The run ended in a question; one that goes on after it may make the call. */
+  wait() {
+    if (this.#is("running")) this.#become("waiting");
+  }
+
+  get isWaiting() {
+    return this.#is("waiting", "asking");
+  }
+
+  /** The conversation went on without the call. */
+  withdraw() {
+    if (!this.isWaiting) return;
+    this.#become("withdrawn");
+    this.#result.replaceChildren(h("h4", {}, "Not made"), h("p", {}, "The conversation went on without an answer to what was asked."));
   }
 
   /** The run ended before the tool answered. */
   abandon() {
-    if (this.root.dataset.state === "running") this.finish({ content: "No answer came before the run ended.", is_error: true });
+    if (this.#is("running")) this.finish({ content: "No answer came before the run ended.", is_error: true });
+  }
+
+  #is(...states) {
+    return states.includes(this.root.dataset.state);
+  }
+
+  #become(state) {
+    this.root.dataset.state = state;
+    this.#state.textContent = WORDS[state];
   }
 }
 
