@@ -37,7 +37,7 @@ from app.persistence.tool_starts import ToolStarts
 from app.persistence.turns import TurnTable
 from app.persistence.users import UserTable
 from app.persistence.values import TakenRun
-from app.runs.chores import forget_events, name_session
+from app.runs.chores import forget_events, kept_up, name_session
 from app.runs.opening import Office, Rows, open_runs
 from app.runs.questions import Questions
 from app.runs.service import Runs
@@ -103,7 +103,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
 @asynccontextmanager
 async def working(services: Services, settings: WorkerSettings) -> AsyncGenerator[None]:
     """Do background work, as long as this is open."""
-    worker = asyncio.create_task(work(services.queue, concurrency=settings.concurrency), name="worker")
+    worker = asyncio.create_task(kept_up(partial(work, services.queue, concurrency=settings.concurrency)), name="worker")
     try:
         yield
     finally:
@@ -161,9 +161,10 @@ async def _listening(url: str, office: Office, notices: RedisNotices | None) -> 
         elif channel == WORK:
             office.work.set()
 
-    ears = [asyncio.create_task(Ear(url, heard, office.bulletin.tell_all).listen(), name="ear")]
+    listening = [Ear(url, heard, office.bulletin.tell_all).listen]
     if notices:
-        ears.append(asyncio.create_task(notices.listen(office.bulletin.tell, office.bulletin.tell_all), name="redis-ear"))
+        listening.append(partial(notices.listen, office.bulletin.tell, office.bulletin.tell_all))
+    ears = [asyncio.create_task(kept_up(listen), name="ear") for listen in listening]
     try:
         yield
     finally:

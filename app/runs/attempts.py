@@ -90,7 +90,7 @@ class Attempts:
                 else:
                     await self._end(run, error)
             except Exception as error:  # noqa: BLE001  # a bug in the ending: its lease runs out, and another attempt ends it
-                log_crash(error)
+                log_crash("run_crashed", error)
             finally:
                 run.log.close()
                 run.ended.set()

@@ -1,7 +1,7 @@
 """Work that nobody waits for: names, what has expired, what is old."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -10,9 +10,11 @@ import structlog
 from app.agent.naming import name_conversation
 from app.errors import AppError
 from app.llm.models import Models
+from app.runs.walk import log_crash
 from app.settings import WorkerSettings
 
 _MESSAGES_OF_A_TURN: Final = 2
+_CRASH_PAUSE_SECONDS: Final = 1
 
 log = structlog.get_logger()
 
@@ -24,6 +26,16 @@ class NameStore(Protocol):
 
 class EventStore(Protocol):
     async def forget(self, older_than_seconds: float) -> int: ...
+
+
+async def kept_up(chore: Callable[[], Awaitable[None]]) -> None:
+    """Begin a chore again that an error has ended: without it the server would live on and do nothing."""
+    while True:
+        try:
+            await chore()
+        except Exception as error:  # noqa: BLE001  # the boundary of work that nobody asked for
+            log_crash("chore_crashed", error)
+        await asyncio.sleep(_CRASH_PAUSE_SECONDS)
 
 
 async def name_session(store: NameStore, models: Models, settings: WorkerSettings, session_id: UUID) -> None:

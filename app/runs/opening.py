@@ -1,7 +1,7 @@
 """Open the runs of a process: the log's writer, the leases, and the ears for other processes."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -16,15 +16,15 @@ from app.llm.models import Models
 from app.persistence.values import TakenRun
 from app.runs.attempts import Attempts, AttemptStore
 from app.runs.bulletin import Bulletin
+from app.runs.chores import kept_up
 from app.runs.flush import EventStore, Flusher
 from app.runs.service import Crew, PastTurns, Runs, RunStore, Stores
 from app.runs.tail import EventReader, Tails
 from app.runs.turns import TurnStore
-from app.runs.walk import Bench, Means, log_crash
+from app.runs.walk import Bench, Means
 
 _RENEWALS_PER_LEASE: Final = 3
 _TAKEN_AT_ONCE: Final = 20
-_CRASH_PAUSE_SECONDS: Final = 1
 
 log = structlog.get_logger()
 
@@ -85,8 +85,8 @@ async def open_runs(
     office = Office(runs=runs, tails=tails, attempts=attempts, bulletin=bulletin, work=asyncio.Event())
     async with asyncio.TaskGroup() as tasks:
         chores = [
-            tasks.create_task(_kept_up(flusher.keep_flushing), name="flusher"),
-            tasks.create_task(_kept_up(partial(_keep_leases, office, rows, means.runs.lease_seconds)), name="leases"),
+            tasks.create_task(kept_up(flusher.keep_flushing), name="flusher"),
+            tasks.create_task(kept_up(partial(_keep_leases, office, rows, means.runs.lease_seconds)), name="leases"),
         ]
         try:
             yield office
@@ -94,16 +94,6 @@ async def open_runs(
             await runs.close()
             for chore in chores:
                 chore.cancel()
-
-
-async def _kept_up(chore: Callable[[], Awaitable[None]]) -> None:
-    """Begin a chore again that a bug of ours has ended: without it the server would live on and do nothing."""
-    while True:
-        try:
-            await chore()
-        except Exception as error:  # noqa: BLE001  # the boundary of work that nobody asked for
-            log_crash(error)
-            await asyncio.sleep(_CRASH_PAUSE_SECONDS)
 
 
 async def _keep_leases(office: Office, rows: Rows, lease_seconds: float) -> None:

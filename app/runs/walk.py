@@ -102,14 +102,14 @@ async def walk(run: LiveRun, means: Means) -> AppError | None:  # noqa: PLR0911 
     except AppError as error:
         return error
     except Exception as error:  # noqa: BLE001  # the one boundary: a bug ends its run, not the server
-        log_crash(error)
+        log_crash("run_crashed", error)
         return AppError()
     return None
 
 
-def log_crash(error: Exception) -> None:
+def log_crash(event: str, error: Exception) -> None:
     """The frames without the exception's text, which may quote a user."""
-    log.error("run_crashed", error=type(error).__name__, frames=traceback.format_tb(error.__traceback__)[-5:])
+    log.error(event, error=type(error).__name__, frames=traceback.format_tb(error.__traceback__)[-5:])
 
 
 async def _walk(run: LiveRun, means: Means) -> None:

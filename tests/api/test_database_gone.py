@@ -81,3 +81,13 @@ async def test_a_database_that_stays_away_ends_the_stream_without_an_end_and_rea
     assert "end" not in types_of(read)
     assert (refused.status_code, refused.json()["code"]) == (503, "database_unavailable")
     assert text_of(await ada.read_on(run, after=read[-1].id)) == "one two three"  # told anew by the next attempt
+
+
+@pytest.mark.variables(DATABASE_CONNECT_SECONDS="0.5", WORKER_IN_SERVER="true")
+async def test_background_work_goes_on_when_the_database_is_back(ada: Visitor, provider: ProviderStub, database_url: str) -> None:
+    await provider.script(Text("one two three", when="Count"))
+    session = await ada.open_session("Named")
+    with _gone(database_url):
+        assert (await ada.http.get("/auth/me")).status_code == httpx.codes.SERVICE_UNAVAILABLE
+    run = (await ada.http.post(f"/sessions/{session}/runs", json={"message": "Count"})).json()
+    assert text_of(await ada.read_on(run["id"])) == "one two three"

@@ -37,6 +37,11 @@ export class Answer {
     this.#showFoot();
   }
 
+  /** People are asked whether this call may be made. */
+  askAbout(callId) {
+    for (const leg of this.#legs) leg.tools.get(callId)?.ask();
+  }
+
   /** The questions will not be answered any more. */
   withdraw() {
     for (const leg of this.#legs) leg.withdraw();

@@ -9,7 +9,7 @@ export function branchSwitch(runIds, shownId, go) {
     "div",
     { class: "switch", role: "group", "aria-label": "Versions of this turn" },
     step("Earlier version", "back", runIds[place - 1], go),
-    h("span", { class: "switch-place-number" }, `${place + 1}/${runIds.length}`),
+    h("span", { class: "switch-number" }, `${place + 1}/${runIds.length}`),
     step("Later version", "chevron", runIds[place + 1], go),
   );
 }

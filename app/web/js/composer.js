@@ -40,6 +40,11 @@ export class Composer {
     this.#changed();
   }
 
+  set isStopping(isStopping) {
+    $("stop").setAttribute("aria-disabled", String(isStopping));
+    $("stop").title = isStopping ? "Stopping…" : "Stop (Esc)";
+  }
+
   /** Not on touch screens, where it would pull up the keyboard. */
   focus() {
     if (matchMedia("(pointer: fine)").matches) this.#text.focus();

@@ -1,82 +1,163 @@
-/** The messages of one session: what is stored, what is being said, and what went wrong. */
+/** The messages of one session: what is stored, what is being said, and what is asked. */
 
 import { Problem, ask } from "./api.js";
-import { chat, listen, newKey } from "./chat.js";
-import { h, icon } from "./dom.js";
+import { listen, newKey, start } from "./chat.js";
+import { h } from "./dom.js";
 import { errorCard } from "./error-card.js";
-import { keepPlace } from "./scroll.js";
+import { LiveRun } from "./live-run.js";
+import { chosenModel } from "./models.js";
+import { News } from "./news.js";
+import { Road } from "./road.js";
 import { Turn, turnsOf } from "./turn.js";
 
 const PAGE_SIZE = 40;
+const LOOKS = 3;
+const WITHDRAWN = "Withdrawn: the conversation went on without an answer.";
+const GONE = {
+  interrupt_expired: "It is too late to answer: the agent goes on without an answer.",
+  interrupt_not_found: "This question was answered elsewhere, or is not asked any more. This is what became of it.",
+};
 
-/** `listener` hears created, turned (a run starts or ends) and answered, each with this, and refused(message) when it was not taken. */
+/** `listener` hears created, turned (a run starts, is being stopped, or ends) and answered, each with this, and refused(message). */
 export class Conversation {
   #listener;
-  #turns = h("div", { class: "turns" });
+  #road = new Road();
+  #news = new News();
   #earlier = h("div", { class: "earlier" });
-  #lost = h("p", { class: "lost", role: "status", hidden: true }, icon("alert"), "Connection lost. Reconnecting…");
+  #trouble = h("div");
+  #branches = [];
   #live = null;
 
   constructor(sessionId, listener) {
     this.sessionId = sessionId;
     this.#listener = listener;
-    this.root = h("div", { class: "conversation" }, this.#earlier, this.#turns, this.#lost);
+    this.root = h("div", { class: "conversation" }, this.#earlier, this.#road.root, this.#trouble, this.#news.root);
   }
 
   get isLive() {
     return this.#live !== null;
   }
 
-  /** Load a page of what is stored, the newest or the one before `before`; throw a Problem. */
-  async load(before = null) {
-    const query = new URLSearchParams(before ? { limit: PAGE_SIZE, before } : { limit: PAGE_SIZE });
-    const { items, next_before } = await ask("GET", `sessions/${this.sessionId}/messages?${query}`);
-    const turns = turnsOf(items);
-    keepPlace(this.#turns, () => this.#turns.prepend(...turns.map(({ root }) => root)));
-    this.root.classList.toggle("partial", next_before !== null);
-    this.#earlier.replaceChildren(...(next_before ? [this.#earlierButton(next_before)] : []));
-    return turns;
+  get isStopping() {
+    return this.#live?.isStopping ?? false;
   }
 
-  /** Load the newest page, and read on at an answer that is under way; throw a Problem. */
-  async open() {
-    const [turns, { live_run_id: runId }] = await Promise.all([this.load(), ask("GET", `sessions/${this.sessionId}/state`)]);
-    const turn = turns.find((one) => one.runId === runId && !one.answer);
-    if (turn && !this.isLive) this.#follow({ turn, runId, again: () => {} }, (link) => listen(runId, link));
+  get isAsking() {
+    return this.#road.last?.isAsking ?? false;
   }
 
-  #earlierButton(before) {
-    const load = () => this.load(before).catch((problem) => this.#earlier.replaceChildren(errorCard(problem, load)));
-    return h("button", { type: "button", class: "plain", onclick: load }, "Show earlier messages");
-  }
-
-  /** Send `message` and show its answer; never throws. A `key` says that it may have been sent before. */
-  async send(message, model, key = newKey()) {
+  /** Show the newest messages, and what goes on: an answer under way, or questions; throw a Problem. */
+  async open(looks = LOOKS) {
+    const { live_run_id: runId, interrupts } = await ask("GET", this.#path("state"));
+    const [page, branches] = await Promise.all([this.#page(), ask("GET", this.#path("branches"))]);
+    if (looks > 1 && isBehind(page.items, runId)) return this.open(looks - 1);
     if (this.isLive) return;
-    const turn = new Turn({ asked: message });
-    const run = { turn, message, again: () => this.send(message, model, run.started ? newKey() : key) };
-    this.#turns.append(turn.root);
-    await this.#follow(run, (link) => this.#chat({ message, model, key }, link));
+    this.#trouble.replaceChildren();
+    this.#branches = branches;
+    this.#road.replace([]);
+    this.#showPage(page);
+    this.#goOn(runId, interrupts);
+  }
+
+  /** Send `message` and show its answer; never throws. */
+  async send(message) {
+    await this.#say({ path: "chat/stream", json: { message, model: chosenModel() }, message, key: newKey() });
   }
 
   /** Have the run stopped where it is made; its end comes over the stream. */
   stop() {
-    if (!this.#live || this.#live.run.stopping) return;
-    this.#live.run.stopping = true;
-    this.root.classList.add("stopping");
-    const { runId } = this.#live.run;
-    if (runId) ask("POST", `runs/${runId}/cancel`).catch(() => this.leave());
-    else this.leave();
+    this.#live?.stop();
   }
 
   /** Read no further; the run goes on. */
   leave() {
-    this.#live?.leaving.abort();
+    this.#live?.leave();
   }
 
-  async *#chat(request, link) {
+  #path(rest) {
+    return `sessions/${this.sessionId}/${rest}`;
+  }
+
+  #page(before = null) {
+    const query = new URLSearchParams(before ? { limit: PAGE_SIZE, before } : { limit: PAGE_SIZE });
+    return ask("GET", this.#path(`messages?${query}`));
+  }
+
+  // A page may begin in the middle of a turn; with the one before it that turn is whole.
+  #showPage({ items, next_before }) {
+    const { first, last } = this.#road;
+    const headless = first?.asked === null && first !== last ? first : null;
+    this.#road.prepend(turnsOf([...items, ...(headless?.messages ?? [])], this.#acts), headless);
+    this.#road.showBranches(this.#branches);
+    this.root.classList.toggle("partial", next_before !== null);
+    this.#earlier.replaceChildren(...(next_before ? [this.#earlierButton(next_before)] : []));
+  }
+
+  #earlierButton(before) {
+    const show = async () => {
+      this.#showPage(await this.#page(before));
+      this.#road.settle();
+    };
+    const load = () => show().catch((problem) => this.#earlier.replaceChildren(errorCard(problem, load)));
+    return h("button", { type: "button", class: "plain", onclick: load }, "Show earlier messages");
+  }
+
+  /** Read on at the run that has the turn, or show what is asked. */
+  #goOn(runId, interrupts) {
+    const { last } = this.#road;
+    if (runId && last && !last.hasAnswerOf(runId)) {
+      const run = new LiveRun(last, { ...this.#hears, retry: () => this.#regenerate(last) }, runId);
+      this.#follow(run, (link) => listen(runId, link));
+    } else if (interrupts.length > 0) last?.ask(interrupts);
+    this.#road.settle(this.#live?.turn);
+  }
+
+  #hears = {
+    begun: () => {},
+    changed: () => this.#showLive(),
+  };
+
+  #acts = {
+    regenerate: (turn) => this.#regenerate(turn),
+    edit: (turn, message) => this.#edit(turn, message),
+    show: (runId) => this.#showBranch(runId),
+    answer: (turn, answers) => this.#answer(turn, answers),
+  };
+
+  #regenerate(turn) {
+    const json = { message_id: turn.messageId ?? undefined, model: chosenModel() };
+    return this.#say({ path: "regenerate/stream", json, message: turn.asked, instead: turn, key: newKey() });
+  }
+
+  /** Say something else in a turn's place; whether it can be tried now. */
+  #edit(turn, message) {
+    if (this.isLive) return false;
+    const json = { message, instead_of: turn.messageId, model: chosenModel() };
+    this.#say({ path: "chat/stream", json, message, instead: turn, isEdited: true, key: newKey() });
+    return true;
+  }
+
+  /** Start the run of a wish, in a turn of its own, which takes the place of `instead` and of all that follows that. */
+  async #say(wish) {
+    if (this.isLive) return;
+    const before = this.#road.last;
+    const replaced = wish.instead ? this.#road.cut(wish.instead) : [];
+    const turn = new Turn({ asked: wish.message }, this.#acts);
+    this.#road.append(turn);
+    const begun = (runId) => {
+      turn.runId = runId;
+      if (wish.instead) this.#loadBranches();
+      else if (before?.isAsking) before.withdraw(WITHDRAWN);
+    };
+    const retry = () => (run.isTaken ? this.#regenerate(turn) : (this.#road.cut(turn), this.#say(wish)));
+    const run = new LiveRun(turn, { ...this.#hears, begun, retry });
+    const problem = await this.#follow(run, (link) => this.#start(wish, link));
+    if (problem && !run.isTaken) await this.#notTaken(wish, run, replaced, problem);
+  }
+
+  async *#start({ path, json, key }, link) {
     if (!this.sessionId) await this.#create(link.signal);
-    yield* chat(this.sessionId, request, link);
+    yield* start(this.#path(path), json, key, link);
   }
 
   async #create(signal) {
@@ -85,57 +166,79 @@ export class Conversation {
     this.#listener.created(this, session);
   }
 
+  /** Nothing has happened on the server: what stood here before stands here again, and nothing that was written is lost. */
+  async #notTaken(wish, run, replaced, problem) {
+    const isWritten = !wish.instead || wish.isEdited;
+    if (isWritten && [401, 409].includes(problem.status)) this.#listener.refused(wish.message);
+    if (run.isLeft) return;
+    if (problem.code === "session_busy") return this.#reopen();
+    if (!wish.instead) return run.fail(problem);
+    this.#road.cut(run.turn);
+    this.#road.append(...replaced);
+    if (wish.isEdited) wish.instead.edit(wish.message);
+    wish.instead.complain(problem, problem.retryable ? () => this.#say(wish) : null);
+  }
+
+  /** Answer all that a turn asks, and show how the agent goes on; the same `key` says that it may have been sent before. */
+  async #answer(turn, answers, key = newKey()) {
+    if (this.isLive) return;
+    const run = new LiveRun(turn, { ...this.#hears, begun: () => turn.answered(), retry: () => this.#regenerate(turn) });
+    const problem = await this.#follow(run, (link) => start(this.#path("resume/stream"), { answers }, key, link));
+    if (!problem || run.isTaken || run.isLeft) return;
+    turn.answer.drop(run.leg);
+    if (problem.code === "session_busy" || GONE[problem.code]) {
+      await this.#reopen();
+      if (GONE[problem.code]) this.#road.last?.tell(GONE[problem.code]);
+    } else turn.questions.complain(problem, problem.retryable ? () => this.#answer(turn, answers, key) : null);
+  }
+
+  /** Have the conversation go through another of the turns in one place. */
+  async #showBranch(runId) {
+    if (this.isLive) return;
+    this.root.inert = true;
+    const problem = await ask("PUT", this.#path("branch"), { json: { run_id: runId } }).catch((error) => error);
+    this.root.inert = false;
+    if (problem && problem.code !== "session_busy") return this.#trouble.replaceChildren(errorCard(problem));
+    await this.#reopen();
+    this.#road.find(runId)?.focusSwitch();
+  }
+
+  // Without them the switch between branches is merely late: it comes when the session is opened again.
+  async #loadBranches() {
+    this.#branches = await ask("GET", this.#path("branches")).catch(() => this.#branches);
+    this.#road.showBranches(this.#branches);
+  }
+
+  async #reopen() {
+    await this.open().catch((problem) => this.#trouble.replaceChildren(errorCard(problem, problem.retryable ? () => this.#reopen() : null)));
+  }
+
+  /** Read a run to its end; resolve to what kept us from it, or null. */
   async #follow(run, events) {
-    run.answer = run.turn.addAnswer();
-    const leaving = new AbortController();
-    const link = { signal: leaving.signal, lost: (isLost) => (this.#lost.hidden = !isLost) };
-    this.#become({ run, leaving });
-    const problem = await this.#read(run, events(link)).catch((error) => error);
-    this.#lost.hidden = true;
-    this.#become(null);
-    if (problem?.code === "session_busy") await this.#makeWay(run);
-    else if (problem) this.#show(run, problem, leaving.signal.aborted);
-    if (run.started) this.#listener.answered(this);
+    this.#live = run;
+    this.#showLive();
+    const problem = await run.read(events);
+    this.#live = null;
+    this.#showLive();
+    if (problem && !run.isLeft && run.isTaken) run.fail(problem);
+    if (problem && !run.isLeft && !(problem instanceof Problem)) reportError(problem);
+    if (run.isTaken) this.#listener.answered(this);
+    return problem;
   }
 
-  async #read(run, events) {
-    for await (const event of events) {
-      run.started = true;
-      if (event.type === "start") run.runId = event.run_id;
-      run.answer.apply(event);
-      if (event.type === "error") showError(run, event);
-    }
-  }
-
-  #show(run, problem, isLeft) {
-    if (problem.status === 401) this.#listener.refused(run.message ?? "");
-    run.answer.apply({ type: "end", status: isLeft ? "cancelled" : "failed" });
-    if (isLeft) return;
-    showError(run, problem);
-    if (!(problem instanceof Problem)) reportError(problem);
-  }
-
-  /** Another device is being answered here: show that, and keep what was not sent. */
-  async #makeWay({ turn, message }) {
-    turn.root.remove();
-    this.#listener.refused(message);
-    this.#turns.replaceChildren();
-    await this.open().catch((problem) => this.root.append(errorCard(problem)));
-  }
-
-  #become(live) {
-    this.#live = live;
+  #showLive() {
     this.root.classList.toggle("live", this.isLive);
-    this.root.classList.remove("stopping");
+    this.root.classList.toggle("stopping", this.isStopping);
+    this.#news.show(this.#live);
+    if (this.#road.last) this.#road.last.questions.isBusy = this.isLive;
     this.#listener.turned(this);
   }
 }
 
-/** Retrying a message that the server never took takes its place; otherwise it is a new turn. */
-function showError({ turn, answer, started, again }, problem) {
-  const retry = () => {
-    if (!started) turn.root.remove();
-    again();
-  };
-  answer.parts.notes.prepend(errorCard(problem, problem.retryable ? retry : null));
+/** Whether something has happened since the state was read, so that the messages tell more than it: a run began, or it ended. */
+function isBehind(messages, liveRunId) {
+  const last = messages.at(-1);
+  if (!last) return false;
+  if (!liveRunId) return last.role === "user";
+  return last.role === "user" ? last.run_id !== liveRunId : last.status !== "interrupted" || last.run_id === liveRunId;
 }

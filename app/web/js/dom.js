@@ -46,6 +46,7 @@ async function copy(text) {
   }
 }
 
+/** Tell a screen reader; the same sentence is not said twice in a row. */
 export function say(sentence) {
-  $("announcer").textContent = sentence;
+  if ($("announcer").textContent !== sentence) $("announcer").textContent = sentence;
 }

@@ -81,9 +81,6 @@ const SHOW = {
     const card = leg.tools.get(id) ?? leg.addCall(id, { name, args: {} });
     card.finish(result);
   },
-  interrupt(leg, { value }) {
-    if (value?.kind === "approval") leg.tools.get(value.call_id)?.ask();
-  },
   reset(leg) {
     leg.status = "waiting";
     leg.markdown.clear();

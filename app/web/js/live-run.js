@@ -70,6 +70,12 @@ export class LiveRun {
     if (event.type === "error") this.complain(event);
   }
 
+  /** It ended without an `end` that we know of. */
+  fail(problem) {
+    this.turn.apply(this.leg, { type: "end", status: "failed" });
+    this.complain(problem);
+  }
+
   /** Show what went wrong under what was said. */
   complain(problem) {
     this.leg.parts.notes.prepend(errorCard(problem, problem.retryable ? this.#listener.retry : null));

@@ -4,7 +4,7 @@ import { h } from "./dom.js";
 import { errorCard } from "./error-card.js";
 import { QuestionCard } from "./question-card.js";
 
-const HINT = "Or write a message: then this is not asked any more.";
+const HINT = "Or write a message instead: the question is withdrawn then.";
 
 export class Questions {
   #cards = [];
@@ -44,20 +44,15 @@ export class Questions {
     this.#show();
   }
 
-  /** None of these can be answered any more; `isGone` picks them, and nothing picks all. */
-  close(words, isGone = () => true) {
-    for (const card of this.#open) if (isGone(card)) card.close(words);
+  /** None of these can be answered any more, and the words say why. */
+  close(words) {
+    for (const card of this.#open) card.close(words);
     this.#show();
   }
 
-  /** The answers were not taken, and it may be tried again. */
+  /** Show what went wrong. */
   complain(problem, retry = null) {
     this.#problem.replaceChildren(errorCard(problem, retry));
-  }
-
-  /** Send what is decided, unless something is still open. */
-  send() {
-    if (this.isOpen && this.#undecided.length === 0) this.onanswered(this.#open.map(({ id, answer }) => ({ interrupt_id: id, value: answer })));
   }
 
   get #open() {
@@ -72,7 +67,7 @@ export class Questions {
     this.#problem.replaceChildren();
     const left = this.#undecided.length;
     for (const card of this.#open) card.say(card.answer === undefined || left === 0 ? "" : waitingWords(left));
-    this.send();
+    if (left === 0) this.onanswered(this.#open.map(({ id, answer }) => ({ interrupt_id: id, value: answer })));
   }
 
   #show() {

@@ -25,10 +25,19 @@ export class Road {
     this.root.append(...roots(turns));
   }
 
-  /** Add earlier turns without moving what is in view. */
-  prepend(turns) {
+  /** Add earlier turns without moving what is in view; one of them may stand for the one that came first. */
+  prepend(turns, first = null) {
+    if (first) this.#turns.shift();
     this.#turns.unshift(...turns);
-    keepPlace(this.root, () => this.root.prepend(...roots(turns)));
+    keepPlace(this.root, () => {
+      first?.root.remove();
+      this.root.prepend(...roots(turns));
+    });
+  }
+
+  /** Say of calls that wait for nobody that they were not made; `live` is a turn that goes on. */
+  settle(live = null) {
+    for (const turn of this.#turns) if (turn !== live && !turn.isAsking) turn.answer?.withdraw();
   }
 
   /** Take away this turn and all that follow it; return them. */

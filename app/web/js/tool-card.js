@@ -32,7 +32,7 @@ export class ToolCard {
 
   /** Somebody is asked whether the call may be made. */
   ask() {
-    this.#become("asking");
+    if (this.#is("running", "waiting")) this.#become("asking");
   }
 
   /** The run ended in a question; one that goes on after it may make the call. */

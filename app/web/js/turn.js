@@ -50,13 +50,13 @@ export class Turn {
   /** Show a run's event, and take note of it. */
   apply(leg, event) {
     this.answer.apply(leg, event);
-    if (event.type === "reset") this.questions.clear();
     if (event.type === "interrupt") this.ask([event]);
     if (event.type === "end") this.messageId = event.message_id ?? this.messageId;
   }
 
   ask(interrupts) {
     this.questions.ask(interrupts);
+    for (const { value } of interrupts) if (value?.kind === "approval") this.answer?.askAbout(value.call_id);
     this.#showAsking();
   }
 
@@ -71,6 +71,20 @@ export class Turn {
     this.questions.close(words);
     this.answer?.withdraw();
     this.#showAsking();
+  }
+
+  /** Say what became of a question. */
+  tell(words) {
+    this.questions.root.append(h("p", { class: "note", role: "status" }, icon("alert"), words));
+  }
+
+  /** Show what went wrong with something that somebody wanted of this turn. */
+  complain(problem, retry) {
+    this.questions.complain(problem, retry);
+  }
+
+  hasAnswerOf(runId) {
+    return this.messages.some(({ role, run_id }) => role === "assistant" && run_id === runId);
   }
 
   get isAsking() {

@@ -4,7 +4,8 @@ import { ask } from "./api.js";
 import { Composer } from "./composer.js";
 import { $, say } from "./dom.js";
 import { closeDrawer } from "./drawer.js";
-import { chosenModel, loadModels } from "./models.js";
+import { loadModels } from "./models.js";
+import { NameWatch } from "./naming.js";
 import { Follower } from "./scroll.js";
 import { nameOf } from "./session-item.js";
 import { SessionList } from "./session-list.js";
@@ -15,9 +16,10 @@ export class Workspace {
     this.follower = new Follower($("scroller"), $("transcript"), $("to-end"));
     this.composer = new Composer({ onsend: (text) => this.#send(text), onstop: () => this.stage.current?.stop() });
     this.sessions = new SessionList({ renamed: (session) => this.#named(session), deleted: (session) => this.#deleted(session) });
+    this.names = new NameWatch((session) => this.#named(session));
     this.stage = new Stage({
       opened: (conversation) => this.#opened(conversation),
-      found: (session) => this.#named(session),
+      found: (session) => this.#found(session),
       created: (conversation, session) => (this.sessions.add(session), this.#named(session)),
       turned: (conversation) => this.#turned(conversation),
       answered: (conversation) => this.#answered(conversation),
@@ -37,6 +39,7 @@ export class Workspace {
   /** Leave nothing of this user on the page but a message that was not sent. */
   close() {
     $("workspace").hidden = true;
+    this.names.clear();
     this.stage.close();
     this.sessions.clear();
     closeDrawer();
@@ -63,7 +66,7 @@ export class Workspace {
   }
 
   #send(text) {
-    this.stage.current.send(text, chosenModel());
+    this.stage.current.send(text);
     this.follower.toEnd();
   }
 
@@ -77,19 +80,25 @@ export class Workspace {
   #turned(conversation) {
     if (conversation !== this.stage.current) return;
     this.composer.isLive = conversation.isLive;
+    this.composer.isStopping = conversation.isStopping;
     say(conversation.isLive ? "Answering." : "");
   }
 
-  // The server names a session after its first message; without its new name the list is merely late.
-  async #answered({ sessionId }) {
-    say("The answer is finished.");
-    const session = await ask("GET", `sessions/${sessionId}`).catch(() => null);
-    if (session && this.stage.current) this.#named(session);
+  // The server names a session after its first message, and better after its first answer; a tool may name it at any time.
+  async #answered(conversation) {
+    say(conversation.isAsking ? "The agent asks you something." : "The answer is finished.");
+    const session = await ask("GET", `sessions/${conversation.sessionId}`).catch(() => null);
+    if (session && this.stage.current) this.#found(session);
+  }
+
+  #found(session) {
+    this.#named(session);
+    this.names.watch(session);
   }
 
   #named(session) {
     this.sessions.update(session);
-    if (session.id !== this.stage.current.sessionId) return;
+    if (session.id !== this.stage.current?.sessionId) return;
     this.sessions.mark(session.id);
     this.#title(nameOf(session));
   }
