@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-import httpx
 import pytest
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import Page, expect
 
 from tests.browser.visitor import PASSWORD, expect_status, fill_in, say, session_names, sign_up
 from tests.stub.answers import HttpError, Text, ToolCall, ToolCalls
@@ -263,87 +262,3 @@ async def test_frames_are_read_wherever_the_network_cuts_them(page: Page, chunk_
         {"id": "7", "type": "token", "data": '{"content":\n"På tå 🥾"}'},
         {"id": "7", "type": "message", "data": "last"},
     ]
-
-
-async def test_a_reload_in_mid_answer_goes_on_where_it_was(page: Page, provider: ProviderStub) -> None:
-    words = "One word after another, and none of them is lost."
-    await provider.script(Text(words, seconds_between=0.3))
-    await sign_up(page)
-
-    answer = await say(page, "Count on me")
-    await expect(answer.locator(".prose")).to_contain_text("One word")
-    await page.reload()
-
-    await expect_status(answer, "completed")
-    await expect(answer.locator(".prose")).to_have_text(words)
-    await expect(page.get_by_role("article")).to_have_count(1)
-    assert len(await provider.requests("Count on me")) == 1
-
-
-async def test_stopping_keeps_what_was_said_and_a_reload_shows_it(page: Page, provider: ProviderStub) -> None:
-    await provider.script(Text("Some of this and never the rest", seconds_between=0.4))
-    await sign_up(page)
-
-    answer = await say(page, "Go on and on")
-    await expect(answer.locator(".prose")).to_contain_text("Some of")
-    await page.get_by_role("button", name="Stop").click()
-    await expect_status(answer, "cancelled")
-    said = await answer.locator(".prose").inner_text()
-    await page.reload()
-
-    await expect(answer.locator(".prose")).to_have_text(said)
-    await expect(answer).to_contain_text("Stopped before it was finished.")
-
-
-async def test_a_second_page_shows_the_answer_the_first_one_asked_for(page: Page, provider: ProviderStub) -> None:
-    words = "Both of us read this at the same time."
-    await provider.script(Text(words, seconds_between=0.3))
-    await sign_up(page)
-
-    answer = await say(page, "Tell us both")
-    await expect(answer.locator(".prose")).to_contain_text("Both")
-    token = await page.evaluate("Object.entries(sessionStorage)")
-    assert page.context.browser
-    other = await page.context.browser.new_page()
-    await other.add_init_script(f"for (const [name, value] of {token}) sessionStorage.setItem(name, value)")
-    await other.goto(page.url)
-
-    await expect(other.locator(".answer .prose")).to_have_text(words)
-    await expect(answer.locator(".prose")).to_have_text(words)
-    await other.close()
-
-
-async def test_a_lost_connection_is_said_and_mended(page: Page, provider: ProviderStub) -> None:
-    words = "The train goes through a tunnel and comes out on the other side."
-    await provider.script(Text(words, seconds_between=0.2))
-    await sign_up(page)
-    cut = {"left": 2}
-
-    async def tunnel(route: Route) -> None:
-        cut["left"] -= 1
-        await (route.fulfill(status=503, body="") if cut["left"] > 0 else route.continue_())
-
-    # The first stream ends early, as a proxy that restarts would end it; the next attempts meet a server that is not there.
-    await page.route("**/chat/stream", _first_frames_only)
-    await page.route("**/runs/*/stream", tunnel)
-    answer = await say(page, "Where are we?")
-
-    await expect(page.get_by_text("Reconnecting…")).to_be_visible()
-    await expect_status(answer, "completed")
-    await expect(answer.locator(".prose")).to_have_text(words)
-    await expect(page.get_by_text("Reconnecting…")).to_be_hidden()
-
-
-async def _first_frames_only(route: Route) -> None:
-    """Start the run as the page asks, and hand it the `start` event alone."""
-    request = route.request
-    headers = {**request.headers, "content-type": "application/json"}
-    async with httpx.AsyncClient() as client, client.stream("POST", request.url, headers=headers, content=request.post_data) as answer:
-        run_id = answer.headers["x-run-id"]
-        frame = b""
-        async for chunk in answer.aiter_bytes():
-            frame += chunk
-            if b"\n\n" in frame:
-                break
-    first = frame.partition(b"\n\n")[0] + b"\n\n"
-    await route.fulfill(status=200, headers={"content-type": "text/event-stream", "x-run-id": run_id}, body=first)

@@ -2,7 +2,8 @@
 
 from uuid import uuid4
 
-from playwright.async_api import Locator, Page, expect
+import httpx
+from playwright.async_api import Locator, Page, Route, expect
 
 PASSWORD = "Milepost-1"
 
@@ -37,3 +38,34 @@ async def expect_status(answer: Locator, status: str) -> None:
 
 def session_names(page: Page) -> Locator:
     return page.get_by_role("navigation").locator(".session-name")
+
+
+async def signature(page: Page) -> dict[str, str]:
+    """The header that proves to the API that somebody is who logged in at the page."""
+    token: str = await page.evaluate("JSON.parse(sessionStorage.getItem('milepost.tokens')).access_token")
+    return {"Authorization": f"Bearer {token}"}
+
+
+def address_of_session(page: Page) -> str:
+    """Where the API has the session that the page shows."""
+    server, _, session_id = page.url.partition("/#/session/")
+    return f"{server}/api/v1/sessions/{session_id}"
+
+
+async def first_frame_only(route: Route) -> None:
+    """Start the run as the page asks, and hand it the `start` event alone, as a proxy that restarts would."""
+    request = route.request
+    headers = {**request.headers, "content-type": "application/json"}
+    async with httpx.AsyncClient() as client, client.stream("POST", request.url, headers=headers, content=request.post_data) as answer:
+        run_id = answer.headers["x-run-id"]
+        frame = b""
+        async for chunk in answer.aiter_bytes():
+            frame += chunk
+            if b"\n\n" in frame:
+                break
+    first = frame.partition(b"\n\n")[0] + b"\n\n"
+    await route.fulfill(status=200, headers={"content-type": "text/event-stream", "x-run-id": run_id}, body=first)
+
+
+async def unavailable(route: Route) -> None:
+    await route.fulfill(status=503, body="")

@@ -1,7 +1,8 @@
-"""An open database of the test's own, with somebody in it."""
+"""An open database of the test's own, with somebody in it, and a process that uses it."""
 
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 
 from app.persistence.database import Database, open_database
@@ -9,6 +10,7 @@ from app.persistence.sessions import SessionTable
 from app.persistence.users import UserTable
 from app.persistence.values import Session, User
 from app.settings import Settings
+from tests.persistence.rows import Process, process
 
 
 @pytest_asyncio.fixture
@@ -25,3 +27,9 @@ async def user(database: Database) -> User:
 @pytest_asyncio.fixture
 async def session(database: Database, user: User) -> Session:
     return await SessionTable(database).add(user.id, "")
+
+
+@pytest.fixture
+def here(database: Database) -> Process:
+    """A process, as which most tests act."""
+    return process(database)

@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import sys
-from collections.abc import AsyncIterator, Awaitable
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -11,6 +13,7 @@ from uuid import UUID, uuid4
 import ormsgpack
 import psycopg
 import pytest
+import pytest_asyncio
 from langchain_core.messages import (
     AIMessage,
     BaseMessage,
@@ -25,13 +28,15 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver, Checkpoint, CheckpointMetadata, empty_checkpoint
 from langgraph.checkpoint.conformance import checkpointer_test, validate
 from langgraph.checkpoint.conformance.capabilities import BASE_CAPABILITIES
+from psycopg import sql
 
-from app.errors import RunLost
+from app.errors import DatabaseUnavailable, RunLost
 from app.persistence.checkpointer import FencedSaver, PooledPostgresSaver
-from app.persistence.database import Database
-from app.persistence.runs import RunTable
+from app.persistence.database import Database, open_database
 from app.persistence.values import Session, User
-from tests.persistence.rows import claimed, finished
+from app.settings import DatabaseSettings
+from tests.persistence.moments import once, until_waiting
+from tests.persistence.rows import Process, answered, claimed, process
 
 # What LangGraph's own Postgres saver lacks, and nothing of ours asks for.
 MISSING: Final = {"copy_thread", "delete_for_runs"}
@@ -75,10 +80,6 @@ async def kept(saver: BaseCheckpointSaver[str], config: RunnableConfig) -> Any:
     return found and found.checkpoint["channel_values"]["messages"]
 
 
-async def once[T](wanted: Awaitable[T]) -> T:
-    return await asyncio.wait_for(wanted, 5)
-
-
 async def test_it_passes_langgraphs_conformance_suite(database: Database) -> None:
     async def saver() -> AsyncIterator[BaseCheckpointSaver[str]]:
         yield PooledPostgresSaver(database.pool)
@@ -108,16 +109,6 @@ async def put_again(saver: BaseCheckpointSaver[str], config: RunnableConfig) -> 
     """Write the same checkpoint once more, which needs its row."""
     checkpoint = checkpoint_of(["text"]) | {"id": config["configurable"]["checkpoint_id"]}
     await saver.aput(config, checkpoint, CheckpointMetadata(source="loop", step=0, parents={}), {})
-
-
-async def until_waiting(url: str, count: int) -> None:
-    """Return when so many statements wait for a lock at the same time."""
-    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
-        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        while True:
-            if await (await connection.execute(waiting)).fetchone() == (count,):
-                return
-            await asyncio.sleep(0.01)
 
 
 async def test_messages_of_all_kinds_come_back_as_they_were_without_a_warning(database: Database, caplog: pytest.LogCaptureFixture) -> None:
@@ -156,14 +147,14 @@ async def replace_blob(database: Database, config: RunnableConfig, blob: bytes) 
     assert done.rowcount == 1
 
 
-@pytest.fixture
-def runs(database: Database) -> RunTable:
-    return RunTable(database.pool, owner=uuid4(), lease_seconds=60)
+def fenced(
+    database: Database, run_id: UUID, attempt: int = 1, *, begin_at: str | None = None, patience_seconds: float = 0.2
+) -> FencedSaver:
+    return FencedSaver(database.pool, run_id, attempt, begin_at, patience_seconds)
 
 
-async def test_an_attempt_that_holds_its_run_writes_checkpoints(database: Database, runs: RunTable, user: User, session: Session) -> None:
-    run = await claimed(runs, user, session)
-    saver = FencedSaver(database.pool, run.id, 1)
+async def test_an_attempt_that_holds_its_run_writes_checkpoints(database: Database, here: Process, user: User, session: Session) -> None:
+    saver = fenced(database, (await claimed(here, user, session)).id)
     config = await put(saver, thread())
     await saver.aput_writes(config, [("messages", "more")], "task")
     assert await kept(saver, config) == ["text"]
@@ -171,24 +162,177 @@ async def test_an_attempt_that_holds_its_run_writes_checkpoints(database: Databa
 
 @pytest.mark.parametrize("attempt", [0, 2])
 async def test_an_attempt_that_does_not_hold_its_run_writes_nothing(
-    database: Database, runs: RunTable, user: User, session: Session, attempt: int
+    database: Database, here: Process, user: User, session: Session, attempt: int
 ) -> None:
-    run = await claimed(runs, user, session)
+    run = await claimed(here, user, session)
     await is_refused(database, run.id, attempt)
 
 
-async def test_an_ended_run_writes_no_more_checkpoints(database: Database, runs: RunTable, user: User, session: Session) -> None:
-    run = await claimed(runs, user, session)
-    assert await runs.finish(finished(run))
+async def test_an_ended_run_writes_no_more_checkpoints(database: Database, here: Process, user: User, session: Session) -> None:
+    run = await answered(here, user, session)
     await is_refused(database, run.id, 1)
 
 
 async def is_refused(database: Database, run_id: UUID, attempt: int) -> None:
-    saver, config = FencedSaver(database.pool, run_id, attempt), await put(PooledPostgresSaver(database.pool), thread())
+    """It is so at once: a lost run is not waited for as a lost database is."""
+    saver = fenced(database, run_id, attempt, patience_seconds=60)
+    config = await put(PooledPostgresSaver(database.pool), thread())
     with pytest.raises(RunLost):
-        await put(saver, config, "forged")
+        await once(put(saver, config, "forged"))
     with pytest.raises(RunLost):
-        await saver.aput_writes(config, [("messages", "forged")], "task")
+        await once(saver.aput_writes(config, [("messages", "forged")], "task"))
     found = [checkpoint async for checkpoint in saver.alist(thread(config["configurable"]["thread_id"]))]
     assert len(found) == 1
     assert not found[0].pending_writes
+    assert saver.latest is None, "what was not written is not where it is"
+
+
+async def test_a_takeover_waits_for_a_checkpoint_that_is_being_written(
+    database: Database, database_url: str, user: User, session: Session
+) -> None:
+    dead, alive = process(database, lease_seconds=-1), process(database)
+    run = await claimed(dead, user, session)
+    async with await psycopg.AsyncConnection.connect(database_url) as writing:
+        await writing.execute("SELECT FROM run WHERE id = %s AND attempt = 1 FOR SHARE", [run.id])
+        assert await once(alive.runs.take(20, [])) == [], "it is left to a later look"
+    [taken] = await alive.runs.take(20, [])
+    assert taken.attempt == 2
+
+
+async def three_checkpoints(database: Database) -> list[RunnableConfig]:
+    """One after the other, as an earlier run has left them."""
+    saver, config, configs = PooledPostgresSaver(database.pool), thread(), []
+    for value in ("first", "second", "third"):
+        config = await put(saver, config, value)
+        configs.append(config)
+    return configs
+
+
+def place(config: RunnableConfig) -> str:
+    return str(config["configurable"]["checkpoint_id"])
+
+
+def latest(config: RunnableConfig) -> RunnableConfig:
+    """The same thread, wherever it is."""
+    return thread(config["configurable"]["thread_id"])
+
+
+async def test_an_attempt_begins_at_its_checkpoint_whatever_came_after_that(
+    database: Database, here: Process, user: User, session: Session
+) -> None:
+    first, second, third = await three_checkpoints(database)
+    run = await claimed(here, user, session)
+    saver = fenced(database, run.id, begin_at=place(second))
+    found = await saver.aget_tuple(latest(second))
+    assert found
+    assert found.config["configurable"]["checkpoint_id"] == place(second) == saver.latest
+    assert await kept(saver, latest(second)) == ["second"]
+    assert (await kept(saver, first), await kept(saver, third)) == (["first"], ["third"]), "what is named is given"
+
+
+async def test_an_attempt_that_begins_at_nothing_sees_an_empty_thread(
+    database: Database, here: Process, user: User, session: Session
+) -> None:
+    first, _, _ = await three_checkpoints(database)
+    saver = fenced(database, (await claimed(here, user, session)).id, begin_at=None)
+    assert await saver.aget_tuple(latest(first)) is None
+    assert await kept(saver, first) == ["first"]
+
+
+async def test_an_attempt_follows_what_it_writes_itself_and_nobody_else_does(
+    database: Database, here: Process, user: User, session: Session
+) -> None:
+    first, _, third = await three_checkpoints(database)
+    run = await claimed(here, user, session)
+    saver, other = (fenced(database, run.id, begin_at=place(first)) for _ in range(2))
+    for value in ("mine", "mine too"):
+        written = await put(saver, latest(first), value)
+        assert saver.latest == place(written)
+        assert await kept(saver, latest(first)) == [value]
+    assert await kept(other, latest(first)) == ["first"]
+    assert place(written) > place(third)
+
+
+async def test_a_subgraphs_checkpoints_are_its_own_matter(database: Database, here: Process, user: User, session: Session) -> None:
+    first, _, _ = await three_checkpoints(database)
+    saver = fenced(database, (await claimed(here, user, session)).id, begin_at=place(first))
+    inner: RunnableConfig = {"configurable": {**latest(first)["configurable"], "checkpoint_ns": "tools:1"}}
+    await put(saver, inner, "inner")
+    assert saver.latest == place(first)
+    assert await kept(saver, inner) == ["inner"]
+    assert await kept(saver, latest(first)) == ["first"]
+
+
+@asynccontextmanager
+async def outage(postgres: str, database_url: str) -> AsyncGenerator[Callable[[], Awaitable[None]]]:
+    """No connection to the test's database survives and none can be made, until what is given is called."""
+    name = sql.Identifier(database_url.rpartition("/")[2].partition("?")[0])
+    async with await psycopg.AsyncConnection.connect(postgres, autocommit=True) as administrator:
+
+        async def end() -> None:
+            await administrator.execute(sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true").format(name))
+
+        await administrator.execute(sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false").format(name))
+        await administrator.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name.as_string().strip('"')]
+        )
+        try:
+            yield end
+        finally:
+            await end()
+
+
+@pytest_asyncio.fixture
+async def impatient(database_url: str) -> AsyncIterator[Database]:
+    """The database by a pool that soon says when it has no connection."""
+    async with open_database(database_url, DatabaseSettings(DATABASE_POOL_SIZE=2, DATABASE_CONNECT_SECONDS=0.2)) as database:
+        yield database
+
+
+async def until_refused(database: Database) -> None:
+    """Return when somebody has been told that there is no connection."""
+    before = database.pool.get_stats().get("requests_errors", 0)
+    while database.pool.get_stats().get("requests_errors", 0) == before:
+        await asyncio.sleep(0.01)
+
+
+async def test_an_attempt_waits_for_its_database_and_then_goes_on(
+    impatient: Database, postgres: str, database_url: str, here: Process, user: User, session: Session
+) -> None:
+    config = await put(PooledPostgresSaver(impatient.pool), thread())
+    saver = fenced(impatient, (await claimed(here, user, session)).id, begin_at=place(config), patience_seconds=60)
+    async with outage(postgres, database_url) as end:
+        steps = [
+            asyncio.create_task(kept(saver, config)),
+            asyncio.create_task(put(saver, thread(), "new")),
+            asyncio.create_task(saver.aput_writes(config, [("messages", "more")], "task")),
+        ]
+        for _ in range(2):
+            await asyncio.wait_for(until_refused(impatient), 20)
+        assert not any(step.done() for step in steps)
+        await end()
+        found, written, _ = await asyncio.wait_for(asyncio.gather(*steps), 30)
+    assert found == ["text"]
+    assert saver.latest == place(written)
+    assert await kept(saver, written) == ["new"]
+    again = await saver.aget_tuple(config)
+    assert again
+    assert again.pending_writes == [("task", "messages", "more")]
+
+
+async def test_an_attempt_gives_its_database_up_after_its_patience(
+    impatient: Database, postgres: str, database_url: str, here: Process, user: User, session: Session
+) -> None:
+    saver = fenced(impatient, (await claimed(here, user, session)).id, patience_seconds=1)
+    async with outage(postgres, database_url):
+        started = time.monotonic()
+        steps = [put(saver, thread()), kept(saver, a_place()), saver.aput_writes(a_place(), [("messages", "more")], "task")]
+        ends = await asyncio.wait_for(asyncio.gather(*steps, return_exceptions=True), 20)
+        assert time.monotonic() - started >= 1
+    assert [type(end) for end in ends] == [DatabaseUnavailable] * 3
+    assert saver.latest is None
+
+
+def a_place() -> RunnableConfig:
+    """A place in a thread."""
+    return {"configurable": {"thread_id": "known", "checkpoint_ns": "", "checkpoint_id": "1"}}

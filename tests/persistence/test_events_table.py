@@ -4,19 +4,12 @@ from collections.abc import Sequence
 from uuid import uuid4
 
 import pytest
-from uuid_utils.compat import uuid7
 
 from app.persistence.database import Database
 from app.persistence.events import EventTable
-from app.persistence.runs import RunTable
 from app.persistence.sessions import SessionTable
 from app.persistence.values import Entry, EventBatch, NewRun, Session, User
-from tests.persistence.rows import claimed, finished
-
-
-@pytest.fixture
-def runs(database: Database) -> RunTable:
-    return RunTable(database.pool, owner=uuid7(), lease_seconds=60)
+from tests.persistence.rows import Process, claimed, finished
 
 
 @pytest.fixture
@@ -39,8 +32,8 @@ async def read_all(events: EventTable, run: NewRun, after: int = 0) -> list[Entr
     return found
 
 
-async def test_what_was_written_is_read_from_any_place_in_it(events: EventTable, runs: RunTable, user: User, session: Session) -> None:
-    run = await claimed(runs, user, session)
+async def test_what_was_written_is_read_from_any_place_in_it(events: EventTable, here: Process, user: User, session: Session) -> None:
+    run = await claimed(here, user, session)
     for first in range(1, 301, 2):
         await events.append([batch(run, first, first + 1)])
     for after in (0, 1, 2, 150, 299, 300, 400):
@@ -48,21 +41,21 @@ async def test_what_was_written_is_read_from_any_place_in_it(events: EventTable,
 
 
 async def test_many_runs_are_written_in_one_go_and_those_of_other_attempts_left_out(
-    database: Database, events: EventTable, runs: RunTable, user: User
+    database: Database, events: EventTable, here: Process, user: User
 ) -> None:
-    claims = [await claimed(runs, user, await SessionTable(database).add(user.id, "")) for _ in range(3)]
+    claims = [await claimed(here, user, await SessionTable(database).add(user.id, "")) for _ in range(3)]
     assert await events.append([batch(claims[0], 1, 5), batch(claims[1], 1, 5, attempt=2), batch(claims[2], 1, 1)]) == {
-        claims[0].id,
-        claims[2].id,
+        (claims[0].id, 1),
+        (claims[2].id, 1),
     }
     assert [len(await read_all(events, run)) for run in claims] == [5, 0, 1]
 
 
-async def test_the_log_ends_with_the_run(events: EventTable, runs: RunTable, user: User, session: Session) -> None:
-    run = await claimed(runs, user, session)
+async def test_the_log_ends_with_the_run(events: EventTable, here: Process, user: User, session: Session) -> None:
+    run = await claimed(here, user, session)
     await events.append([batch(run, 1, 3)])
     assert not await events.has_ended(run.id)
-    assert await runs.finish(finished(run, events=[*entries(4, 5), Entry(6, "end", b"{}")]))
+    assert await here.runs.finish(finished(run, events=[*entries(4, 5), Entry(6, "end", b"{}")]))
     assert await events.has_ended(run.id)
     assert [entry.sequence for entry in await read_all(events, run)] == [1, 2, 3, 4, 5, 6]
     assert await events.append([batch(run, 7, 8)]) == set()
@@ -79,12 +72,12 @@ async def test_nothing_to_write_is_nothing_written(events: EventTable) -> None:
 
 
 async def test_old_events_are_forgotten_except_those_of_live_runs(
-    database: Database, events: EventTable, runs: RunTable, user: User, session: Session
+    database: Database, events: EventTable, here: Process, user: User, session: Session
 ) -> None:
-    live = await claimed(runs, user, session)
-    over = await claimed(runs, user, await SessionTable(database).add(user.id, ""))
+    live = await claimed(here, user, session)
+    over = await claimed(here, user, await SessionTable(database).add(user.id, ""))
     await events.append([batch(live, 1, 2), batch(over, 1, 2)])
-    assert await runs.finish(finished(over, events=entries(3, 3)))
+    assert await here.runs.finish(finished(over, events=entries(3, 3)))
     assert await events.forget(60) == 0
     assert await events.forget(-1) == 2
     assert (await events.is_kept(live.id), await events.is_kept(over.id)) == (True, False)

@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
+from uuid import UUID
 
 from tests.fakes import Piece, says
 from tests.runs.conftest import Scene
+from tests.runs.tables import Tables
 
 type Events = Sequence[tuple[str, dict[str, Any]]]
 
@@ -37,3 +39,8 @@ async def until_said(scene: Scene, run: Any, content: str) -> None:
         async for entries in scene.office.tails.read(run, silence_seconds=0.05):
             if any(content.encode() in entry.payload for entry in entries):
                 return
+
+
+def written(store: Tables, run: UUID) -> bytes:
+    """What a reader in another process finds."""
+    return b"".join(entry.payload for entry in store.written(run))

@@ -97,11 +97,12 @@ class TurnsInMemory:
         self._owner = owner
 
     async def claim(self, run: NewRun) -> Claim | None:
-        self._tables.claims += 1
         await self._tables.reached()
-        await self._tables.claiming.wait()
         waiting = run.waits and self._tables.holder(run.session_id) is not None
-        await asyncio.sleep(0)  # as between a statement's snapshot and the index that has the last word
+        # As between a statement's snapshot and the index that has the last word.
+        self._tables.claims += 1
+        await self._tables.claiming.wait()
+        await asyncio.sleep(0)
         if run.session_id in self._tables.strangers or not self._is_free(run, waiting=waiting):
             return None
         parent_id = run.parent_id if run.forks else self._tables.heads.get(run.session_id)

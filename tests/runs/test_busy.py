@@ -1,6 +1,7 @@
 """A message that finds its session busy: it waits, stops what is in its way, or has it undone."""
 
 import asyncio
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -105,6 +106,29 @@ async def test_what_waits_gets_its_turn_when_the_run_before_it_is_stopped_or_fai
         await scene.office.runs.stop(first)
         assert (await scene.reads(failing))[-1][1]["status"] == "failed"
         assert text_of(await scene.reads(last)) == "c"
+
+
+async def test_a_message_that_takes_its_place_while_the_run_before_it_ends_gets_the_turn(scenery: Scenery) -> None:
+    async with scenery(never(), says("b"), LEASE_SECONDS=60) as scene:
+        first = await scene.asks("A")
+        await scene.until_asked()
+        scene.store.claiming.clear()
+        asking = asyncio.create_task(scene.asks("B", on_busy=OnBusy.ENQUEUE))
+        await until(lambda: scene.store.claims == 2)
+        await scene.office.runs.stop(first)
+        await scene.reads(first)
+        scene.store.claiming.set()
+        assert text_of(await scene.reads(await asking)) == "b"
+
+
+async def test_a_turn_that_nobody_has_passed_on_is_found(scenery: Scenery) -> None:
+    store = Tables()
+    async with scenery(never(), store=store) as other:
+        first = await other.asks("A")
+        async with scenery(says("b"), store=store, session=other.session, LEASE_SECONDS=0.05) as scene:
+            waiting = await scene.asks("B", on_busy=OnBusy.ENQUEUE)
+            store.rows[first].run = replace(store.rows[first].run, status=RunStatus.CANCELLED)  # as clearing a session does
+            assert text_of(await scene.reads(waiting)) == "b"
 
 
 async def test_interrupting_also_stops_what_waits(scenery: Scenery) -> None:

@@ -54,8 +54,8 @@ export class Conversation {
     if (this.isLive) return;
     this.#trouble.replaceChildren();
     this.#branches = branches;
-    this.#road.replace([]);
-    this.#showPage(page);
+    this.#road.replace(turnsOf(page.items, this.#acts));
+    this.#showAround(page);
     this.#goOn(runId, interrupts);
   }
 
@@ -84,21 +84,23 @@ export class Conversation {
   }
 
   // A page may begin in the middle of a turn; with the one before it that turn is whole.
-  #showPage({ items, next_before }) {
+  async #showEarlier(before) {
+    const page = await this.#page(before);
     const { first, last } = this.#road;
-    const headless = first?.asked === null && first !== last ? first : null;
-    this.#road.prepend(turnsOf([...items, ...(headless?.messages ?? [])], this.#acts), headless);
+    const headless = first.asked === null && first !== last ? first : null;
+    this.#road.prepend(turnsOf([...page.items, ...(headless?.messages ?? [])], this.#acts), headless);
+    this.#road.settle(last);
+    this.#showAround(page);
+  }
+
+  #showAround({ next_before }) {
     this.#road.showBranches(this.#branches);
     this.root.classList.toggle("partial", next_before !== null);
     this.#earlier.replaceChildren(...(next_before ? [this.#earlierButton(next_before)] : []));
   }
 
   #earlierButton(before) {
-    const show = async () => {
-      this.#showPage(await this.#page(before));
-      this.#road.settle();
-    };
-    const load = () => show().catch((problem) => this.#earlier.replaceChildren(errorCard(problem, load)));
+    const load = () => this.#showEarlier(before).catch((problem) => this.#earlier.replaceChildren(errorCard(problem, load)));
     return h("button", { type: "button", class: "plain", onclick: load }, "Show earlier messages");
   }
 
