@@ -212,10 +212,11 @@ async def test_an_answer_that_fails_after_a_reload_can_be_tried_again(page: Page
 
 @pytest.mark.variables(WORKER_IN_SERVER="true")
 async def test_the_name_a_model_gives_is_shown_without_a_reload(page: Page, provider: ProviderStub) -> None:
-    await provider.script(Text("Oslo."), Text("Capitals of the North", when="<user>"))
+    await provider.script(Text("Oslo."), Text("Capitals of the North", when="<user>", seconds_between=0.3))
     await sign_up(page)
 
     await expect_status(await say(page, "What is the capital of Norway?"), "completed")
 
+    await expect(session_names(page)).to_have_text(["What is the capital of Norway?"])
     await expect(session_names(page)).to_have_text(["Capitals of the North"], timeout=15_000)
     await expect(page.get_by_role("heading", level=1)).to_have_text("Capitals of the North")

@@ -92,16 +92,19 @@ async def test_two_answers_go_out_together_when_the_last_is_given(page: Page, pr
     await provider.script(TWICE, Text("Oslo it is."))
     await sign_up(page)
     answer = await _asked(page, 2)
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if request.url.endswith("/resume/stream") else None)
 
     await _cards(page).nth(1).get_by_role("button", name="Approve").click()
     await expect(_cards(page).nth(1)).to_contain_text("Not sent yet")
     await _cards(page).nth(1).get_by_role("button", name="Decline").click()
-    assert len((await _state(page))["interrupts"]) == 2
+    assert sent == []
     await _cards(page).nth(0).get_by_role("button", name="Approve").click()
 
     await expect_status(answer, "completed")
     await expect(_cards(page)).to_have_count(0)
     await expect(_tools(page)).to_have_count(2)
+    assert len(sent) == 1
     await expect(_tools(page).filter(has_text="Oslo")).to_contain_text("done")
     await expect(_tools(page).filter(has_text="Bergen")).to_contain_text("failed")
     await expect(page.get_by_role("heading", level=1)).to_have_text("Oslo")
@@ -155,7 +158,7 @@ async def test_a_question_that_has_expired_says_so(page: Page, provider: Provide
     await sign_up(page)
     await _asked(page)
     async with asyncio.timeout(10):
-        while (await _state(page))["interrupts"]:
+        while (await _state(page))["interrupts"]:  # noqa: ASYNC110  # nobody tells that time has passed
             await asyncio.sleep(0.05)
 
     await _cards(page).get_by_role("button", name="Approve").click()

@@ -5,7 +5,8 @@ import logging
 import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -67,12 +68,14 @@ def thread(name: str = "") -> RunnableConfig:
     return {"configurable": {"thread_id": name or str(uuid4()), "checkpoint_ns": ""}}
 
 
-def checkpoint_of(value: object) -> Checkpoint:
-    return empty_checkpoint() | {"channel_values": {"messages": value}, "channel_versions": {"messages": "1"}}
+def checkpoint_of(value: object, version: str = "1") -> Checkpoint:
+    return empty_checkpoint() | {"channel_values": {"messages": value}, "channel_versions": {"messages": version}}
 
 
 async def put(saver: BaseCheckpointSaver[str], config: RunnableConfig, value: object = "text") -> RunnableConfig:
-    return await saver.aput(config, checkpoint_of([value]), CheckpointMetadata(source="loop", step=0, parents={}), {"messages": "1"})
+    version = saver.get_next_version(None, None)
+    metadata = CheckpointMetadata(source="loop", step=0, parents={})
+    return await saver.aput(config, checkpoint_of([value], version), metadata, {"messages": version})
 
 
 async def kept(saver: BaseCheckpointSaver[str], config: RunnableConfig) -> Any:
@@ -263,9 +266,17 @@ async def test_a_subgraphs_checkpoints_are_its_own_matter(database: Database, he
     assert await kept(saver, latest(first)) == ["first"]
 
 
+type Outage = Callable[[], AbstractAsyncContextManager[Callable[[], Awaitable[None]]]]
+
+
+@pytest.fixture
+def outage(postgres: str, database_url: str) -> Outage:
+    return partial(without_connections, postgres, database_url)
+
+
 @asynccontextmanager
-async def outage(postgres: str, database_url: str) -> AsyncGenerator[Callable[[], Awaitable[None]]]:
-    """No connection to the test's database survives and none can be made, until what is given is called."""
+async def without_connections(postgres: str, database_url: str) -> AsyncGenerator[Callable[[], Awaitable[None]]]:
+    """No connection to the database survives and none can be made, until what is given is called."""
     name = sql.Identifier(database_url.rpartition("/")[2].partition("?")[0])
     async with await psycopg.AsyncConnection.connect(postgres, autocommit=True) as administrator:
 
@@ -291,24 +302,29 @@ async def impatient(database_url: str) -> AsyncIterator[Database]:
 
 async def until_refused(database: Database) -> None:
     """Return when somebody has been told that there is no connection."""
-    before = database.pool.get_stats().get("requests_errors", 0)
-    while database.pool.get_stats().get("requests_errors", 0) == before:
-        await asyncio.sleep(0.01)
+    before = refusals(database)
+    async with asyncio.timeout(20):
+        while refusals(database) == before:  # noqa: ASYNC110  # the pool has no event for it
+            await asyncio.sleep(0.01)
+
+
+def refusals(database: Database) -> int:
+    return database.pool.get_stats().get("requests_errors", 0)
 
 
 async def test_an_attempt_waits_for_its_database_and_then_goes_on(
-    impatient: Database, postgres: str, database_url: str, here: Process, user: User, session: Session
+    impatient: Database, outage: Outage, here: Process, user: User, session: Session
 ) -> None:
     config = await put(PooledPostgresSaver(impatient.pool), thread())
     saver = fenced(impatient, (await claimed(here, user, session)).id, begin_at=place(config), patience_seconds=60)
-    async with outage(postgres, database_url) as end:
+    async with outage() as end:
         steps = [
             asyncio.create_task(kept(saver, config)),
             asyncio.create_task(put(saver, thread(), "new")),
             asyncio.create_task(saver.aput_writes(config, [("messages", "more")], "task")),
         ]
         for _ in range(2):
-            await asyncio.wait_for(until_refused(impatient), 20)
+            await until_refused(impatient)
         assert not any(step.done() for step in steps)
         await end()
         found, written, _ = await asyncio.wait_for(asyncio.gather(*steps), 30)
@@ -321,10 +337,10 @@ async def test_an_attempt_waits_for_its_database_and_then_goes_on(
 
 
 async def test_an_attempt_gives_its_database_up_after_its_patience(
-    impatient: Database, postgres: str, database_url: str, here: Process, user: User, session: Session
+    impatient: Database, outage: Outage, here: Process, user: User, session: Session
 ) -> None:
     saver = fenced(impatient, (await claimed(here, user, session)).id, patience_seconds=1)
-    async with outage(postgres, database_url):
+    async with outage():
         started = time.monotonic()
         steps = [put(saver, thread()), kept(saver, a_place()), saver.aput_writes(a_place(), [("messages", "more")], "task")]
         ends = await asyncio.wait_for(asyncio.gather(*steps, return_exceptions=True), 20)

@@ -1,27 +1,45 @@
 """Migrations: up, down and up again, by several at once, and what `check` finds."""
 
+import asyncio
 import multiprocessing
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 from urllib.parse import quote
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import produce_migrations
 from alembic.migration import MigrationContext
+from procrastinate.schema import SchemaManager
 from psycopg import sql
+from uuid_utils.compat import uuid7
 
 from app.errors import DatabaseUnavailable, MigrationFailed
 from app.persistence import migrate
 from app.persistence.address import database_url as open_address
-from app.persistence.database import sqlalchemy_url
+from app.persistence.database import Database, sqlalchemy_url
 from app.persistence.tables import METADATA
+from app.persistence.tool_starts import ToolStarts
+from app.persistence.values import Session, User
 from app.settings import DatabaseSettings
 from tests.persistence.clients import ask, eventually
+from tests.persistence.rows import Process, asking, claimed, finished, head_of, new_resumption, row_of
 
 TOGETHER_SECONDS = 30
 CHECKPOINTS = {"checkpoints", "checkpoint_blobs", "checkpoint_writes", "checkpoint_migrations"}
+QUEUE = {"procrastinate_jobs", "procrastinate_workers", "procrastinate_periodic_defers", "procrastinate_events"}
+THEIRS = CHECKPOINTS | QUEUE
+# The revision before the one that brought branches.
+LINES = "e771906b7b24"
+QUEUE_VERSION = "SELECT obj_description('procrastinate_jobs'::regclass, 'pg_class')"
+OLD_RUN = """
+INSERT INTO run (id, session_id, user_id, status, attempt, model, asked_id, message_id, body_hash, stop_requested, input_tokens,
+                 output_tokens, created_at)
+VALUES (%(id)s, %(session_id)s, %(user_id)s, 'completed', 1, 'stub', %(asked_id)s, %(message_id)s, '', false, 0, 0, now())
+"""
 
 
 def another(postgres: str) -> str:
@@ -53,7 +71,7 @@ def test_an_empty_database_gets_every_table(empty: str) -> None:
     assert migrate.current(empty) == ""
     assert migrate.check(empty)
     migrate.up(empty)
-    assert tables(empty) == OURS | CHECKPOINTS
+    assert tables(empty) == OURS | THEIRS
     assert migrate.current(empty) == migrate.head() != ""
     assert migrate.check(empty) == []
 
@@ -65,9 +83,104 @@ def test_going_up_twice_changes_nothing(database_url: str) -> None:
     assert migrate.check(database_url) == []
 
 
-def test_down_to_nothing_leaves_what_is_langgraphs_and_up_again_works(database_url: str) -> None:
+def test_going_up_twice_leaves_the_queue_and_its_jobs_as_they_are(database_url: str) -> None:
+    ask(database_url, "INSERT INTO procrastinate_jobs (queue_name, task_name) VALUES ('milepost', 'make_run')")
+    version = ask(database_url, QUEUE_VERSION)
+    for _ in range(2):
+        migrate.up(database_url)
+    assert ask(database_url, "SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo'") == 1
+    assert ask(database_url, QUEUE_VERSION) == version
+    assert version == max(file.name for file in Path(SchemaManager.get_migrations_path()).glob("*.sql"))
+
+
+def test_a_queue_of_an_earlier_version_gets_what_it_lacks(database_url: str) -> None:
+    """As if the last file of the library had never been applied: it makes this trigger."""
+    *_, before, last = sorted(file.name for file in Path(SchemaManager.get_migrations_path()).glob("*.sql"))
+    ask(database_url, "DROP TRIGGER procrastinate_trigger_status_events_update_v1 ON procrastinate_jobs")
+    ask(database_url, f"COMMENT ON TABLE procrastinate_jobs IS '{before}'")
+    migrate.up(database_url)
+    assert ask(database_url, "SELECT count(*) FROM pg_trigger WHERE tgname = 'procrastinate_trigger_status_events_update_v1'") == 1
+    assert ask(database_url, QUEUE_VERSION) == last
+
+
+def test_conversations_that_were_lines_become_branches_of_one(empty: str) -> None:
+    migrate.up(empty, LINES)
+    with psycopg.connect(empty, autocommit=True) as connection:
+        lines = [line_of(connection, turns) for turns in (3, 1, 0)]
+    migrate.up(empty)
+    with psycopg.connect(empty) as connection:
+        for session, runs in lines:
+            rows = connection.execute(
+                "SELECT id, parent_id, checkpoint, started_at = created_at, waiting, crashes FROM run WHERE session_id = %s ORDER BY id",
+                [session],
+            ).fetchall()
+            parents = [None, *runs[:-1]][: len(runs)]
+            ends = [f"{session} 2" if run == runs[-1] else None for run in runs]
+            assert rows == [(run, parent, end, True, False, 0) for run, parent, end in zip(runs, parents, ends, strict=True)]
+            assert connection.execute("SELECT head_run_id, naming FROM session WHERE id = %s", [session]).fetchone() == (
+                runs[-1] if runs else None,
+                "done",
+            )
+    assert migrate.check(empty) == []
+
+
+def line_of(connection: "psycopg.Connection[Any]", turns: int) -> tuple[UUID, list[UUID]]:
+    """A conversation as the first version wrote it, with three checkpoints and one of a part of the graph."""
+    user, session, runs = uuid7(), uuid7(), [uuid7() for _ in range(turns)]
+    connection.execute('INSERT INTO "user" VALUES (%s, %s, %s, now())', [user, f"{user}@example.com", "hash"])
+    connection.execute(
+        "INSERT INTO session (id, user_id, name, created_at, updated_at) VALUES (%s, %s, 'Mine', now(), now())", [session, user]
+    )
+    for run in runs:
+        connection.execute(OLD_RUN, {"id": run, "session_id": session, "user_id": user, "asked_id": uuid7(), "message_id": uuid7()})
+    for name, within in (("0", ""), ("2", ""), ("1", ""), ("3", "tools:1")):
+        connection.execute(
+            "INSERT INTO checkpoints (thread_id, checkpoint_ns, checkpoint_id, checkpoint) VALUES (%s, %s, %s, '{}')",
+            [str(session), within, f"{session} {name}"],
+        )
+    return session, runs
+
+
+def test_without_the_checkpointers_tables_there_are_no_checkpoints_to_find(empty: str) -> None:
+    migrate.up(empty, LINES)
+    ask(empty, "DROP TABLE checkpoints, checkpoint_blobs, checkpoint_writes, checkpoint_migrations")
+    migrate.up(empty)
+    assert migrate.check(empty) == []
+    assert tables(empty) == OURS | THEIRS
+
+
+def test_a_process_of_the_version_before_goes_on_writing_rows(database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        session, [run] = line_of(connection, 1)
+        assert connection.execute("SELECT waiting, crashes FROM run WHERE id = %s", [run]).fetchone() == (False, 0)
+        assert connection.execute("SELECT naming FROM session WHERE id = %s", [session]).fetchone() == ("done",)
+
+
+async def test_going_down_with_rows_in_place_keeps_what_the_version_before_knows(
+    database: Database, database_url: str, here: Process, user: User, session: Session
+) -> None:
+    run = await claimed(here, user, session)
+    assert await here.runs.finish(asking(run, "q"))
+    resumption = new_resumption(user, session, {"q": True})
+    assert await here.turns.claim_resumption(resumption)
+    waiting = await claimed(here, user, session, waits=True)
+    await ToolStarts(database.pool, resumption.id, 1).begin("tools:1")
+    await asyncio.to_thread(migrate.down, database_url, LINES)
+    assert await asyncio.to_thread(ask, database_url, "SELECT array_agg(id ORDER BY id) FROM run") == [run.id, resumption.id]
+    assert await asyncio.to_thread(ask, database_url, "SELECT count(*) FROM run WHERE asked_id IS NULL") == 0
+    assert await asyncio.to_thread(ask, database_url, "SELECT count(*) FROM message") == 2
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        await asyncio.to_thread(ask, database_url, "UPDATE run SET status = 'running'")
+    await asyncio.to_thread(migrate.up, database_url)
+    assert await asyncio.to_thread(migrate.check, database_url) == []
+    assert await head_of(database, session) == resumption.id
+    assert (await row_of(database, resumption.id))["parent_id"] == run.id
+    assert not await here.runs.finish(finished(waiting))
+
+
+def test_down_to_nothing_leaves_what_others_made_and_up_again_works(database_url: str) -> None:
     migrate.down(database_url, "base")
-    assert tables(database_url) == CHECKPOINTS | {"alembic_version"}
+    assert tables(database_url) == THEIRS | {"alembic_version"}
     assert migrate.current(database_url) == ""
     migrate.up(database_url)
     assert migrate.check(database_url) == []
@@ -99,7 +212,7 @@ def test_several_processes_that_start_on_an_empty_database_all_succeed(empty: st
         ("ALTER TABLE session ADD colour text", "remove_column session.colour"),
         ("ALTER TABLE session DROP name", "add_column session.name"),
         ("ALTER TABLE run ALTER model TYPE text", "modify_type run.model"),
-        ("DROP INDEX run_turn_lock", "add_index run_turn_lock"),
+        ("DROP INDEX run_turn", "add_index run_turn"),
         ("CREATE TABLE stray (id int)", "remove_table stray"),
         ("COMMENT ON COLUMN session.name IS 'other words'", "modify_comment session.name"),
     ],
@@ -115,7 +228,8 @@ def test_a_database_that_is_behind_is_said_to_be(empty: str) -> None:
 
 
 def test_tables_that_others_make_are_neither_described_nor_dropped(database_url: str) -> None:
-    ask(database_url, "CREATE TABLE procrastinate_jobs (id int)")
+    ask(database_url, "CREATE TABLE procrastinate_of_another_version (id int)")
+    ask(database_url, "ALTER TABLE procrastinate_jobs ADD of_another_version int")
     ask(database_url, "CREATE INDEX a_new_index ON checkpoint_blobs (type)")
     assert migrate.check(database_url) == []
 

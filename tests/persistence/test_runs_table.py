@@ -1,30 +1,26 @@
-"""The run table: one turn for each session, writes only by the attempt that holds a run, and leases."""
+"""The run table: how runs are kept, taken over, stopped and ended, and only by the attempt that holds them."""
 
 import asyncio
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from langgraph.checkpoint.base import CheckpointMetadata, empty_checkpoint
 from uuid_utils.compat import uuid7
 
-from app.persistence.database import Database
+from app.persistence.channels import EVENTS, STOPS, WORK
+from app.persistence.checkpointer import PooledPostgresSaver
+from app.persistence.database import Database, execute
 from app.persistence.runs import RunTable
 from app.persistence.sessions import SessionTable
-from app.persistence.users import UserTable
 from app.persistence.values import Message, Role, RunStatus, Session, TakenRun, User
-from tests.persistence.rows import claimed, finished, new_run
+from tests.persistence.rows import Process, answered, claimed, finished, jobs, process, row_of
 
-
-@pytest.fixture
-def runs(database: Database) -> RunTable:
-    return process(database)
-
-
-def process(database: Database, *, lease_seconds: float = 60) -> RunTable:
-    """The table as one process uses it."""
-    return RunTable(database.pool, owner=uuid7(), lease_seconds=lease_seconds)
+QUESTION = (Role.USER, "When does the train leave?", RunStatus.COMPLETED)
+ANSWER = (Role.ASSISTANT, "At noon.", RunStatus.COMPLETED)
 
 
 async def said(database: Database, session: Session) -> list[tuple[Role, str, RunStatus]]:
@@ -37,115 +33,259 @@ async def expired(database: Database, user: User, session: Session) -> UUID:
     return (await claimed(process(database, lease_seconds=-1), user, session)).id
 
 
-QUESTION = (Role.USER, "When does the train leave?", RunStatus.COMPLETED)
-ANSWER = (Role.ASSISTANT, "At noon.", RunStatus.COMPLETED)
+async def took(here: Process, *ours: UUID, most: int = 20) -> Sequence[tuple[UUID, int, int]]:
+    """What a look takes: each run with its attempt and crashes."""
+    return [(run.id, run.attempt, run.crashes) for run in await here.runs.take(most, ours)]
 
 
-async def test_a_claim_writes_the_question_and_names_the_session(database: Database, runs: RunTable, user: User, session: Session) -> None:
-    run = await claimed(runs, user, session)
-    assert await runs.live_run(session.id) == run.id
-    assert await said(database, session) == [QUESTION]
-    named = await SessionTable(database).read(user.id, session.id)
-    assert named
-    assert named.name == "The train"
-    assert named.updated_at > session.updated_at
-
-
-async def test_a_session_that_has_a_name_keeps_it(database: Database, runs: RunTable, user: User) -> None:
-    session = await SessionTable(database).add(user.id, "Mine")
-    await claimed(runs, user, session)
-    kept = await SessionTable(database).read(user.id, session.id)
-    assert kept
-    assert kept.name == "Mine"
-
-
-async def test_of_fifty_claims_at_once_one_gets_the_turn(database: Database, user: User, session: Session) -> None:
-    processes = [process(database), process(database)]
-    claims = [processes[number % 2].claim(new_run(user, session)) for number in range(50)]
-    assert Counter(await asyncio.gather(*claims)) == {True: 1, False: 49}
-    assert await said(database, session) == [QUESTION]
-
-
-async def test_sessions_do_not_wait_for_each_other(database: Database, runs: RunTable, user: User) -> None:
-    sessions = [await SessionTable(database).add(user.id, "") for _ in range(5)]
-    assert all(await asyncio.gather(*(runs.claim(new_run(user, session)) for session in sessions)))
-
-
-async def test_nobody_takes_a_turn_in_a_session_of_somebody_elses(database: Database, runs: RunTable, session: Session) -> None:
-    bob = await UserTable(database).add("bob@example.com", "not-a-hash")
-    assert not await runs.claim(new_run(bob, session))
-    assert await runs.live_run(session.id) is None
-    assert await said(database, session) == []
-    untouched = await SessionTable(database).read(session_id=session.id, user_id=bob.id)
-    assert untouched is None
-
-
-async def test_a_session_that_is_gone_has_no_turn_to_take(runs: RunTable, user: User, session: Session) -> None:
-    assert not await runs.claim(new_run(user, replace(session, id=uuid4())))
-
-
-async def test_one_key_starts_one_run_in_whichever_session(database: Database, runs: RunTable, user: User, session: Session) -> None:
-    first = await claimed(runs, user, session, idempotency_key="once")
-    assert await runs.finish(finished(first))
-    other = await SessionTable(database).add(user.id, "")
-    assert not await runs.claim(new_run(user, other, idempotency_key="once"))
-    assert await said(database, other) == []
-    before = await runs.sent_before(user.id, "once")
-    assert before
-    assert (before.id, before.body_hash) == (first.id, first.body_hash)
-
-
-async def test_two_users_may_use_the_same_key(database: Database, runs: RunTable, user: User, session: Session) -> None:
-    bob = await UserTable(database).add("bob@example.com", "not-a-hash")
-    await claimed(runs, user, session, idempotency_key="once")
-    await claimed(runs, bob, await SessionTable(database).add(bob.id, ""), idempotency_key="once")
-    assert await runs.sent_before(uuid4(), "once") is None
-
-
-async def test_an_end_writes_the_answer_and_frees_the_session(database: Database, runs: RunTable, user: User, session: Session) -> None:
-    run = await claimed(runs, user, session)
+async def test_an_end_writes_the_answer_and_frees_the_session(database: Database, here: Process, user: User, session: Session) -> None:
+    run = await claimed(here, user, session)
     tool = {"id": "c", "name": "calculate", "args": {"n": 10**400, "text": "“é”"}, "content": "84", "is_error": False}
-    assert await runs.finish(finished(run, tool_calls=[tool], reasoning="Hm.", input_tokens=3, output_tokens=2))
+    first_token = datetime(2026, 11, 21, 9, tzinfo=UTC)
+    counted = {"input_tokens": 3, "output_tokens": 2, "reasoning_tokens": 1, "cached_tokens": 1, "cost_usd": 0.25}
+    end = finished(run, tool_calls=[tool], reasoning="Hm.", checkpoint="the end", first_token_at=first_token, **counted)
+    assert await here.runs.finish(end)
     assert await said(database, session) == [QUESTION, ANSWER]
     [_, answer] = await SessionTable(database).transcript(session.id, limit=2, before=None)
     assert (answer.id, answer.run_id, answer.reasoning, answer.tool_calls) == (run.message_id, run.id, "Hm.", [tool])
-    ended = await runs.read(user.id, run.id)
+    ended = await here.runs.read(user.id, run.id)
     assert ended
-    assert (ended.status, ended.input_tokens, ended.output_tokens) == (RunStatus.COMPLETED, 3, 2)
+    assert {name: getattr(ended, name) for name in counted} == counted
+    assert (ended.status, ended.first_token_at) == (RunStatus.COMPLETED, first_token)
     assert ended.finished_at is not None
-    await claimed(runs, user, session)
+    row = await row_of(database, run.id)
+    assert (row["checkpoint"], row["lease_expires_at"]) == ("the end", None)
+    await claimed(here, user, session)
 
 
 @pytest.mark.parametrize("attempt", [0, 2])
 async def test_the_end_of_another_attempt_writes_nothing(
-    database: Database, runs: RunTable, user: User, session: Session, attempt: int
+    database: Database, here: Process, user: User, session: Session, attempt: int
 ) -> None:
-    run = await claimed(runs, user, session)
-    assert not await runs.finish(finished(run, attempt=attempt))
+    run = await claimed(here, user, session)
+    assert not await here.runs.finish(finished(run, attempt=attempt))
     assert await said(database, session) == [QUESTION]
-    assert await runs.live_run(session.id) == run.id
+    assert await here.turns.live_run(session.id) == run.id
 
 
-async def test_a_run_ends_once(database: Database, runs: RunTable, user: User, session: Session) -> None:
-    run = await claimed(runs, user, session)
+async def test_a_run_ends_once(database: Database, here: Process, user: User, session: Session) -> None:
+    run = await claimed(here, user, session)
     ends = [finished(run, message_id=uuid7(), content=f"Answer {number}.") for number in range(5)]
-    assert Counter(await asyncio.gather(*map(runs.finish, ends))) == {True: 1, False: 4}
+    assert Counter(await asyncio.gather(*map(here.runs.finish, ends))) == {True: 1, False: 4}
     assert len(await said(database, session)) == 2
+    assert await jobs(database, "name_session") == [session.id], "one name is asked for"
 
 
-async def test_a_run_is_read_by_its_user_only(runs: RunTable, user: User, session: Session) -> None:
-    run = await claimed(runs, user, session)
-    assert await runs.read(user.id, run.id)
-    assert await runs.read(uuid4(), run.id) is None
+@pytest.mark.parametrize(
+    ("begun", "from_statuses", "ends"),
+    [
+        (True, [RunStatus.RUNNING], True),
+        (True, [RunStatus.QUEUED], False),
+        (False, [RunStatus.QUEUED], True),
+        (False, [RunStatus.RUNNING], False),
+        (True, [RunStatus.COMPLETED], False),
+        (True, [], False),
+    ],
+)
+async def test_a_run_ends_from_the_statuses_that_are_named_only(
+    here: Process, user: User, session: Session, *, begun: bool, from_statuses: Sequence[RunStatus], ends: bool
+) -> None:
+    run = await claimed(here, user, session, background=not begun)
+    end = finished(run, status=RunStatus.CANCELLED)
+    assert await here.runs.finish(end, from_statuses) is ends
+    assert await here.turns.live_run(session.id) == (None if ends else run.id)
+
+
+async def test_a_stop_and_a_worker_at_once_leave_the_run_to_one_of_them(database: Database, here: Process, user: User) -> None:
+    for _ in range(10):
+        run = await claimed(here, user, await SessionTable(database).add(user.id, ""), background=True)
+        stop = here.runs.finish(finished(run, status=RunStatus.CANCELLED), [RunStatus.QUEUED])
+        stopped, taken = await asyncio.gather(stop, process(database).runs.take_queued(run.id))
+        assert stopped is (taken is None)
+
+
+async def test_whether_a_run_has_ended_so_is_told_by_its_attempt_and_status(here: Process, user: User, session: Session) -> None:
+    run = await claimed(here, user, session)
+    end = finished(run)
+    assert not await here.runs.has_ended_so(end)
+    assert await here.runs.finish(end)
+    assert await here.runs.has_ended_so(end)
+    assert not await here.runs.has_ended_so(finished(run, attempt=2))
+    assert not await here.runs.has_ended_so(finished(run, status=RunStatus.FAILED))
+    assert not await here.runs.has_ended_so(finished(run, id=uuid4()))
+
+
+async def test_the_answer_of_a_run_is_told_until_it_is_begun(here: Process, user: User, session: Session) -> None:
+    run = await claimed(here, user, session, background=True)
+    assert await here.runs.answer_of_queued(run.id) == run.message_id
+    assert await here.runs.take_queued(run.id)
+    assert await here.runs.answer_of_queued(run.id) is None
+
+
+@pytest.mark.parametrize("told_otherwise", [True, False])
+async def test_an_end_is_told_to_other_processes(
+    database: Database, database_url: str, user: User, session: Session, *, told_otherwise: bool
+) -> None:
+    told: list[UUID] = []
+    here = process(database)
+    runs = RunTable(database.pool, owner=here.owner, lease_seconds=60, tell=told.extend if told_otherwise else None)
+    run = await claimed(here, user, session)
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as ear:
+        await ear.execute(f"LISTEN {EVENTS}")
+        assert await runs.finish(finished(run))
+        assert not await runs.finish(finished(run))
+        await ear.execute(f"NOTIFY {EVENTS}, 'the last'")
+        heard = [notice.payload async for notice in ear.notifies(timeout=5, stop_after=1 if told_otherwise else 2)]
+    assert heard == (["the last"] if told_otherwise else [str(run.id), "the last"])
+    assert told == ([run.id] if told_otherwise else [])
+
+
+async def test_a_run_is_read_by_its_user_only(here: Process, user: User, session: Session) -> None:
+    run = await claimed(here, user, session)
+    assert await here.runs.read(user.id, run.id)
+    assert await here.runs.read(uuid4(), run.id) is None
 
 
 async def test_a_run_whose_lease_has_expired_goes_to_one_of_those_who_look(database: Database, user: User, session: Session) -> None:
     lost = await expired(database, user, session)
     processes = [process(database) for _ in range(4)]
-    taken: list[TakenRun] = [run for found in await asyncio.gather(*(each.take_lost(20) for each in processes)) for run in found]
+    taken: list[TakenRun] = [run for found in await asyncio.gather(*(each.runs.take(20, []) for each in processes)) for run in found]
     [run] = taken
-    assert (run.id, run.attempt, run.session_id, run.text) == (lost, 2, session.id, QUESTION[1])
+    assert (run.id, run.attempt, run.crashes, run.session_id, run.text) == (lost, 2, 1, session.id, QUESTION[1])
     assert (run.user.id, run.user.email) == (user.id, user.email)
+    assert run.answers is None
+
+
+async def test_each_process_that_dies_in_a_run_is_counted(database: Database, user: User, session: Session) -> None:
+    lost = await expired(database, user, session)
+    mortal = process(database, lease_seconds=-1)
+    assert [await took(mortal) for _ in range(3)] == [[(lost, 2, 1)], [(lost, 3, 2)], [(lost, 4, 3)]]
+
+
+async def test_a_run_that_is_made_here_is_left_alone_whatever_its_lease_says(database: Database, user: User, session: Session) -> None:
+    """A process that was held up must not take its own runs from itself."""
+    here = process(database, lease_seconds=-1)
+    run = await claimed(here, user, session)
+    assert await took(here, run.id) == []
+    assert await took(here) == [(run.id, 2, 1)]
+
+
+async def test_a_run_that_is_handed_back_is_free_at_once_and_nobody_died_in_it(
+    database: Database, here: Process, user: User, session: Session
+) -> None:
+    run = await claimed(here, user, session)
+    await here.runs.release(run.id, 2)
+    assert await took(process(database)) == [], "another attempt cannot hand it back"
+    await here.runs.release(run.id, 1)
+    assert await took(process(database)) == [(run.id, 2, 0)]
+
+
+async def test_a_run_that_is_handed_back_is_offered_to_others(database_url: str, here: Process, user: User, session: Session) -> None:
+    run = await claimed(here, user, session)
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as ear:
+        await ear.execute(f"LISTEN {WORK}")
+        await here.runs.release(run.id, 1)
+        assert [notice.payload async for notice in ear.notifies(timeout=5, stop_after=1)] == [str(run.id)]
+
+
+async def test_a_run_that_has_waited_is_begun_by_the_process_it_was_sent_to_as_a_first_attempt(
+    database: Database, here: Process, user: User, session: Session
+) -> None:
+    holder, waiting = [await claimed(here, user, session, waits=True) for _ in range(2)]
+    assert await took(here, holder.id) == [], "it is not its turn"
+    assert await here.runs.finish(finished(holder, checkpoint="the end"))
+    assert await took(process(database)) == []
+    [run] = await here.runs.take(20, [])
+    assert (run.id, run.attempt, run.crashes, run.from_checkpoint, run.checkpoint) == (waiting.id, 1, 0, "the end", None)
+    assert run.parent_status is RunStatus.COMPLETED
+    row = await row_of(database, waiting.id)
+    assert (row["status"], row["owner"]) == ("running", here.owner)
+    assert row["started_at"] is not None
+    assert await took(here) == [], "it has been begun"
+
+
+async def test_a_promoted_run_whose_process_is_dead_goes_to_others_as_a_first_attempt(
+    database: Database, here: Process, user: User, session: Session
+) -> None:
+    holder = await claimed(here, user, session)
+    waiting = await claimed(process(database), user, session, waits=True)
+    dying = process(database, owner=here.owner, lease_seconds=-1)  # it grants leases that have run out
+    assert await dying.runs.finish(finished(holder))
+    assert await took(process(database)) == [(waiting.id, 1, 0)]
+
+
+async def test_what_waits_for_a_process_that_leaves_goes_to_others(database: Database, here: Process, user: User, session: Session) -> None:
+    leaving = process(database)
+    holder = await claimed(here, user, session)
+    waiting = await claimed(leaving, user, session, waits=True)
+    await leaving.runs.release_queued()
+    assert await took(process(database)) == [], "it is still not its turn"
+    assert await here.runs.finish(finished(holder))
+    assert await took(process(database)) == [(waiting.id, 1, 0)]
+
+
+async def test_a_process_that_leaves_leaves_alone_what_is_begun_and_what_is_a_workers(
+    database: Database, here: Process, user: User, session: Session
+) -> None:
+    begun = await claimed(here, user, session)
+    behind = await claimed(here, user, session, waits=True, background=True)
+    await here.runs.release_queued()
+    assert (await row_of(database, begun.id))["owner"] == here.owner
+    assert (await row_of(database, behind.id))["lease_expires_at"] is None
+
+
+async def test_a_worker_takes_the_run_it_is_told_to_once(database: Database, here: Process, user: User, session: Session) -> None:
+    run = await claimed(here, user, session, background=True)
+    workers = [process(database) for _ in range(4)]
+    taken = [found for found in await asyncio.gather(*(worker.runs.take_queued(run.id) for worker in workers)) if found]
+    assert [(found.id, found.attempt, found.crashes) for found in taken] == [(run.id, 1, 0)]
+    assert await here.runs.take_queued(uuid4()) is None
+
+
+async def test_a_run_whose_worker_is_dead_goes_to_any_process(database: Database, here: Process, user: User, session: Session) -> None:
+    run = await claimed(here, user, session, background=True)
+    assert await process(database, lease_seconds=-1).runs.take_queued(run.id)
+    assert await took(here) == [(run.id, 2, 1)]
+
+
+async def test_a_later_attempt_goes_on_from_the_runs_own_last_checkpoint(database: Database, user: User, session: Session) -> None:
+    mortal = process(database, lease_seconds=-1)
+    await answered(mortal, user, session)
+    run = await claimed(mortal, user, session)
+    first = await a_checkpoint(database, session, run.id)
+    last = await a_checkpoint(database, session, run.id)
+    assert first < last < await a_checkpoint(database, session, uuid7()), "another branch has gone further"
+    await a_checkpoint(database, session, run.id, within="tools:1")
+    [taken] = await mortal.runs.take(20, [])
+    assert (taken.attempt, taken.from_checkpoint, taken.checkpoint) == (2, "at A", last)
+
+
+async def test_a_later_attempt_at_a_run_without_a_checkpoint_begins_where_the_run_did(
+    database: Database, user: User, session: Session
+) -> None:
+    mortal = process(database, lease_seconds=-1)
+    await answered(mortal, user, session)
+    await claimed(mortal, user, session)
+    await a_checkpoint(database, session, uuid7())
+    [taken] = await mortal.runs.take(20, [])
+    assert (taken.attempt, taken.from_checkpoint, taken.checkpoint) == (2, "at A", None)
+
+
+async def test_a_first_attempt_has_no_checkpoint_of_its_own(database: Database, here: Process, user: User, session: Session) -> None:
+    run = await claimed(here, user, session, background=True)
+    await a_checkpoint(database, session, run.id)
+    taken = await here.runs.take_queued(run.id)
+    assert taken
+    assert (taken.attempt, taken.checkpoint) == (1, None)
+
+
+async def a_checkpoint(database: Database, session: Session, run_id: UUID, within: str = "") -> str:
+    """One that this run has written, in its graph or within a part of it."""
+    checkpoint = empty_checkpoint()
+    metadata = CheckpointMetadata(source="loop", step=0, parents={})
+    config = {"thread_id": str(session.id), "checkpoint_ns": within, "milepost_run": str(run_id)}
+    await PooledPostgresSaver(database.pool).aput({"configurable": config}, checkpoint, metadata, {})
+    return checkpoint["id"]
 
 
 async def test_a_run_that_somebody_is_taking_this_moment_is_left_to_them(
@@ -154,66 +294,82 @@ async def test_a_run_that_somebody_is_taking_this_moment_is_left_to_them(
     lost = await expired(database, user, session)
     async with await psycopg.AsyncConnection.connect(database_url) as other:
         await other.execute("SELECT FROM run WHERE id = %s FOR UPDATE", [lost])
-        assert await asyncio.wait_for(process(database).take_lost(20), 5) == []
+        assert await asyncio.wait_for(process(database).runs.take(20, []), 5) == []
 
 
 async def test_a_process_whose_run_was_taken_can_neither_end_nor_keep_it(database: Database, user: User, session: Session) -> None:
     dead, alive = process(database, lease_seconds=-1), process(database, lease_seconds=-1)
     run = await claimed(dead, user, session)
-    assert await alive.take_lost(20)
-    assert not await dead.finish(finished(run))
-    await RunTable(database.pool, owner=dead._lease["owner"], lease_seconds=60).renew_leases([run.id])  # type: ignore[arg-type]  # a UUID
-    assert await alive.take_lost(20), "the dead process must not have renewed what is no longer its own"
+    assert await took(alive) == [(run.id, 2, 1)]
+    assert not await dead.runs.finish(finished(run))
+    await process(database, owner=dead.owner).runs.renew_leases([run.id])
+    assert await took(alive) == [(run.id, 3, 2)], "the dead process must not have renewed what is no longer its own"
 
 
 async def test_a_renewed_lease_is_not_taken(database: Database, user: User, session: Session) -> None:
-    owner = uuid7()
-    run = await claimed(RunTable(database.pool, owner=owner, lease_seconds=-1), user, session)
-    await RunTable(database.pool, owner=owner, lease_seconds=60).renew_leases([run.id])
-    assert await process(database).take_lost(20) == []
+    dying = process(database, lease_seconds=-1)
+    run = await claimed(dying, user, session)
+    await process(database, owner=dying.owner).runs.renew_leases([run.id])
+    assert await took(process(database)) == []
 
 
 async def test_a_lease_that_is_not_named_runs_out(database: Database, user: User, session: Session) -> None:
-    owner = uuid7()
-    run = await claimed(RunTable(database.pool, owner=owner, lease_seconds=-1), user, session)
-    await RunTable(database.pool, owner=owner, lease_seconds=60).renew_leases([uuid7()])
-    assert [lost.id for lost in await process(database).take_lost(20)] == [run.id]
+    dying = process(database, lease_seconds=-1)
+    run = await claimed(dying, user, session)
+    await process(database, owner=dying.owner).runs.renew_leases([uuid7()])
+    assert await took(process(database)) == [(run.id, 2, 1)]
 
 
 async def test_no_more_lost_runs_are_taken_than_asked_for(database: Database, user: User) -> None:
     for _ in range(3):
         await expired(database, user, await SessionTable(database).add(user.id, ""))
     alive = process(database)
-    assert [len(await alive.take_lost(2)) for _ in range(3)] == [2, 1, 0]
+    assert [len(await took(alive, most=2)) for _ in range(3)] == [2, 1, 0]
 
 
 async def test_an_ended_run_is_never_taken(database: Database, user: User, session: Session) -> None:
     dead = process(database, lease_seconds=-1)
-    assert await dead.finish(finished(await claimed(dead, user, session)))
-    assert await process(database).take_lost(20) == []
-
-
-async def test_a_run_that_is_handed_back_is_free_at_once(database: Database, runs: RunTable, user: User, session: Session) -> None:
-    run = await claimed(runs, user, session)
-    await runs.release(run.id, 2)
-    assert await process(database).take_lost(20) == [], "another attempt cannot hand it back"
-    await runs.release(run.id, 1)
-    assert [lost.id for lost in await process(database).take_lost(20)] == [run.id]
+    run = await claimed(dead, user, session)
+    assert await dead.runs.finish(finished(run))
+    await execute(database.pool, "UPDATE run SET lease_expires_at = now() WHERE id = %(id)s", {"id": run.id})
+    assert await took(process(database)) == []
+    assert await took(dead) == []
 
 
 async def test_a_wish_to_stop_reaches_the_process_that_makes_the_run(
-    database: Database, runs: RunTable, user: User, session: Session
+    database: Database, database_url: str, here: Process, user: User, session: Session
 ) -> None:
-    run = await claimed(runs, user, session)
-    await process(database).request_stop(run.id)
-    assert await runs.stops_requested() == [run.id]
-    assert await process(database).stops_requested() == []
-    assert await runs.finish(finished(run, status=RunStatus.CANCELLED))
-    assert await runs.stops_requested() == []
+    run = await claimed(here, user, session)
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as ear:
+        await ear.execute(f"LISTEN {STOPS}")
+        await process(database).runs.request_stop(run.id)
+        assert [notice.payload async for notice in ear.notifies(timeout=5, stop_after=1)] == [str(run.id)]
+    assert await here.runs.stops_requested() == [run.id]
+    assert await process(database).runs.stops_requested() == []
+    assert await here.runs.finish(finished(run, status=RunStatus.CANCELLED))
+    assert await here.runs.stops_requested() == []
 
 
-async def test_deleting_a_session_takes_its_runs_along(database: Database, runs: RunTable, user: User, session: Session) -> None:
-    run = await claimed(runs, user, session)
+async def test_deleting_a_session_takes_its_runs_along(database: Database, here: Process, user: User, session: Session) -> None:
+    run = await claimed(here, user, session)
     await SessionTable(database).delete(session.id)
-    assert await runs.read(user.id, run.id) is None
-    assert not await runs.finish(finished(run))
+    assert await here.runs.read(user.id, run.id) is None
+    assert not await here.runs.finish(finished(run))
+
+
+@pytest.mark.parametrize("status", [RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED])
+async def test_a_name_is_asked_of_a_model_once_the_first_turn_is_answered(
+    database: Database, here: Process, user: User, session: Session, status: RunStatus
+) -> None:
+    assert await here.runs.finish(finished(await claimed(here, user, session), status=status))
+    assert await jobs(database, "name_session") == ([session.id] if status is RunStatus.COMPLETED else [])
+    await answered(here, user, session)
+    await answered(here, user, session)
+    assert await jobs(database, "name_session") == [session.id], "once"
+
+
+async def test_a_session_that_its_user_has_named_asks_for_no_name(database: Database, here: Process, user: User, session: Session) -> None:
+    run = await claimed(here, user, session)
+    await SessionTable(database).rename(session.id, "Mine")
+    assert await here.runs.finish(finished(run))
+    assert await jobs(database, "name_session") == []

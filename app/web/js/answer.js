@@ -68,7 +68,8 @@ export class Answer {
     const again = h("button", { type: "button", class: "quiet act regenerate", onclick: this.onregenerate }, icon("retry"), h("span", {}, "Regenerate"));
     const copy = this.text ? [copyButton("Copy this answer", () => this.text)] : [];
     const usages = this.#legs.map(({ usage }) => usage).filter(Boolean);
-    this.#foot.replaceChildren(...copy, again, ...usageWords(usages).map((words) => h("span", {}, words)));
+    const words = usageWords(usages).join(", ");
+    this.#foot.replaceChildren(...copy, again, ...(words ? [h("span", {}, words)] : []));
     this.#foot.hidden = false;
   }
 }
