@@ -13,6 +13,7 @@ import sqlalchemy.exc
 import structlog
 from psycopg import sql
 from psycopg.rows import DictRow, dict_row
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -138,7 +139,15 @@ async def _open_engine(url: str, settings: DatabaseSettings) -> AsyncGenerator[A
         pool_timeout=settings.connect_seconds,
         pool_recycle=_CONNECTION_LIFE_SECONDS,
         pool_pre_ping=True,
+        connect_args={"tcp_user_timeout": _DEAD_PEER_MILLISECONDS},
     )
+
+    # In a transaction of its own, or the first rollback would take it back.
+    def bound(connection: DBAPIConnection, _: object) -> None:
+        connection.cursor().execute(f"SET statement_timeout = {int(settings.statement_seconds * _MILLISECONDS)}")
+        connection.commit()
+
+    sqlalchemy.event.listen(engine.sync_engine, "connect", bound)
     try:
         yield engine
     finally:

@@ -1,11 +1,11 @@
-"""Whether the database answers, and whether its schema is the one this code was written for."""
+"""Whether the database answers, and whether its schema is one this code can work with."""
 
 from typing import Final
 
 import psycopg.errors
 
 from app.persistence.database import Pool, database_errors
-from app.persistence.migrate import head
+from app.persistence.migrate import head, revisions
 
 _REVISION: Final = "SELECT version_num FROM alembic_version"
 
@@ -14,11 +14,17 @@ class DatabaseHealth:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._needed = head()
+        self._older = revisions() - {self._needed}
 
     async def drift(self) -> str | None:
-        """Say how the schema differs from what this server needs, None when it does not; raise DatabaseUnavailable."""
+        """Say how the schema falls short of what this server needs, None when it does not; raise DatabaseUnavailable.
+
+        A revision that this code does not know is a later one: in a rolling deploy the old servers go on under it until they are
+        replaced, so a migration leaves what the version before it needs.
+        """
         found = await self._revision()
-        return None if found == self._needed else f"The schema is at {found or 'no revision'}; this server needs {self._needed}."
+        behind = found is None or found in self._older
+        return f"The schema is at {found or 'no revision'}; this server needs {self._needed}." if behind else None
 
     async def _revision(self) -> str | None:
         with database_errors():

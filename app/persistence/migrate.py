@@ -82,6 +82,11 @@ def check(url: str) -> list[str]:
     return ([] if at == head() else [f"the database is at {at}, this server needs {head()}"]) + differences
 
 
+def revisions() -> set[str]:
+    """All that this code knows."""
+    return {script.revision for script in _scripts().walk_revisions()}
+
+
 def head() -> str:
     return _scripts().get_current_head() or ""
 

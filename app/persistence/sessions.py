@@ -6,12 +6,12 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from psycopg.rows import class_row
-from sqlalchemy import ColumnElement, and_, func
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.persistence.channels import EVENTS
 from app.persistence.database import Database, database_errors, execute, fetch_all
-from app.persistence.tables import LIVE_SQL, InterruptRow, MessageRow, RunRow, SessionRow
+from app.persistence.tables import LIVE_SQL, InterruptRow, MessageRow, SessionRow
 from app.persistence.values import Message, Role, RunStatus, Session
 
 _READ_SESSION: Final = """
@@ -35,6 +35,18 @@ _FIRST_TURN: Final = """
 SELECT role, content FROM message WHERE session_id = %(session_id)s AND EXISTS (
     SELECT FROM session WHERE id = %(session_id)s AND naming = 'asked'
 ) ORDER BY id LIMIT 2
+"""
+# The end comes after whatever the attempt may have told its readers and not written yet: an attempt has a million numbers.
+_END_LIVE: Final = f"""
+WITH ended AS (
+    UPDATE run SET status = 'cancelled', waiting = false, error_code = 'run_cancelled', finished_at = now(), lease_expires_at = NULL
+     WHERE session_id = :session_id AND {LIVE_SQL} RETURNING id, attempt * CAST(1000000 AS bigint) AS last, message_id
+), logged AS (
+    INSERT INTO run_event (run_id, first_sequence, last_sequence, events, created_at)
+    SELECT id, last, last, 'end ' || json_build_object('status', 'cancelled', 'message_id', message_id, 'content', '', 'done', true), now()
+      FROM ended
+)
+SELECT pg_notify('{EVENTS}', CAST(id AS text)) FROM ended
 """
 _CHECKPOINT_TABLES: Final = ("checkpoints", "checkpoint_blobs", "checkpoint_writes")
 
@@ -99,17 +111,13 @@ class SessionTable:
         """
         with database_errors():
             async with self._database.query.begin() as query:
-                await query.exec(
-                    update(RunRow).where(_is_live(session_id)).values(status=RunStatus.CANCELLED, waiting=False, finished_at=func.now())
-                )
+                # A message that arrives now is claimed before all this, and ended, or after it, and stays.
+                await query.exec(select(SessionRow.id).where(SessionRow.id == session_id).with_for_update())
+                await (await query.connection()).execute(sa.text(_END_LIVE), {"session_id": session_id})
                 await _delete_checkpoints(query, session_id)
                 await query.exec(delete(MessageRow).where(col(MessageRow.session_id) == session_id))
                 await query.exec(delete(InterruptRow).where(col(InterruptRow.session_id) == session_id))
                 await query.exec(update(SessionRow).where(col(SessionRow.id) == session_id).values(head_run_id=None))
-
-
-def _is_live(session_id: UUID) -> ColumnElement[bool]:
-    return and_(col(RunRow.session_id) == session_id, sa.text(LIVE_SQL))
 
 
 async def _delete_checkpoints(query: AsyncSession, session_id: UUID) -> None:

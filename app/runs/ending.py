@@ -42,7 +42,7 @@ def finished_run(run: LiveRun, error: AppError | None, batch: EventBatch, expire
         questions=_asked(run, status),
         expires_at=expires_at,
         events=batch.entries,
-        **run.story.transcript(),
+        **run.story.transcript(waits=status is RunStatus.INTERRUPTED),
     )
 
 

@@ -52,7 +52,7 @@ class Story:
     def tool_called(self, call_id: str, name: str, args: Mapping[str, Any]) -> None:
         self._breaks = bool(self._text)
         call_id, name, clean = storable(call_id), storable(name), storable_values(args)
-        self._calls.append({"id": call_id, "name": name, "args": clean, "content": "", "is_error": True})
+        self._calls.append({"id": call_id, "name": name, "args": clean, "content": "", "is_error": None})
         self._log.append(ToolCalled(id=call_id, name=name, args=clean))
 
     def tool_answered(self, call_id: str, name: str, content: str, *, is_error: bool) -> None:
@@ -75,9 +75,10 @@ class Story:
     def used(self, usage: UsageMetadata) -> None:
         self._usage.append(usage)
 
-    def transcript(self) -> dict[str, Any]:
-        """The assistant's side so far: content, reasoning and tool_calls."""
-        return {"content": "".join(self._text), "reasoning": "".join(self._thoughts), "tool_calls": self._calls}
+    def transcript(self, *, waits: bool = False) -> dict[str, Any]:
+        """The assistant's side so far: content, reasoning and tool_calls; unless it `waits`, a call without a result has failed."""
+        calls = [{**call, "is_error": not waits if call["is_error"] is None else call["is_error"]} for call in self._calls]
+        return {"content": "".join(self._text), "reasoning": "".join(self._thoughts), "tool_calls": calls}
 
     def usage(self) -> Used:
         """All calls of the run in one sum."""

@@ -1,23 +1,21 @@
 """The agent's graph with a scripted model: which way a turn goes, what each station gets, and that no tool can break it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
-from langchain_core.runnables import RunnableConfig
-from langchain_core.tools import BaseTool, ToolException, tool
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, SystemMessage
+from langchain_core.tools import ToolException, tool
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.errors import GraphRecursionError
 
-from app.agent.graph import Agent, build_agent
-from app.agent.memory import Memory
-from app.agent.state import AgentContext, AgentState
-from app.agent.tools import TOOLS
+from app.agent.graph import build_agent
 from app.errors import ModelBadAnswer, ModelUnavailable
-from app.settings import ToolSettings
-from tests.fakes import HeardAll, MemoryOf, Piece, ScriptedChat, calls, says
+from tests.agent.turn import Turn
+from tests.fakes import MemoryOf, calls, says
 
 PICTURE = """
 __start__ --> recall
@@ -26,42 +24,6 @@ respond -.-> __end__
 respond -.-> tools
 tools --> respond
 """
-
-
-class Turn:
-    """An agent at work for one session, with all that can be seen of it."""
-
-    def __init__(
-        self, *answers: Sequence[Piece], memory: Memory | None = None, tools: Sequence[BaseTool] = (), tool_seconds: float = 5
-    ) -> None:
-        self.chat = ScriptedChat(*answers)
-        self.listener = HeardAll()
-        self.agent: Agent = build_agent(InMemorySaver(), [*TOOLS, *tools])
-        self.config: RunnableConfig = {"configurable": {"thread_id": "first"}, "recursion_limit": 10}
-        self._context = AgentContext(
-            user_id="ada-id",
-            user_name="ada",
-            session_id="first",
-            model=self.chat,
-            memory=memory or MemoryOf(),
-            listener=self.listener,
-            tools=ToolSettings(TOOL_TIMEOUT_SECONDS=tool_seconds),
-        )
-
-    async def takes(self, message: str) -> list[BaseMessage]:
-        """Send a message; return the conversation."""
-        state = AgentState(messages=[HumanMessage(message)], memories=[])
-        end = await self.agent.ainvoke(state, self.config, context=self._context)
-        return list(end["messages"])
-
-    async def stations(self, message: str) -> list[str]:
-        state = AgentState(messages=[HumanMessage(message)], memories=[])
-        updates: AsyncIterator[Any] = self.agent.astream(state, self.config, context=self._context, stream_mode="updates")
-        return [name async for update in updates for name in update]
-
-    def answers_of_tools(self) -> list[ToolMessage]:
-        """What the model was told by tools in its last call."""
-        return [message for message in self.chat.asked[-1] if isinstance(message, ToolMessage)]
 
 
 def kinds(messages: Sequence[BaseMessage]) -> list[str]:
@@ -243,3 +205,102 @@ async def test_a_model_that_calls_tools_for_ever_is_stopped_by_the_step_limit() 
     with pytest.raises(GraphRecursionError):
         await turn.takes("Count.")
     assert len(turn.chat.asked) < 10
+
+
+async def test_each_call_is_a_step_of_its_own() -> None:
+    asked = calls(("calculate", '{"expression": "1+1"}'), ("calculate", '{"expression": "1+2"}'), ("explode", "{}"))
+    turn = Turn(asked, says("Done."), tools=[explode])
+    assert await turn.stations("All.") == ["recall", "respond", "tools", "tools", "tools", "respond"]
+    assert [(answer.tool_call_id, answer.text[:8]) for answer in turn.answers_of_tools()] == [
+        ("call-1", "2"),
+        ("call-2", "3"),
+        ("call-3", "The tool"),
+    ]
+
+
+async def test_a_turn_that_goes_on_makes_no_call_again_that_has_answered() -> None:
+    made: list[str] = []
+    slow = asyncio.Event()
+
+    @tool
+    async def note(text: str) -> str:
+        """Note it."""
+        made.append(text)
+        return text
+
+    @tool
+    async def dawdle() -> str:
+        """Wait for somebody."""
+        made.append("dawdle")
+        await slow.wait()
+        return "at last"
+
+    turn = Turn(calls(("note", '{"text": "a"}'), ("dawdle", "{}")), says("Both."), tools=[note, dawdle], tool_seconds=60)
+    broken_off = asyncio.create_task(turn.takes("Both."))
+    async with asyncio.timeout(5):
+        # What has answered is heard of before LangGraph keeps it.
+        while "dawdle" not in made or not any(task.result for task in (await turn.agent.aget_state(turn.config)).tasks):  # noqa: ASYNC110  # no event
+            await asyncio.sleep(0)
+    broken_off.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await broken_off
+    slow.set()
+    conversation = await turn.goes_on()
+    assert conversation[-1].text == "Both."
+    assert made == ["a", "dawdle", "dawdle"]
+    assert [(answer.tool_call_id, answer.text) for answer in turn.answers_of_tools()] == [("call-1", "a"), ("call-2", "at last")]
+
+
+def nested(depth: int, kind: type[dict[str, Any]] | type[list[Any]]) -> Any:
+    value: Any = "deep"
+    for _ in range(depth):
+        value = {"in": value} if kind is dict else [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "is_kept"),
+    [
+        (nested(60, dict), False),
+        (nested(60, list), False),
+        (nested(49, dict), True),
+        (nested(49, list), True),
+        (nested(50, dict), False),
+        (2**64 - 1, True),
+        (2**64, False),
+        (-(2**63), True),
+        (-(2**63) - 1, False),
+        ([1, {"far": 10**400}], False),
+        (1e300, True),
+        (None, True),
+        (True, True),
+    ],
+)
+async def test_arguments_that_nobody_could_keep_are_taken_for_none(value: object, *, is_kept: bool) -> None:
+    given: list[dict[str, Any]] = []
+
+    @tool
+    async def take(value: Any = "nothing") -> str:
+        """Take anything."""
+        given.append({"value": value})
+        return "taken"
+
+    turn = Turn(calls(("take", json.dumps({"value": value}))), says("Done."), tools=[take])
+    conversation = await turn.takes("Take it.")
+    kept = {"value": value} if is_kept else {}
+    assert [message.tool_calls[0]["args"] for message in conversation if isinstance(message, AIMessage) and message.tool_calls] == [kept]
+    assert ("tool_called", "call-1", "take", kept) in turn.listener.heard
+    assert given == [kept or {"value": "nothing"}]
+    serde = JsonPlusSerializer(allowed_msgpack_modules=None)  # the checkpointer's
+    assert serde.loads_typed(serde.dumps_typed(conversation)) == conversation
+
+
+async def test_a_call_without_an_id_gets_one_that_its_answer_has_too() -> None:
+    [asked, last] = calls(("calculate", '{"expression": "1"}'))
+    assert isinstance(asked, AIMessageChunk)
+    asked.tool_call_chunks[0]["id"] = None
+    turn = Turn([asked, last], says("One."))
+    conversation = await turn.takes("What is 1?")
+    [call] = [call for message in conversation if isinstance(message, AIMessage) for call in message.tool_calls]
+    assert call["id"]
+    assert [answer.tool_call_id for answer in turn.answers_of_tools()] == [call["id"]]

@@ -25,6 +25,7 @@ from app.agent.tools.clock import current_time, describe_time
 from app.agent.tools.web_search import describe_results
 from app.llm.demo import DemoModel
 from app.settings import ToolSettings
+from tests.fakes import NamesInMemory, StartsInMemory
 
 NOON = datetime(2026, 7, 1, 12, 0, 5, tzinfo=UTC)
 
@@ -57,6 +58,8 @@ async def call(*calls: tuple[str, Mapping[str, Any]], settings: ToolSettings | N
         memory=NoMemory(),
         listener=Unheard(),
         tools=settings or ToolSettings(),
+        starts=StartsInMemory(),
+        names=NamesInMemory(),
     )
     asked = AIMessage(content="", tool_calls=[{"name": name, "args": dict(args), "id": str(n)} for n, (name, args) in enumerate(calls)])
     messages: list[AnyMessage] = [HumanMessage("Please."), asked]
@@ -268,5 +271,10 @@ async def test_tools_answer_side_by_side_each_under_its_own_call() -> None:
 def test_the_model_is_shown_each_tool_with_its_purpose_and_only_its_own_arguments() -> None:
     shown = [convert_to_openai_tool(tool)["function"] for tool in TOOLS]
     arguments = {function["name"]: set(function["parameters"]["properties"]) for function in shown}
-    assert arguments == {"current_time": {"zone"}, "calculate": {"expression"}, "web_search": {"query"}}
+    assert arguments == {
+        "current_time": {"zone"},
+        "calculate": {"expression"},
+        "web_search": {"query"},
+        "rename_session": {"name"},
+    }
     assert all(len(function["description"]) > 40 for function in shown)

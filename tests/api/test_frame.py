@@ -7,6 +7,7 @@ import httpx
 import psycopg
 import pytest
 
+from app.persistence import migrate
 from tests.conftest import Server
 from tests.stub.answers import Text
 from tests.stub.client import ProviderStub
@@ -88,11 +89,15 @@ async def test_only_named_origins_may_call_from_a_browser(stranger: Visitor) -> 
 async def test_health_names_what_fails(server: Server, database_url: str) -> None:
     async with httpx.AsyncClient(base_url=server.url) as client:
         assert (await client.get("/health/ready")).json()["dependencies"] == {"database": {"status": "ok", "detail": None}}
+        first = migrate.history()[-1].split()[0]
         with psycopg.connect(database_url, autocommit=True) as connection:
-            connection.execute("UPDATE alembic_version SET version_num = 'older'")
-        drifted = await client.get("/health/ready")
-        assert drifted.status_code == httpx.codes.SERVICE_UNAVAILABLE
-        assert "older" in drifted.json()["dependencies"]["database"]["detail"]
+            connection.execute("UPDATE alembic_version SET version_num = %s", [first])
+            behind = await client.get("/health/ready")
+            connection.execute("UPDATE alembic_version SET version_num = 'of a later version'")
+            ahead = await client.get("/health/ready")
+        assert behind.status_code == httpx.codes.SERVICE_UNAVAILABLE
+        assert first in behind.json()["dependencies"]["database"]["detail"]
+        assert ahead.status_code == httpx.codes.OK  # in a rolling deploy the old servers go on
         assert (await client.get("/health/live")).json() == {"status": "ok"}
 
 

@@ -154,3 +154,21 @@ async def test_a_run_that_kills_its_server_each_time_ends_as_failed(
     await provider.clear()
     await provider.script(Text("Free again."))
     assert text_of(await ada.stream(session, "Hello?")) == "Free again."
+
+
+async def test_a_session_that_is_cleared_elsewhere_ends_its_answer(
+    door: Door, first: ServerProcess, second: ServerProcess, provider: ProviderStub
+) -> None:
+    await provider.script(Text(WORDS, seconds_between=0.3), Text("As new."))
+    ada = await door.enter(first)
+    elsewhere = await door.enter(second)
+    session = await ada.open_session()
+    async with ada.streaming(session, "Count to ten") as events:
+        read = [await anext(events) for _ in range(3)]
+        assert (await elsewhere.http.delete(f"/sessions/{session}/messages")).status_code == httpx.codes.NO_CONTENT
+        read += [event async for event in events]
+    assert [(event.type, event.data["status"]) for event in read[-1:]] == [("end", "cancelled")]
+    assert types_of(read).count("end") == 1
+    await provider.wait_until_closed_early(seconds=5)
+    assert (await ada.ask(session, "And now?")).json()["message"]["content"] == "As new."
+    assert [message["content"] for message in await ada.messages(session)] == ["And now?", "As new."]

@@ -51,6 +51,16 @@ async def test_many_runs_are_written_in_one_go_and_those_of_other_attempts_left_
     assert [len(await read_all(events, run)) for run in claims] == [5, 0, 1]
 
 
+async def test_what_is_written_again_because_the_reply_was_lost_is_there_once(
+    events: EventTable, here: Process, user: User, session: Session
+) -> None:
+    run = await claimed(here, user, session)
+    for last in (3, 5):
+        assert await events.append([batch(run, 1, last)]) == {(run.id, 1)}
+    assert await here.runs.finish(finished(run, events=entries(1, 7)))
+    assert await read_all(events, run) == entries(1, 7)
+
+
 async def test_the_log_ends_with_the_run(events: EventTable, here: Process, user: User, session: Session) -> None:
     run = await claimed(here, user, session)
     await events.append([batch(run, 1, 3)])

@@ -1,0 +1,76 @@
+"""An agent at work for one session, with all that can be seen of it."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+from uuid import UUID, uuid4
+
+from langchain_core.messages import AnyMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import BaseTool
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import Command, Interrupt
+
+from app.agent.graph import Agent, build_agent
+from app.agent.memory import Memory
+from app.agent.state import AgentContext, AgentState, CallStarts
+from app.agent.tools import TOOLS
+from app.settings import ToolSettings
+from tests.fakes import HeardAll, MemoryOf, NamesInMemory, Piece, ScriptedChat, StartsInMemory
+
+
+class Turn:
+    def __init__(
+        self,
+        *answers: Sequence[Piece],
+        memory: Memory | None = None,
+        tools: Sequence[BaseTool] = (),
+        tool_seconds: float = 5,
+        starts: CallStarts | None = None,
+    ) -> None:
+        self.chat = ScriptedChat(*answers)
+        self.listener = HeardAll()
+        self.names = NamesInMemory()
+        self.agent: Agent = build_agent(InMemorySaver(), [*TOOLS, *tools])
+        self.session_id: UUID = uuid4()
+        self.config: RunnableConfig = {"configurable": {"thread_id": "first"}, "recursion_limit": 10}
+        self._context = AgentContext(
+            user_id="ada-id",
+            user_name="ada",
+            session_id=str(self.session_id),
+            model=self.chat,
+            memory=memory or MemoryOf(),
+            listener=self.listener,
+            tools=ToolSettings(TOOL_TIMEOUT_SECONDS=tool_seconds),
+            starts=starts or StartsInMemory(),
+            names=self.names,
+        )
+
+    async def takes(self, message: str, *before: AnyMessage) -> list[BaseMessage]:
+        """Send a message, after others that close the turn before it; return the conversation."""
+        return await self._goes(AgentState(messages=[*before, HumanMessage(message)], memories=[]))
+
+    async def hears(self, *answers: object) -> list[BaseMessage]:
+        """Answer the questions that it waits for, None leaving one open; return the conversation."""
+        answered = {question.id: answer for question, answer in zip(await self.questions(), answers, strict=True) if answer is not None}
+        return await self._goes(Command(resume=answered))
+
+    async def goes_on(self) -> list[BaseMessage]:
+        """Take up what was broken off, as another attempt does."""
+        return await self._goes(None)
+
+    async def stations(self, message: str) -> list[str]:
+        state = AgentState(messages=[HumanMessage(message)], memories=[])
+        updates: AsyncIterator[Any] = self.agent.astream(state, self.config, context=self._context, stream_mode="updates")
+        return [name async for update in updates for name in update]
+
+    async def questions(self) -> list[Interrupt]:
+        """What it asks people, in the order of the calls."""
+        return [question for task in (await self.agent.aget_state(self.config)).tasks for question in task.interrupts]
+
+    def answers_of_tools(self) -> list[ToolMessage]:
+        """What the model was told by tools in its last call."""
+        return [message for message in self.chat.asked[-1] if isinstance(message, ToolMessage)]
+
+    async def _goes(self, state: AgentState | Command[Any] | None) -> list[BaseMessage]:
+        end = await self.agent.ainvoke(state, self.config, context=self._context)
+        return list(end["messages"])
