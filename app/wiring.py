@@ -126,7 +126,9 @@ def _bench_of(agent: Agent, pool: Pool, patience_seconds: float) -> Callable[[Ta
 
     def bench(run: TakenRun) -> Bench:
         saver = FencedSaver(pool, run.id, run.attempt, run.checkpoint or run.from_checkpoint, patience_seconds)
-        return Bench(agent=agent.copy(update={"checkpointer": saver}), place=saver, starts=ToolStarts(pool, run.id, run.attempt))
+        return Bench(
+            agent=agent.copy(update={"checkpointer": saver}), place=saver, starts=ToolStarts(pool, run.id, run.attempt, patience_seconds)
+        )
 
     return bench
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from app.persistence.database import Pool, database_errors, execute, fetch_all
+from app.persistence.database import Pool, database_errors, fetch_all
 from app.persistence.tables import LIVE_SQL
 from app.persistence.values import Branch
 
@@ -29,7 +29,7 @@ SELECT turn.id AS run_id, turn.parent_id, turn.text, turn.created_at, EXISTS (SE
 # From the chosen turn on, always the way that was taken last.
 _SHOW: Final = f"""
 WITH RECURSIVE below AS (
-    SELECT id, session_id FROM run WHERE id = %(run_id)s AND session_id = %(session_id)s
+    SELECT id, session_id FROM run WHERE id = %(run_id)s AND session_id = %(session_id)s AND NOT waiting
     UNION ALL
     SELECT next.id, below.session_id FROM below JOIN LATERAL (
         SELECT run.id FROM run JOIN message ON message.run_id = run.id
@@ -40,11 +40,12 @@ UPDATE session SET head_run_id = (SELECT id FROM below ORDER BY id DESC LIMIT 1)
  WHERE id = %(session_id)s AND EXISTS (SELECT FROM below)
    AND NOT EXISTS (SELECT FROM run WHERE run.session_id = %(session_id)s AND {LIVE_SQL})
 """
+_LOCK_SESSION: Final = "SELECT FROM session WHERE id = %(session_id)s FOR UPDATE"
 # Where the turn of a message began, and what was said before it.
 _TURN_OF: Final = """
 WITH RECURSIVE turn AS (
     SELECT run.id, run.parent_id, run.asked_id FROM message JOIN run ON run.id = message.run_id
-     WHERE message.session_id = %(session_id)s AND message.id = %(message_id)s
+     WHERE message.session_id = %(session_id)s AND message.id = %(message_id)s AND NOT run.waiting
     UNION ALL
     SELECT run.id, run.parent_id, run.asked_id FROM run JOIN turn ON run.id = turn.parent_id WHERE turn.asked_id IS NULL
 )
@@ -70,7 +71,12 @@ class BranchTable:
 
     async def show(self, session_id: UUID, run_id: UUID) -> bool:
         """Go on from the branch that goes through this run; False when there is no such run, or the session is answering."""
-        return bool(await execute(self._pool, _SHOW, {"session_id": session_id, "run_id": run_id}))
+        values = {"session_id": session_id, "run_id": run_id}
+        with database_errors():
+            async with self._pool.connection() as connection, connection.transaction():
+                # A message that arrives now is claimed before we look, and in the way, or after it.
+                await connection.execute(_LOCK_SESSION, values)
+                return bool((await connection.execute(_SHOW, values)).rowcount)
 
     async def turn_of(self, session_id: UUID, message_id: UUID) -> tuple[UUID | None, str] | None:
         """The run before the turn that this message is part of, and what the user said in it; None when it is not there."""

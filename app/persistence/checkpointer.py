@@ -11,15 +11,13 @@ from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from psycopg import AsyncCursor
 from psycopg.rows import DictRow, dict_row
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-from app.errors import DatabaseUnavailable, RunLost
-from app.persistence.database import Pool, database_errors
+from app.errors import RunLost
+from app.persistence.database import Pool, database_errors, while_away
 from app.persistence.tables import LIVE_SQL
 
 # Share-locked until the checkpoint is committed, so that a takeover comes before it or after it, never between.
 _HOLDS: Final = f"SELECT FROM run WHERE id = %(run_id)s AND attempt = %(attempt)s AND {LIVE_SQL} FOR SHARE"
-_LONGEST_PAUSE_SECONDS: Final = 1
 
 
 class PooledPostgresSaver(AsyncPostgresSaver):
@@ -68,7 +66,7 @@ class FencedSaver(PooledPostgresSaver):
             if self.latest is None:
                 return None
             config = {**config, "configurable": {**place, "checkpoint_id": self.latest}}
-        async for attempt in self._attempts():
+        async for attempt in while_away(self._patience_seconds):
             with attempt:
                 found = await super().aget_tuple(config)
         return found
@@ -76,7 +74,7 @@ class FencedSaver(PooledPostgresSaver):
     async def aput(
         self, config: RunnableConfig, checkpoint: Checkpoint, metadata: CheckpointMetadata, new_versions: ChannelVersions
     ) -> RunnableConfig:
-        async for attempt in self._attempts():
+        async for attempt in while_away(self._patience_seconds):
             with attempt:
                 written = await super().aput(config, checkpoint, metadata, new_versions)
         if not config["configurable"].get("checkpoint_ns"):
@@ -84,17 +82,9 @@ class FencedSaver(PooledPostgresSaver):
         return written
 
     async def aput_writes(self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = "") -> None:
-        async for attempt in self._attempts():
+        async for attempt in while_away(self._patience_seconds):
             with attempt:
                 await super().aput_writes(config, writes, task_id, task_path)
-
-    def _attempts(self) -> AsyncRetrying:
-        return AsyncRetrying(
-            retry=retry_if_exception_type(DatabaseUnavailable),
-            wait=wait_random_exponential(multiplier=0.1, max=_LONGEST_PAUSE_SECONDS),
-            stop=stop_after_delay(self._patience_seconds),
-            reraise=True,
-        )
 
     async def _admit(self, cursor: AsyncCursor[DictRow]) -> None:
         await cursor.execute(_HOLDS, self._holder)

@@ -16,6 +16,7 @@ from psycopg.rows import DictRow, dict_row
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from app.errors import DatabaseRefused, DatabaseUnavailable
 from app.settings import DatabaseSettings
@@ -44,6 +45,7 @@ _CONNECTION_LIFE_SECONDS: Final = 1800
 _RECONNECT_SECONDS: Final = 2
 _DEAD_PEER_MILLISECONDS: Final = 10_000
 _MILLISECONDS: Final = 1_000
+_LONGEST_PAUSE_SECONDS: Final = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +82,16 @@ def _refused(error: Exception) -> DatabaseRefused:
 async def open_database(url: str, settings: DatabaseSettings) -> AsyncGenerator[Database]:
     async with _open_pool(url, settings) as pool, _open_engine(url, settings) as engine:
         yield Database(pool=pool, query=async_sessionmaker(engine, class_=AsyncSession, expire_on_commit=False))
+
+
+def while_away(seconds: float) -> AsyncRetrying:
+    """Try again, for so long, what fails because the database is away."""
+    return AsyncRetrying(
+        retry=retry_if_exception_type(DatabaseUnavailable),
+        wait=wait_random_exponential(multiplier=0.1, max=_LONGEST_PAUSE_SECONDS),
+        stop=stop_after_delay(seconds),
+        reraise=True,
+    )
 
 
 async def fetch_all(pool: Pool, statement: str, values: Mapping[str, object]) -> list[dict[str, Any]]:

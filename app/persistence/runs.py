@@ -21,12 +21,16 @@ _READ: Final = f"SELECT {RUN_COLUMNS} FROM run WHERE id = %(run_id)s AND user_id
 # to who waits for it, and the session's name to a model, in the same statement, for a process may die after any.
 _FINISH: Final = f"""
 WITH finished AS (
-    UPDATE run SET status = %(status)s, waiting = false, error_code = %(error_code)s, finished_at = now(), lease_expires_at = NULL,
+    UPDATE run SET status = %(status)s, error_code = %(error_code)s, finished_at = now(), lease_expires_at = NULL,
            input_tokens = %(input_tokens)s, output_tokens = %(output_tokens)s, reasoning_tokens = %(reasoning_tokens)s,
            cached_tokens = %(cached_tokens)s, cost_usd = %(cost_usd)s, first_token_at = %(first_token_at)s,
            checkpoint = coalesce(%(checkpoint)s, from_checkpoint)
      WHERE id = %(id)s AND attempt = %(attempt)s AND status = ANY(%(from_statuses)s)
-    RETURNING id, session_id, checkpoint
+    RETURNING id, session_id, checkpoint, waiting
+), next AS (
+    -- A run that ends while it waits has no turn to give.
+    SELECT run.id FROM run JOIN finished ON finished.session_id = run.session_id AND finished.id <> run.id AND NOT finished.waiting
+     WHERE run.waiting AND run.status = 'queued' ORDER BY run.id LIMIT 1
 ), answered AS (
     INSERT INTO message (id, session_id, run_id, role, content, reasoning, tool_calls, status, created_at)
     SELECT %(message_id)s, session_id, id, 'assistant', %(content)s, %(reasoning)s, %(tool_calls)s, %(status)s, now() FROM finished
@@ -35,19 +39,20 @@ WITH finished AS (
     SELECT id, %(first_sequence)s, %(last_sequence)s, %(lines)s, now() FROM finished
     ON CONFLICT (run_id, first_sequence) DO UPDATE SET last_sequence = excluded.last_sequence, events = excluded.events
 ), asked AS (
-    INSERT INTO interrupt (session_id, id, run_id, value, answer_schema, outcome, created_at, expires_at)
-    SELECT finished.session_id, question.id, finished.id, question.value, question.schema, 'open', now(), %(expires_at)s
+    -- Withdrawn at once where the conversation goes on without an answer. A step that asks again does so under the same id.
+    INSERT INTO interrupt (session_id, id, run_id, value, answer_schema, outcome, created_at, expires_at, closed_at)
+    SELECT finished.session_id, question.id, finished.id, question.value, question.schema,
+           CASE WHEN EXISTS (SELECT FROM next) THEN 'withdrawn' ELSE 'open' END, now(), %(expires_at)s,
+           CASE WHEN EXISTS (SELECT FROM next) THEN now() END
       FROM finished, jsonb_to_recordset(%(questions)s) AS question (id text, value jsonb, schema jsonb)
-    ON CONFLICT (session_id, id) DO UPDATE SET run_id = excluded.run_id, expires_at = excluded.expires_at
+    ON CONFLICT (session_id, id) DO UPDATE
+       SET run_id = excluded.run_id, value = excluded.value, answer_schema = excluded.answer_schema, outcome = excluded.outcome,
+           answer = NULL, answered_by = NULL, resumed_by = NULL, expires_at = excluded.expires_at, closed_at = excluded.closed_at
 ), promoted AS (
     UPDATE run SET waiting = false, parent_id = finished.id, from_checkpoint = finished.checkpoint,
            lease_expires_at = CASE WHEN run.background THEN NULL WHEN run.owner IS NULL THEN now()
                                    ELSE now() + make_interval(secs => %(lease_seconds)s) END
-      FROM finished
-     WHERE run.id = (SELECT next.id FROM run AS next
-                      WHERE next.session_id = finished.session_id AND next.waiting AND next.status = 'queued' AND next.id <> finished.id
-                      ORDER BY next.id LIMIT 1)
-       AND EXISTS (SELECT FROM run AS before WHERE before.id = finished.id AND NOT before.waiting)
+      FROM finished, next WHERE run.id = next.id AND run.waiting AND run.status = 'queued'
     RETURNING run.id, run.session_id, run.background
 ), unnamed AS (
     SELECT session.id FROM session JOIN finished ON finished.session_id = session.id WHERE naming = 'words' AND %(status)s = 'completed'

@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.persistence.channels import EVENTS
 from app.persistence.database import Database, database_errors, execute, fetch_all
-from app.persistence.tables import LIVE_SQL, InterruptRow, MessageRow, SessionRow
+from app.persistence.tables import LIVE_SQL, InterruptRow, MessageRow, RunRow, SessionRow
 from app.persistence.values import Message, Role, RunStatus, Session
 
 _READ_SESSION: Final = """
@@ -28,7 +28,7 @@ WITH RECURSIVE branch AS (
 )
 SELECT message.id, message.run_id, role, content, reasoning, tool_calls, status, created_at
   FROM branch JOIN message ON message.run_id = branch.id
- WHERE %(before)s::uuid IS NULL OR message.id < %(before)s ORDER BY message.id DESC LIMIT %(limit)s
+ WHERE %(before)s::uuid IS NULL OR depth > 1 OR message.id < %(before)s ORDER BY depth, message.id DESC LIMIT %(limit)s
 """
 _NAME: Final = "UPDATE session SET name = coalesce(%(name)s, name), naming = 'done' WHERE id = %(session_id)s AND naming = 'asked'"
 _FIRST_TURN: Final = """
@@ -88,6 +88,7 @@ class SessionTable:
         """Delete the session with its runs, transcript and checkpoints, all or nothing."""
         with database_errors():
             async with self._database.query.begin() as query:
+                await _lock(query, session_id)
                 await _delete_checkpoints(query, session_id)
                 await query.exec(delete(SessionRow).where(col(SessionRow.id) == session_id))
 
@@ -111,13 +112,21 @@ class SessionTable:
         """
         with database_errors():
             async with self._database.query.begin() as query:
-                # A message that arrives now is claimed before all this, and ended, or after it, and stays.
-                await query.exec(select(SessionRow.id).where(SessionRow.id == session_id).with_for_update())
+                await _lock(query, session_id)
                 await (await query.connection()).execute(sa.text(_END_LIVE), {"session_id": session_id})
                 await _delete_checkpoints(query, session_id)
                 await query.exec(delete(MessageRow).where(col(MessageRow.session_id) == session_id))
                 await query.exec(delete(InterruptRow).where(col(InterruptRow.session_id) == session_id))
                 await query.exec(update(SessionRow).where(col(SessionRow.id) == session_id).values(head_run_id=None))
+
+
+async def _lock(query: AsyncSession, session_id: UUID) -> None:
+    """Runs first, as a run's end does it, or the two would wait for each other.
+
+    A message that arrives now is claimed before what follows, and goes with it, or after it, and stays.
+    """
+    await query.exec(select(RunRow.id).where(RunRow.session_id == session_id).order_by(col(RunRow.id)).with_for_update())
+    await query.exec(select(SessionRow.id).where(SessionRow.id == session_id).with_for_update())
 
 
 async def _delete_checkpoints(query: AsyncSession, session_id: UUID) -> None:

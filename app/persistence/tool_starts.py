@@ -4,7 +4,7 @@ from typing import Final
 from uuid import UUID
 
 from app.errors import RunLost
-from app.persistence.database import Pool, fetch_all
+from app.persistence.database import Pool, fetch_all, while_away
 from app.persistence.tables import LIVE_SQL
 
 _BEGIN: Final = f"""
@@ -20,8 +20,10 @@ SELECT EXISTS (SELECT FROM begun) AS is_first FROM held
 class ToolStarts:
     """Those of one attempt at a run."""
 
-    def __init__(self, pool: Pool, run_id: UUID, attempt: int) -> None:
+    def __init__(self, pool: Pool, run_id: UUID, attempt: int, patience_seconds: float = 0) -> None:
+        """A database that is away is waited for, so long."""
         self._pool = pool
+        self._patience_seconds = patience_seconds
         self._holder = {"run_id": run_id, "attempt": attempt}
 
     async def begin(self, task_id: str) -> bool:
@@ -29,7 +31,9 @@ class ToolStarts:
 
         Raise RunLost, and write nothing, once the attempt no longer holds the run.
         """
-        rows = await fetch_all(self._pool, _BEGIN, {**self._holder, "task_id": task_id})
+        async for attempt in while_away(self._patience_seconds):
+            with attempt:
+                rows = await fetch_all(self._pool, _BEGIN, {**self._holder, "task_id": task_id})
         if not rows:
             raise RunLost
         return bool(rows[0]["is_first"])

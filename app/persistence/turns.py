@@ -43,7 +43,9 @@ WITH found AS (
            %(waits)s AND EXISTS (SELECT FROM run WHERE run.session_id = session.id AND {TURN_SQL}) AS waiting
       FROM session WHERE session.id = %(session_id)s AND session.user_id = %(user_id)s
 ), place AS (
+    -- A run that ends this very moment may have freed the turn, and not be seen to have: where it ended is not known then.
     SELECT *, waiting OR %(background)s AS queued FROM found
+     WHERE waiting OR NOT EXISTS (SELECT FROM run WHERE run.session_id = found.session_id AND {TURN_SQL})
 ), claimed AS (
     INSERT INTO run ({_NEW_COLUMNS}) SELECT {_NEW_VALUES} FROM place ON CONFLICT DO NOTHING
     RETURNING id, session_id, parent_id, from_checkpoint, status, waiting
@@ -63,17 +65,11 @@ SELECT claimed.status = 'queued' AS queued, claimed.from_checkpoint, parent.stat
   FROM claimed LEFT JOIN run AS parent ON parent.id = claimed.parent_id
 """
 
-# The questions of the run that is shown last, and none of them twice: whoever closes it first goes on.
-_ANSWER: Final = """
-UPDATE interrupt SET outcome = %(outcome)s, answer = answers.value, answered_by = %(answered_by)s, resumed_by = %(id)s, closed_at = now()
-  FROM jsonb_each(%(answers)s) AS answers, session
- WHERE session.id = %(session_id)s AND interrupt.session_id = session.id AND interrupt.run_id = session.head_run_id
-   AND interrupt.id = answers.key AND interrupt.outcome = 'open'
-"""
 _RESUME: Final = f"""
 WITH place AS (
     SELECT session.id AS session_id, session.user_id, session.head_run_id AS parent_id, false AS waiting, %(background)s AS queued
       FROM session WHERE session.id = %(session_id)s AND session.user_id = %(user_id)s
+       AND NOT EXISTS (SELECT FROM run WHERE run.session_id = session.id AND {TURN_SQL})
 ), claimed AS (
     INSERT INTO run ({_NEW_COLUMNS}) SELECT {_NEW_VALUES} FROM place ON CONFLICT DO NOTHING RETURNING id, session_id, from_checkpoint
 ), touched AS (
@@ -82,6 +78,15 @@ WITH place AS (
 SELECT %(background)s AS queued, claimed.from_checkpoint, 'interrupted' AS parent_status,
        CASE WHEN %(background)s THEN {make_run_sql("claimed.id")} END
   FROM claimed
+"""
+
+# After the claim, as a new message does it: two that lock in different orders would wait for each other. None of the questions is
+# answered twice: whoever closes it first goes on.
+_ANSWER: Final = """
+UPDATE interrupt SET outcome = %(outcome)s, answer = answers.value, answered_by = %(answered_by)s, resumed_by = %(id)s, closed_at = now()
+  FROM jsonb_each(%(answers)s) AS answers, run
+ WHERE run.id = %(id)s AND interrupt.session_id = run.session_id AND interrupt.run_id = run.parent_id
+   AND interrupt.id = answers.key AND interrupt.outcome = 'open'
 """
 
 _SENT_BEFORE: Final = f"SELECT {RUN_COLUMNS} FROM run WHERE user_id = %(user_id)s AND idempotency_key = %(key)s"
@@ -106,7 +111,10 @@ WITH next AS (
            lease_expires_at = CASE WHEN run.background THEN NULL WHEN run.owner IS NULL THEN now()
                                    ELSE now() + make_interval(secs => %(lease_seconds)s) END
       FROM next JOIN session ON session.id = next.session_id WHERE run.id = next.id AND run.waiting
-    RETURNING run.id, run.session_id, run.background
+    RETURNING run.id, run.session_id, run.parent_id, run.background
+), withdrawn AS (
+    UPDATE interrupt SET outcome = 'withdrawn', closed_at = now()
+      FROM promoted WHERE interrupt.run_id = promoted.parent_id AND outcome = 'open'
 ), shown AS (
     UPDATE session SET head_run_id = promoted.id FROM promoted WHERE session.id = promoted.session_id
 )
@@ -153,11 +161,12 @@ class TurnTable:
         values = {**self._lease, **columns_of(run), "answers": Jsonb({**run.answers}), "outcome": outcome, "asked_id": None}
         with database_errors():
             async with self._pool.connection() as connection, connection.transaction() as transaction:
-                closed = (await connection.execute(_ANSWER, values)).rowcount
-                rows = await (await connection.execute(_RESUME, values)).fetchall() if closed == len(run.answers) else []
-                if not rows:
+                row = await (await connection.execute(_RESUME, values)).fetchone()
+                closed = (await connection.execute(_ANSWER, values)).rowcount if row else 0
+                if closed != len(run.answers):
+                    row = None
                     raise psycopg.Rollback(transaction)
-        return _claim(rows[0]) if rows else None
+        return _claim(row) if row else None
 
     async def sent_before(self, user_id: UUID, key: str) -> Run | None:
         """The run that this user's idempotency key started."""

@@ -42,7 +42,7 @@ class Turns:
         active = None
         for _ in range(_CLAIMS):
             if claim := await self._store.claim(new):
-                if claim.queued and not new.background:
+                if claim.queued:
                     # The run before it may have ended while this one took its place, and have seen nobody waiting.
                     await self._store.promote(new.session_id)
                 return claim

@@ -9,7 +9,7 @@ import pytest
 from app.persistence.branches import BranchTable
 from app.persistence.database import Database
 from app.persistence.sessions import SessionTable
-from app.persistence.values import NewRun, Session, User
+from app.persistence.values import NewRun, RunStatus, Session, User
 from tests.persistence.moments import once, until_waiting
 from tests.persistence.rows import (
     Process,
@@ -131,6 +131,31 @@ async def test_to_show_a_branch_leaves_aside_what_was_undone_in_it(
     await here.turns.undo((await answered(here, user, session, "B")).id)
     assert await branches.show(session.id, first.id)
     assert await head_of(database, session) == first.id
+
+
+async def test_a_message_that_was_cancelled_while_it_waited_is_not_the_way_that_was_taken(
+    database: Database, branches: BranchTable, here: Process, user: User, session: Session
+) -> None:
+    holder, _ = await cancelled_while_waiting(here, user, session)
+    await answered(here, user, session, "C", forks=True)
+    assert await branches.show(session.id, holder)
+    assert await head_of(database, session) == holder
+
+
+async def test_whoever_goes_on_from_a_message_that_was_cancelled_while_it_waited_forgets_nothing(
+    branches: BranchTable, here: Process, user: User, session: Session
+) -> None:
+    _, cancelled = await cancelled_while_waiting(here, user, session)
+    if await branches.show(session.id, cancelled):
+        assert await branches.checkpoint(session.id) == "at A"
+
+
+async def cancelled_while_waiting(here: Process, user: User, session: Session) -> tuple[UUID, UUID]:
+    """A run that was answered, and one that waited behind it until somebody cancelled it."""
+    holder, waiting = [await claimed(here, user, session, text=text, waits=True) for text in "AB"]
+    assert await here.runs.finish(finished(waiting, status=RunStatus.CANCELLED))
+    assert await here.runs.finish(finished(holder, checkpoint="at A"))
+    return holder.id, waiting.id
 
 
 async def test_no_branch_is_shown_that_is_not_there(
