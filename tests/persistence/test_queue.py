@@ -144,7 +144,7 @@ async def test_of_a_job_that_fails_the_kind_of_error_is_told_and_no_word_of_it(
     await a_job(here, user, session)
     make_run = Done()
     make_run.failures = 1
-    with caplog.at_level(logging.DEBUG):
+    with caplog.at_level(logging.DEBUG, logger="procrastinate"):
         async with worker(database, {"make_run": make_run}):
             await until_rows(database, status="todo", attempts=1)
     assert "JobFailed: LookupError" in caplog.text
