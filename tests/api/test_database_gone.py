@@ -1,5 +1,6 @@
 """A database that goes away is told in our words, and is no reason to start the server anew."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -80,6 +81,9 @@ async def test_a_database_that_stays_away_ends_the_stream_without_an_end_and_rea
             refused = await ada.http.get(f"/runs/{run}/stream")
     assert "end" not in types_of(read)
     assert (refused.status_code, refused.json()["code"]) == (503, "database_unavailable")
+    async with asyncio.timeout(10):
+        while (await ada.http.get("/auth/me")).is_error:  # noqa: ASYNC110  # the pool looks for the database now and then
+            await asyncio.sleep(0.05)
     assert text_of(await ada.read_on(run, after=read[-1].id)) == "one two three"  # told anew by the next attempt
 
 
