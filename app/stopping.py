@@ -12,9 +12,11 @@ from app.runs.service import Runs
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
+type _Stop = Callable[[signal.Signals], None]
+
 
 @asynccontextmanager
-async def draining(runs: Runs, seconds: float, then: Callable[[signal.Signals], None] | None = None) -> AsyncGenerator[None]:
+async def draining(runs: Runs, seconds: float, then: _Stop | None = None) -> AsyncGenerator[None]:
     """On SIGTERM or SIGINT, take no more runs and let the live ones end for so long; hand back the rest, and only then stop.
 
     `then` stops the process; without it the handler that was there before does, which a second signal reaches at once.
@@ -22,34 +24,53 @@ async def draining(runs: Runs, seconds: float, then: Callable[[signal.Signals], 
     if threading.current_thread() is not threading.main_thread():
         yield  # no signal comes here
         return
-    loop, tasks = asyncio.get_running_loop(), set[asyncio.Task[None]]()
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
-
-    async def stop(number: signal.Signals) -> None:
-        await runs.drain(seconds)
-        await runs.close()
-        (then or _pass_on(before[number]))(number)
-
-    def told(number: signal.Signals) -> None:
-        for one in _SIGNALS:
-            loop.remove_signal_handler(one)
-            signal.signal(one, before[one])
-        tasks.add(asyncio.create_task(stop(number), name="drain"))
-
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, told, number)
+    drain = _Drain(runs, seconds, then)
+    drain.listen()
     try:
         yield
     finally:
+        drain.leave()
+
+
+class _Drain:
+    def __init__(self, runs: Runs, seconds: float, then: _Stop | None) -> None:
+        self._runs = runs
+        self._seconds = seconds
+        self._then = then
+        self._before = {number: signal.getsignal(number) for number in _SIGNALS}
+        self._told_again = False
+        self._task: asyncio.Task[None] | None = None
+
+    def listen(self) -> None:
         for number in _SIGNALS:
-            loop.remove_signal_handler(number)
+            asyncio.get_running_loop().add_signal_handler(number, self._told, number)
 
+    def leave(self) -> None:
+        for number in _SIGNALS:
+            asyncio.get_running_loop().remove_signal_handler(number)
 
-def _pass_on(handler: Callable[[int, FrameType | None], object] | int | None) -> Callable[[signal.Signals], None]:
-    def pass_on(number: signal.Signals) -> None:
+    def _told(self, number: signal.Signals) -> None:
+        self.leave()
+        for one in _SIGNALS:
+            signal.signal(one, self._tell_again)
+        self._task = asyncio.create_task(self._stop(number), name="drain")
+
+    def _tell_again(self, number: int, _: FrameType | None) -> None:
+        self._told_again = True
+        self._pass_on(signal.Signals(number))
+
+    async def _stop(self, number: signal.Signals) -> None:
+        await self._runs.drain(self._seconds)
+        await self._runs.close()
+        if self._then:
+            self._then(number)
+        elif not self._told_again:  # a third signal would have it leave at once, whatever is open
+            self._pass_on(number)
+
+    def _pass_on(self, number: signal.Signals) -> None:
+        handler = self._before[number]
         if callable(handler):
             handler(number, None)
         else:
+            signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
-
-    return pass_on

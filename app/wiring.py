@@ -48,6 +48,7 @@ from app.settings import AccountSettings, DatabaseSettings, RunSettings, Setting
 
 _SECONDS_PER_HOUR: Final = 3600
 _EVERY_TEN_SECONDS: Final = "* * * * * */10"
+_EVERY_MINUTE: Final = "* * * * *"
 _EVERY_TEN_MINUTES: Final = "*/10 * * * *"
 
 
@@ -78,15 +79,18 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         notices = await stack.enter_async_context(open_redis_notices(settings.redis))
         sessions = SessionTable(database)
         events = EventTable(database.pool, notices.tell if notices else None)
-        rows, interrupts = _rows(database.pool, events, settings.runs, notices), InterruptTable(database.pool)
+        owner = uuid7()
+        turns = TurnTable(database.pool, owner=owner, lease_seconds=settings.runs.lease_seconds)
+        runs = RunTable(database.pool, owner=owner, lease_seconds=settings.runs.lease_seconds, tell=notices.tell if notices else None)
+        rows = Rows(runs=runs, turns=turns, past=BranchTable(database.pool), events=events)
         means = Means(memory=NoMemory(), names=sessions, runs=settings.runs, tools=settings.tools)
         agent = build_agent(PooledPostgresSaver(database.pool))
         bench_of = _bench_of(agent, database.pool, settings.runs.lease_seconds)
         office = await stack.enter_async_context(open_runs(means, models, agent, bench_of, rows))
         await stack.enter_async_context(_listening(url, office, notices))
-        questions = Questions(interrupts, rows.turns, office.runs, office.tails)
+        questions = Questions(InterruptTable(database.pool), turns, office.runs, office.tails)
         jobs = {"make_run": _by_id(office.runs.make), "name_session": _by_id(partial(name_session, sessions, models, settings.worker))}
-        queue = await stack.enter_async_context(open_queue(database.pool, jobs, _chores(settings.runs, questions, events)))
+        queue = await stack.enter_async_context(open_queue(database.pool, jobs, _chores(settings.runs, questions, turns, events)))
         yield Services(
             users=_users(settings.accounts, settings.database, UserTable(database)),
             sessions=Sessions(sessions, BranchTable(database.pool), office.runs),
@@ -103,22 +107,22 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
 @asynccontextmanager
 async def working(services: Services, settings: WorkerSettings) -> AsyncGenerator[None]:
     """Do background work, as long as this is open."""
-    worker = asyncio.create_task(kept_up(partial(work, services.queue, concurrency=settings.concurrency)), name="worker")
+    working = asyncio.create_task(_work_until_stopping(services, settings), name="working")
     try:
         yield
     finally:
+        working.cancel()
+        await asyncio.wait([working])
+
+
+async def _work_until_stopping(services: Services, settings: WorkerSettings) -> None:
+    """A process that drains begins nothing more; its jobs are found stalled, and by then there is nothing left of them to do."""
+    worker = asyncio.create_task(kept_up(partial(work, services.queue, concurrency=settings.concurrency)), name="worker")
+    try:
+        await services.runs.until_stopping()
+    finally:
         worker.cancel()
         await asyncio.wait([worker])
-
-
-def _rows(pool: Pool, events: EventTable, settings: RunSettings, notices: RedisNotices | None) -> Rows:
-    owner = uuid7()
-    return Rows(
-        runs=RunTable(pool, owner=owner, lease_seconds=settings.lease_seconds, tell=notices.tell if notices else None),
-        turns=TurnTable(pool, owner=owner, lease_seconds=settings.lease_seconds),
-        past=BranchTable(pool),
-        events=events,
-    )
 
 
 def _bench_of(agent: Agent, pool: Pool, patience_seconds: float) -> Callable[[TakenRun], Bench]:
@@ -143,10 +147,11 @@ def _by_id(job: Callable[[UUID], Awaitable[None]]) -> Job:
     return do
 
 
-def _chores(settings: RunSettings, questions: Questions, events: EventTable) -> list[Chore]:
+def _chores(settings: RunSettings, questions: Questions, turns: TurnTable, events: EventTable) -> list[Chore]:
     kept_seconds = settings.event_hours * _SECONDS_PER_HOUR
     return [
         Chore(name="expire_questions", cron=_EVERY_TEN_SECONDS, do=questions.expire),
+        Chore(name="requeue_runs", cron=_EVERY_MINUTE, do=turns.requeue),
         Chore(name="forget_events", cron=_EVERY_TEN_MINUTES, do=partial(forget_events, events, kept_seconds)),
     ]
 

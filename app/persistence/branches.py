@@ -29,14 +29,14 @@ SELECT turn.id AS run_id, turn.parent_id, turn.text, turn.created_at, EXISTS (SE
 # From the chosen turn on, always the way that was taken last.
 _SHOW: Final = f"""
 WITH RECURSIVE below AS (
-    SELECT id, session_id FROM run WHERE id = %(run_id)s AND session_id = %(session_id)s AND NOT waiting
+    SELECT id, session_id, 1 AS depth FROM run WHERE id = %(run_id)s AND session_id = %(session_id)s AND NOT waiting
     UNION ALL
-    SELECT next.id, below.session_id FROM below JOIN LATERAL (
+    SELECT next.id, below.session_id, below.depth + 1 FROM below JOIN LATERAL (
         SELECT run.id FROM run JOIN message ON message.run_id = run.id
          WHERE run.parent_id = below.id AND NOT run.waiting ORDER BY run.id DESC LIMIT 1
     ) AS next ON true
 )
-UPDATE session SET head_run_id = (SELECT id FROM below ORDER BY id DESC LIMIT 1)
+UPDATE session SET head_run_id = (SELECT id FROM below ORDER BY depth DESC LIMIT 1)
  WHERE id = %(session_id)s AND EXISTS (SELECT FROM below)
    AND NOT EXISTS (SELECT FROM run WHERE run.session_id = %(session_id)s AND {LIVE_SQL})
 """
@@ -55,7 +55,9 @@ _LAST_ANSWER: Final = """
 SELECT message.id FROM session JOIN message ON message.run_id = session.head_run_id WHERE session.id = %(session_id)s
  ORDER BY message.id DESC LIMIT 1
 """
-_HEAD_CHECKPOINT: Final = "SELECT checkpoint FROM run JOIN session ON session.head_run_id = run.id WHERE session.id = %(session_id)s"
+_UNFINISHED_CHECKPOINT: Final = """
+SELECT checkpoint FROM run JOIN session ON session.head_run_id = run.id WHERE session.id = %(session_id)s AND status <> 'completed'
+"""
 
 
 class BranchTable:
@@ -87,7 +89,7 @@ class BranchTable:
         rows = await fetch_all(self._pool, _LAST_ANSWER, {"session_id": session_id})
         return rows[0]["id"] if rows else None
 
-    async def checkpoint(self, session_id: UUID) -> str | None:
-        """LangGraph's checkpoint at which the branch that is shown ends; None while it is being answered, too."""
-        rows = await fetch_all(self._pool, _HEAD_CHECKPOINT, {"session_id": session_id})
+    async def unfinished_checkpoint(self, session_id: UUID) -> str | None:
+        """LangGraph's checkpoint at which the branch that is shown ends, when something is left to be done there."""
+        rows = await fetch_all(self._pool, _UNFINISHED_CHECKPOINT, {"session_id": session_id})
         return rows[0]["checkpoint"] if rows else None

@@ -30,7 +30,7 @@ WITH finished AS (
 ), next AS (
     -- A run that ends while it waits has no turn to give.
     SELECT run.id FROM run JOIN finished ON finished.session_id = run.session_id AND finished.id <> run.id AND NOT finished.waiting
-     WHERE run.waiting AND run.status = 'queued' ORDER BY run.id LIMIT 1
+     WHERE run.waiting AND run.status = 'queued' ORDER BY run.id LIMIT 1 FOR UPDATE OF run SKIP LOCKED
 ), answered AS (
     INSERT INTO message (id, session_id, run_id, role, content, reasoning, tool_calls, status, created_at)
     SELECT %(message_id)s, session_id, id, 'assistant', %(content)s, %(reasoning)s, %(tool_calls)s, %(status)s, now() FROM finished

@@ -32,8 +32,9 @@ SELECT message.id, message.run_id, role, content, reasoning, tool_calls, status,
 """
 _NAME: Final = "UPDATE session SET name = coalesce(%(name)s, name), naming = 'done' WHERE id = %(session_id)s AND naming = 'asked'"
 _FIRST_TURN: Final = """
-SELECT role, content FROM message WHERE session_id = %(session_id)s AND EXISTS (
-    SELECT FROM session WHERE id = %(session_id)s AND naming = 'asked'
+SELECT role, content FROM message WHERE run_id = (
+    SELECT run.id FROM run JOIN session ON session.id = run.session_id AND naming = 'asked'
+     WHERE session.id = %(session_id)s AND run.status = 'completed' ORDER BY run.started_at LIMIT 1
 ) ORDER BY id LIMIT 2
 """
 # The end comes after whatever the attempt may have told its readers and not written yet: an attempt has a million numbers.
@@ -89,8 +90,8 @@ class SessionTable:
         with database_errors():
             async with self._database.query.begin() as query:
                 await _lock(query, session_id)
-                await _delete_checkpoints(query, session_id)
                 await query.exec(delete(SessionRow).where(col(SessionRow.id) == session_id))
+                await _delete_checkpoints(query, session_id)  # last: without its run nobody writes another
 
     async def transcript(self, session_id: UUID, *, limit: int, before: UUID | None) -> Sequence[Message]:
         """The last `limit` messages of the branch that is shown, older than `before`; oldest first."""

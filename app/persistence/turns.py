@@ -6,11 +6,12 @@ from typing import Any, Final
 from uuid import UUID
 
 import psycopg
+import structlog
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from app.persistence.channels import WORK
-from app.persistence.database import Pool, database_errors, execute, fetch_all
+from app.persistence.database import Pool, database_errors, fetch_all
 from app.persistence.jobs import make_run_sql
 from app.persistence.tables import LIVE_SQL, TURN_SQL
 from app.persistence.values import Claim, NewRun, Resumption, Run, RunStatus, WaitingRun, columns_of
@@ -20,12 +21,16 @@ RUN_COLUMNS: Final = (
     "reasoning_tokens, cached_tokens, cost_usd, created_at, started_at, first_token_at, finished_at"
 )
 
+_MOST_WAITING: Final = 20
+_FIRST_WORDS: Final = 200
+_WAITS_SQL: Final = "run.waiting AND run.status = 'queued'"
+
 _NEW_COLUMNS: Final = (
     "id, session_id, user_id, status, attempt, crashes, model, parent_id, from_checkpoint, waiting, background, asked_id, message_id, "
     "idempotency_key, body_hash, stop_requested, owner, lease_expires_at, input_tokens, output_tokens, reasoning_tokens, cached_tokens, "
     "created_at, started_at"
 )
-# A run that is made at once is leased to its process; a queued one is not begun, by anybody, before it has been its turn for a while.
+# A run that is made at once is leased to its process, and so is one that waits: others begin it when its process does not.
 _NEW_VALUES: Final = """
 %(id)s, place.session_id, place.user_id, CASE WHEN place.queued THEN 'queued' ELSE 'running' END, 1, 0, %(model)s, place.parent_id,
 (SELECT checkpoint FROM run WHERE id = place.parent_id), place.waiting, %(background)s,
@@ -45,7 +50,8 @@ WITH found AS (
 ), place AS (
     -- A run that ends this very moment may have freed the turn, and not be seen to have: where it ended is not known then.
     SELECT *, waiting OR %(background)s AS queued FROM found
-     WHERE waiting OR NOT EXISTS (SELECT FROM run WHERE run.session_id = found.session_id AND {TURN_SQL})
+     WHERE CASE WHEN waiting THEN (SELECT count(*) FROM run WHERE run.session_id = found.session_id AND {_WAITS_SQL}) < {_MOST_WAITING}
+                ELSE NOT EXISTS (SELECT FROM run WHERE run.session_id = found.session_id AND {TURN_SQL}) END
 ), claimed AS (
     INSERT INTO run ({_NEW_COLUMNS}) SELECT {_NEW_VALUES} FROM place ON CONFLICT DO NOTHING
     RETURNING id, session_id, parent_id, from_checkpoint, status, waiting
@@ -91,11 +97,19 @@ UPDATE interrupt SET outcome = %(outcome)s, answer = answers.value, answered_by 
 
 _SENT_BEFORE: Final = f"SELECT {RUN_COLUMNS} FROM run WHERE user_id = %(user_id)s AND idempotency_key = %(key)s"
 _IN_THE_WAY: Final = f"SELECT id FROM run WHERE session_id = %(session_id)s AND {LIVE_SQL} ORDER BY waiting DESC, id DESC"
-_WAITING: Final = """
-SELECT run.id AS run_id, message.content AS text, run.created_at FROM run JOIN message ON message.id = run.asked_id
+_WAITING: Final = f"""
+SELECT run.id AS run_id, left(message.content, {_FIRST_WORDS}) AS text, run.created_at FROM run JOIN message ON message.id = run.asked_id
  WHERE run.session_id = %(session_id)s AND run.waiting AND run.status = 'queued' ORDER BY run.id
 """
 _LIVE_RUN: Final = f"SELECT id FROM run WHERE session_id = %(session_id)s AND {TURN_SQL}"
+
+# A run for a worker whose job is gone, or has failed too often.
+_REQUEUE: Final = f"""
+SELECT {make_run_sql("run.id")} FROM run
+ WHERE run.status = 'queued' AND run.background AND NOT run.waiting AND run.created_at < now() - interval '1 minute'
+   AND NOT EXISTS (SELECT FROM procrastinate_jobs WHERE task_name = 'make_run' AND args ->> 'run_id' = run.id::text
+                      AND status IN ('todo', 'doing'))
+"""
 
 # What waits in a session whose turn is free: its next run gets the turn, and goes on from what was said until then.
 _PROMOTE: Final = f"""
@@ -123,18 +137,23 @@ SELECT promoted.id, CASE WHEN promoted.background THEN {make_run_sql("promoted.i
   FROM promoted
 """
 
+_LOCK_SESSION_OF: Final = "SELECT FROM session WHERE id = (SELECT session_id FROM run WHERE id = %(run_id)s) FOR UPDATE"
 # A turn is a message's run and those that went on after its questions.
 _UNDO: Final = """
 WITH RECURSIVE turn AS (
-    SELECT id, session_id, parent_id, asked_id FROM run WHERE id = %(run_id)s
+    SELECT run.id, run.session_id, run.parent_id, run.asked_id FROM run JOIN session ON session.head_run_id = run.id
+     WHERE run.id = %(run_id)s
     UNION ALL
     SELECT run.id, run.session_id, run.parent_id, run.asked_id FROM run JOIN turn ON run.id = turn.parent_id WHERE turn.asked_id IS NULL
 ), unsaid AS (
     DELETE FROM message USING turn WHERE message.run_id = turn.id
 )
 UPDATE session SET head_run_id = turn.parent_id, updated_at = now()
-  FROM turn WHERE turn.asked_id IS NOT NULL AND session.id = turn.session_id AND session.head_run_id = %(run_id)s
+  FROM turn WHERE turn.asked_id IS NOT NULL AND session.id = turn.session_id
 """
+
+
+log = structlog.get_logger()
 
 
 class TurnTable:
@@ -195,9 +214,20 @@ class TurnTable:
             async with self._pool.connection() as connection:
                 await connection.execute(_PROMOTE, {**self._lease, "session_id": session_id})
 
+    async def requeue(self) -> None:
+        """Put runs that wait for a worker, and have no job, into the queue again."""
+        if found := await fetch_all(self._pool, _REQUEUE, {}):
+            log.warning("runs_requeued", runs=len(found))
+
     async def undo(self, run_id: UUID) -> None:
-        """Forget the turn of a run that has ended: its messages, and that the conversation went through it."""
-        await execute(self._pool, _UNDO, {"run_id": run_id})
+        """Forget the turn of a run that has ended: its messages, and that the conversation went through it.
+
+        Nothing happens when the conversation has gone on from it.
+        """
+        with database_errors():
+            async with self._pool.connection() as connection, connection.transaction():
+                await connection.execute(_LOCK_SESSION_OF, {"run_id": run_id})
+                await connection.execute(_UNDO, {"run_id": run_id})
 
 
 def _claim(row: Mapping[str, Any]) -> Claim:

@@ -45,7 +45,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """A user's answers to the session's questions, by the interrupts' ids; in the `background` a worker goes on with them."""
+    """A user's answers to the session's questions, by the interrupts' ids."""
 
     user: User
     session_id: UUID

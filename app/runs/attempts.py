@@ -59,8 +59,9 @@ class Attempts:
 
         Nothing happens to one that is not live here.
         """
-        if run := self._live.get(run_id):
-            run.stopped_for = run.stopped_for or reason or RunCancelled()
+        run = self._live.get(run_id)
+        if run and run.stopped_for is None:
+            run.stopped_for = reason or RunCancelled()
             # Not at once: a task that is cancelled before its first step never runs at all, not even its `finally`.
             asyncio.get_running_loop().call_soon(self._cancel, run)
 

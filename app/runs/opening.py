@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
@@ -87,6 +87,7 @@ async def open_runs(
         chores = [
             tasks.create_task(kept_up(flusher.keep_flushing), name="flusher"),
             tasks.create_task(kept_up(partial(_keep_leases, office, rows, means.runs.lease_seconds)), name="leases"),
+            tasks.create_task(kept_up(partial(_keep_taking, office, rows)), name="taking"),
         ]
         try:
             yield office
@@ -97,26 +98,40 @@ async def open_runs(
 
 
 async def _keep_leases(office: Office, rows: Rows, lease_seconds: float) -> None:
-    """Say regularly that this process lives, and go on with the runs of those that do not; and do so at once when told."""
+    """Say regularly that this process lives, and go on with the runs of those that do not."""
     while True:
-        office.work.clear()
         try:
             # Only what is really worked on: a run whose claim or end went wrong must expire, or its session would never be free.
-            await rows.runs.renew_leases([run.id for run in office.attempts])
+            await rows.runs.renew_leases(_ours(office))
             for run_id in await rows.runs.stops_requested():
                 office.attempts.stop(run_id)
             if not office.runs.is_stopping:
-                await _take_over(office, rows)
+                await rows.turns.promote()
         except AppError as error:
             log.warning("leases_not_renewed", error=error.code)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(lease_seconds / _RENEWALS_PER_LEASE):
-                await office.work.wait()
+        office.work.set()
+        await asyncio.sleep(lease_seconds / _RENEWALS_PER_LEASE)
+
+
+async def _keep_taking(office: Office, rows: Rows) -> None:
+    """Take runs that are free as soon as somebody says that there may be some."""
+    while True:
+        await office.work.wait()
+        office.work.clear()
+        try:
+            if not office.runs.is_stopping:
+                await _take_over(office, rows)
+        except AppError as error:
+            log.warning("runs_not_taken", error=error.code)
 
 
 async def _take_over(office: Office, rows: Rows) -> None:
-    await rows.turns.promote()
-    while taken := await rows.runs.take(_TAKEN_AT_ONCE, [run.id for run in office.attempts]):
+    """As many as there is room for; the others have a look too."""
+    while (room := min(_TAKEN_AT_ONCE, office.runs.room)) > 0 and (taken := await rows.runs.take(room, _ours(office))):
         for run in taken:
             log.info("run_taken", run_id=str(run.id), attempt=run.attempt, crashes=run.crashes)
             office.runs.begin(run)
+
+
+def _ours(office: Office) -> Sequence[UUID]:
+    return [run.id for run in office.attempts]

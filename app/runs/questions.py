@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 import structlog
@@ -16,8 +16,6 @@ from app.runs.asking import Reply, resumption, taken_run
 from app.runs.service import Runs
 from app.runs.tail import Tails
 from app.runs.turns import TurnStore, busy
-
-_MAX_WORDS: Final = 200
 
 log = structlog.get_logger()
 
@@ -93,4 +91,4 @@ def _fault(question: Interrupt, value: object) -> str | None:
     if value == EXPIRED:
         return "This value is reserved"
     error: ValidationError | None = best_match(Draft202012Validator(question.schema).iter_errors(value))
-    return f"{error.json_path}: {error.message[:_MAX_WORDS]}" if error else None
+    return f"{error.json_path} does not fit the question's schema ({error.validator})" if error else None

@@ -45,7 +45,7 @@ class RunStore(Protocol):
 class PastTurns(Protocol):
     async def turn_of(self, session_id: UUID, message_id: UUID) -> tuple[UUID | None, str] | None: ...
     async def last_message(self, session_id: UUID) -> UUID | None: ...
-    async def checkpoint(self, session_id: UUID) -> str | None: ...
+    async def unfinished_checkpoint(self, session_id: UUID) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +78,21 @@ class Runs:
         self._stores = stores
         self.turns = Turns(stores.turns, self.stop, crew.tails)
         self._claiming = 0
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._stops: set[asyncio.Task[None]] = set()
 
     @property
     def is_stopping(self) -> bool:
-        return self._stopping
+        return self._stopping.is_set()
+
+    async def until_stopping(self) -> None:
+        """Wait until the server takes no more runs."""
+        await self._stopping.wait()
+
+    @property
+    def room(self) -> int:
+        """How many more runs this process may work on."""
+        return self._crew.settings.max_live_runs - len(self._attempts) - self._claiming
 
     async def start(self, ask: Ask) -> UUID:
         """Claim the session's turn and begin to answer; return the run, or the one that the same request started before.
@@ -104,9 +113,9 @@ class Runs:
     @contextmanager
     def admitted(self) -> Iterator[None]:
         """Room for one more run, while it is claimed; raise ServerBusy or ServerStopping."""
-        if self._stopping:
+        if self.is_stopping:
             raise ServerStopping
-        if len(self._attempts) + self._claiming >= self._crew.settings.max_live_runs:
+        if self.room <= 0:
             raise ServerBusy(retry_after=_RETRY_SECONDS)
         self._claiming += 1
         try:
@@ -127,7 +136,7 @@ class Runs:
         self._crew.bulletin.tell(str(taken.id))
         if taken.crashes >= self._crew.settings.max_attempts:
             self._attempts.stop(taken.id, AttemptsExhausted())
-        elif self._stopping:
+        elif self.is_stopping:
             self._attempts.stop(taken.id, ServerStopping())
 
     async def make(self, run_id: UUID) -> None:
@@ -152,7 +161,7 @@ class Runs:
 
     async def next_nodes(self, session_id: UUID) -> list[str]:
         """What the graph has still to do where the session's branch ends."""
-        checkpoint = await self._stores.past.checkpoint(session_id)
+        checkpoint = await self._stores.past.unfinished_checkpoint(session_id)
         place = {"thread_id": str(session_id), "checkpoint_id": checkpoint}
         return [*(await self._crew.agent.aget_state({"configurable": place})).next] if checkpoint else []
 
@@ -165,7 +174,7 @@ class Runs:
 
     def stop_soon(self, run_id: UUID) -> None:
         """Stop a run without waiting for anything, for a caller who is about to go."""
-        if self._stopping:
+        if self.is_stopping:
             return  # it is the server that hangs up
         stopping = asyncio.create_task(self._stop_quietly(run_id), name=f"stop-{run_id}")
         self._stops.add(stopping)
@@ -187,7 +196,7 @@ class Runs:
 
     async def drain(self, seconds: float) -> None:
         """Take no more runs, and let the live ones come to their end, or at least to the end of a step, for so long."""
-        self._stopping = True
+        self._stopping.set()
         log.info("draining", runs=len(self._attempts), seconds=seconds)
         await self._until_idle(seconds * (1 - _LAST_PART))
         for run in self._attempts:
@@ -196,7 +205,7 @@ class Runs:
 
     async def close(self) -> None:
         """Take no more runs, and hand the live ones to whoever comes next."""
-        self._stopping = True
+        self._stopping.set()
         with suppress(AppError):
             await self._stores.runs.release_queued()
         await self._attempts.close()

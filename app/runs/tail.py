@@ -17,6 +17,7 @@ from app.runs.log import RunLog
 from app.runs.walk import FIRST_ATTEMPT
 
 _LOOK_SECONDS: Final = 1
+_BEYOND: Final = 2**62  # after any event
 
 
 class EventReader(Protocol):
@@ -70,7 +71,7 @@ class Tails:
 
     async def until_end(self, run_id: UUID) -> None:
         """Wait until the run has ended, in whichever process."""
-        async for _ in self.read(run_id, silence_seconds=_LOOK_SECONDS):
+        async for _ in self.read(run_id, after=_BEYOND, silence_seconds=_LOOK_SECONDS):
             pass
 
     def _first_log(self, run_id: UUID) -> RunLog | None:

@@ -51,6 +51,20 @@ async def test_messages_that_wait_are_answered_in_order(ada: Visitor, provider: 
     assert asked == ["Count", "Two", "Three"]
 
 
+async def test_only_so_many_messages_wait(ada: Visitor, provider: ProviderStub) -> None:
+    await provider.script(HANGS)
+    session = await ada.open_session()
+    async with ada.streaming(session, "Count") as events:
+        await _read_a_token(events)
+        path = f"/sessions/{session}/runs"
+        sent = [await ada.http.post(path, json={"message": f"Message {number}", "on_busy": "enqueue"}) for number in range(21)]
+        assert [answer.status_code for answer in sent] == [202] * 20 + [409]
+        assert sent[-1].json()["code"] == "session_busy"
+        assert len((await ada.http.get(f"/sessions/{session}/state")).json()["waiting"]) == 20
+        assert (await ada.http.delete(f"/sessions/{session}/messages")).status_code == httpx.codes.NO_CONTENT
+    assert (await ada.http.get(f"/sessions/{session}/state")).json()["waiting"] == []
+
+
 async def test_a_message_that_waits_for_nobody_is_answered_at_once(ada: Visitor, provider: ProviderStub) -> None:
     await provider.script(Text("Hello."))
     assert (await ada.ask(await ada.open_session(), "Hi", on_busy="enqueue")).json()["message"]["content"] == "Hello."

@@ -1,6 +1,7 @@
 """Questions to people: a tool that needs approval waits for it, and goes on where it was."""
 
 import asyncio
+import json
 from typing import Any, Final
 from uuid import uuid4
 
@@ -26,7 +27,9 @@ async def _asked(visitor: Visitor, session: str) -> list[dict[str, Any]]:
 
 
 async def _resume(visitor: Visitor, session: str, **reply: Any) -> httpx.Response:
-    return await visitor.http.post(f"/sessions/{session}/resume", json=reply)
+    # As JSON of our own, for httpx's refuses what a client may send all the same.
+    body, headers = json.dumps(reply), {"Content-Type": "application/json"}
+    return await visitor.http.post(f"/sessions/{session}/resume", content=body, headers=headers)
 
 
 async def _state(visitor: Visitor, session: str) -> dict[str, Any]:
@@ -106,12 +109,14 @@ async def test_an_answer_must_fit_its_question(ada: Visitor, bob: Visitor, provi
     session = await ada.open_session()
     (question,) = await _asked(ada, session)
     mine = question["id"]
+    unkept = ("\0", "\ud800", 2**64, _nested(60), _nested(3_000), {"approved": False, "comment": "a\0b"})
     wrong = {
         (422, "invalid_answer"): [
             {"interrupt_id": mine, "value": value} for value in (None, "yes", {}, {"approved": "yes"}, {**YES, "x": 1})
         ],
         (404, "interrupt_not_found"): [{"interrupt_id": "nobody-asked", "value": YES}],
         (422, "invalid_input"): [
+            *({"interrupt_id": mine, "value": value} for value in unkept),
             {},
             {"value": YES},
             {"interrupt_id": mine, "value": YES, "answers": [{"interrupt_id": mine, "value": YES}]},
@@ -127,6 +132,13 @@ async def test_an_answer_must_fit_its_question(ada: Visitor, bob: Visitor, provi
     stolen = await _resume(bob, await bob.open_session(), interrupt_id=mine, value=YES)
     assert (stolen.status_code, stolen.json()["code"]) == (404, "interrupt_not_found")
     assert [one["id"] for one in (await _state(ada, session))["interrupts"]] == [mine]
+
+
+def _nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
 
 
 async def test_of_two_answers_at_once_one_counts(ada: Visitor, provider: ProviderStub, database_url: str) -> None:

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from app.persistence.branches import BranchTable
-from app.persistence.database import Database
+from app.persistence.database import Database, execute, fetch_all
 from app.persistence.sessions import SessionTable
 from app.persistence.values import NewRun, RunStatus, Session, User
 from tests.persistence.moments import once, until_waiting
@@ -93,7 +93,7 @@ async def test_to_show_a_branch_is_to_go_on_from_its_latest_turn(
         assert await branches.show(session.id, runs[shown].id)
         assert await head_of(database, session) == runs[leaf].id
         assert "".join(await contents(database, session)) == words
-        assert await branches.checkpoint(session.id) == f"at {leaf}"
+        assert await ends_at(branches, session) == f"at {leaf}"
         assert await branches.last_message(session.id) == runs[leaf].message_id
     assert await branches.show(session.id, runs["B"].id)
     run = new_run(user, session, text="F")
@@ -147,7 +147,7 @@ async def test_whoever_goes_on_from_a_message_that_was_cancelled_while_it_waited
 ) -> None:
     _, cancelled = await cancelled_while_waiting(here, user, session)
     if await branches.show(session.id, cancelled):
-        assert await branches.checkpoint(session.id) == "at A"
+        assert await ends_at(branches, session) == "at A"
 
 
 async def cancelled_while_waiting(here: Process, user: User, session: Session) -> tuple[UUID, UUID]:
@@ -178,7 +178,7 @@ async def test_no_other_branch_is_shown_while_the_session_is_answering(
     run = await claimed(here, user, session, background=background)
     assert not await branches.show(session.id, runs["B"].id)
     assert await head_of(database, session) == run.id
-    assert await branches.checkpoint(session.id) is None
+    assert await ends_at(branches, session) is None
     assert await here.runs.finish(finished(run))
     assert await branches.show(session.id, runs["B"].id)
 
@@ -225,7 +225,7 @@ async def test_a_message_that_is_not_there_is_part_of_no_turn(
 
 async def test_a_conversation_without_a_word_ends_nowhere(branches: BranchTable, session: Session) -> None:
     assert await branches.last_message(session.id) is None
-    assert await branches.checkpoint(session.id) is None
+    assert await ends_at(branches, session) is None
 
 
 async def paged(database: Database, session: Session, limit: int, before: UUID | None = None) -> list[str]:
@@ -262,10 +262,10 @@ async def test_whoever_reads_on_stays_on_the_branch_they_began_with(
 
 
 async def test_a_page_reaches_over_turns_that_have_no_words(database: Database, here: Process, user: User, session: Session) -> None:
-    """A turn that was undone after another had followed it, and a run that goes on after a question and has said nothing yet."""
+    """A turn whose messages are gone, and a run that goes on after a question and has said nothing yet."""
     for text in "ABC":
         last = await answered(here, user, session, text)
-    await here.turns.undo(await parent_of(database, last.id))
+    await execute(database.pool, "DELETE FROM message WHERE run_id = %(run_id)s", {"run_id": await parent_of(database, last.id)})
     run = await claimed(here, user, session, text="D")
     assert await here.runs.finish(asking(run, "q", content="Hm."))
     assert await here.turns.claim_resumption(new_resumption(user, session, {"q": True}))
@@ -306,3 +306,10 @@ async def test_a_cleared_conversation_begins_anew(
     assert (claim.from_checkpoint, claim.parent_status) == (None, None)
     assert await contents(database, session) == ["H"]
     assert await branches.turn_of(session.id, runs["A"].asked_id) is None
+
+
+async def ends_at(branches: BranchTable, session: Session) -> str | None:
+    """Where what is said next goes on from."""
+    statement = "SELECT checkpoint FROM run JOIN session ON session.head_run_id = run.id WHERE session.id = %(session_id)s"
+    rows = await fetch_all(branches._pool, statement, {"session_id": session.id})
+    return rows[0]["checkpoint"] if rows else None

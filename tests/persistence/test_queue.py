@@ -150,7 +150,9 @@ async def test_of_a_job_that_fails_the_kind_of_error_is_told_and_no_word_of_it(
     assert "JobFailed: LookupError" in caplog.text
     assert _SECRET not in caplog.text
     told = [record.exc_info[1] for record in caplog.records if record.exc_info]
-    assert [(type(error).__name__, str(error)) for error in told] == [("JobFailed", "LookupError")]
+    # The worker's own end is no failure of a job.
+    failures = [(type(error).__name__, str(error)) for error in told if not isinstance(error, asyncio.CancelledError)]
+    assert failures == [("JobFailed", "LookupError")]
     assert _SECRET not in str(await job_rows(database))
 
 
@@ -251,3 +253,14 @@ async def test_old_jobs_that_failed_are_forgotten_and_those_to_be_done_are_not(
         await queue.tasks["retry_stalled"](timestamp=0)
     assert await job_rows(database, "given_up") == []
     assert len(await job_rows(database)) == 1
+
+
+async def test_a_run_whose_job_is_gone_gets_another(database: Database, here: Process, user: User, session: Session) -> None:
+    run_id = await a_job(here, user, session)
+    await execute(database.pool, "DELETE FROM procrastinate_jobs", {})
+    await here.turns.requeue()
+    assert await job_rows(database) == [], "it is too new to be missed"
+    await execute(database.pool, "UPDATE run SET created_at = now() - interval '2 minutes'", {})
+    for _ in range(2):
+        await here.turns.requeue()
+        assert [row["args"] for row in await job_rows(database)] == [{"run_id": str(run_id)}]

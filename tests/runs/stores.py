@@ -190,7 +190,7 @@ class PastInMemory:
         head = self._tables.heads.get(session_id)
         return max((said.id for said in self._tables.messages if said.run_id == head), default=None)
 
-    async def checkpoint(self, session_id: UUID) -> str | None:
+    async def unfinished_checkpoint(self, session_id: UUID) -> str | None:
         await self._tables.reached()
         return self._tables.checkpoint_at(self._tables.heads.get(session_id))
 

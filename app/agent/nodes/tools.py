@@ -14,7 +14,7 @@ from langgraph.types import Command
 from app.agent.approval import refusal
 from app.agent.marks import is_once_only, is_to_be_approved
 from app.agent.state import AgentContext
-from app.errors import AppError
+from app.errors import AppError, DatabaseRefused
 
 type _Answer = ToolMessage | Command[Any]
 
@@ -31,7 +31,7 @@ def _in_words(error: Exception) -> str:
     """What the model is told: a tool's own words where it has some, never another library's."""
     if isinstance(error, ToolException | ToolInvocationError):
         return str(error)
-    if isinstance(error, AppError):
+    if isinstance(error, AppError) and not isinstance(error, DatabaseRefused):
         raise error  # of the server and not of the tool: a run that is lost, say
     log.warning("tool_failed", error=type(error).__name__)
     return "The tool failed. Go on without it, or try something else."

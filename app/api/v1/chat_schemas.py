@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from app.api.v1.text import MessageText, SoundText
+from app.api.v1.text import MessageText, PlainValue, SoundText
 from app.persistence.values import RunStatus
 from app.runs.asking import OnBusy
 
@@ -80,7 +80,7 @@ class OneReply(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     interrupt_id: Annotated[SoundText, Field(min_length=1, max_length=64)]
-    value: Any = Field(description="As the question's schema asks")
+    value: PlainValue = Field(description="As the question's schema asks")
 
 
 class ReplyIn(BaseModel):
@@ -89,7 +89,7 @@ class ReplyIn(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"interrupt_id": "0a1b…", "value": {"approved": True}}]})
 
     interrupt_id: Annotated[SoundText, Field(min_length=1, max_length=64)] | None = None
-    value: Any = None
+    value: PlainValue = None
     answers: Annotated[list[OneReply], Field(max_length=100)] = []
     on_disconnect: OnDisconnect = "continue"
 

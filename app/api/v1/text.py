@@ -1,12 +1,13 @@
 """Text that people send: checked, never changed."""
 
 import re
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field
 
 _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 MAX_MESSAGE_LENGTH: Final = 32_000
+_MAX_DEPTH: Final = 50
 
 
 def _sound(text: str) -> str:
@@ -15,6 +16,26 @@ def _sound(text: str) -> str:
     return text
 
 
+def _plain(value: Any, depth: int = 0) -> Any:  # noqa: ANN401  # JSON of any shape
+    match value:
+        case str():
+            _sound(value)
+        case int() if not -(2**63) <= value < 2**63:
+            raise ValueError("must not contain a number past 64 bits")
+        case dict() | list() if depth == _MAX_DEPTH:
+            raise ValueError(f"must not be nested more than {_MAX_DEPTH} deep")
+        case dict():
+            for name, inner in value.items():
+                _sound(name)
+                _plain(inner, depth + 1)
+        case list():
+            for inner in value:
+                _plain(inner, depth + 1)
+    return value
+
+
+# JSON of any shape that can be kept.
+PlainValue = Annotated[Any, AfterValidator(_plain)]
 SoundText = Annotated[str, AfterValidator(_sound)]
 MessageText = Annotated[SoundText, Field(min_length=1, max_length=MAX_MESSAGE_LENGTH, examples=["What time is it in Oslo?"])]
 Name = Annotated[SoundText, Field(max_length=200, examples=["Trip to Oslo"])]
