@@ -18,7 +18,6 @@ from app.accounts.tokens import Tokens
 from app.accounts.users import Users
 from app.agent.graph import Agent, build_agent
 from app.agent.memory import NoMemory
-from app.agent.tools import TOOLS
 from app.llm.models import Models, open_models
 from app.persistence import migrate
 from app.persistence.address import database_url
@@ -71,7 +70,7 @@ class Services:
 async def open_services(settings: Settings) -> AsyncGenerator[Services]:
     """Raise SettingsInvalid, DatabaseUnavailable or MigrationFailed; leaving ends live runs first and the database last."""
     async with AsyncExitStack() as stack:
-        models = await stack.enter_async_context(open_models(settings.models, settings.model_keys, TOOLS))
+        models = await stack.enter_async_context(open_models(settings.models, settings.model_keys))
         url = stack.enter_context(database_url(settings.database))
         if settings.database.migrate_on_start:
             await asyncio.to_thread(migrate.up, url)

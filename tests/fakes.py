@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from typing import Any, Final, cast
 from uuid import UUID, uuid4
 
-from langchain_core.language_models import LanguageModelInput
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.runnables import Runnable, RunnableConfig
 
+from app.llm.calls import ModelCall
 from app.llm.catalog import ModelSpec
 from app.llm.choice import Choice
 from app.llm.models import Model, Models
@@ -66,11 +67,14 @@ class ScriptedChat(Runnable[LanguageModelInput, AIMessage]):
                     await asyncio.sleep(0)  # as between two tokens of a network
                     yield piece
 
+    def bind_tools(self, _tools: Sequence[object]) -> "ScriptedChat":
+        return self
+
 
 def models_of(chat: Runnable[LanguageModelInput, AIMessage], **spec: Any) -> Models:
     """A catalog whose one model is `scripted`."""
     named = ModelSpec(name="scripted", **spec)
-    return Models([Model(spec=named, chat=chat)], Choice(specs=[named], default="scripted"))
+    return Models([Model(spec=named, client=cast("BaseChatModel", chat))], Choice(specs=[named], default="scripted"))
 
 
 class HeardAll:
@@ -78,6 +82,7 @@ class HeardAll:
 
     def __init__(self) -> None:
         self.heard: list[tuple[Any, ...]] = []
+        self.calls: list[ModelCall] = []
 
     def remembered(self, memories: Sequence[str]) -> None:
         self.heard.append(("remembered", *memories))
@@ -94,8 +99,13 @@ class HeardAll:
     def tool_answered(self, call_id: str, name: str, content: str, *, is_error: bool) -> None:
         self.heard.append(("tool_answered", call_id, name, content, is_error))
 
-    def used(self, usage: UsageMetadata) -> None:
-        self.heard.append(("used", usage["total_tokens"]))
+    def answer_begins(self) -> None: ...
+
+    def answer_taken_back(self, reason: str) -> None:
+        self.heard.append(("taken_back", reason))
+
+    def called(self, call: ModelCall) -> None:
+        self.calls.append(call)
 
 
 @dataclass(slots=True)

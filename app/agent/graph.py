@@ -8,7 +8,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
 from app.agent.nodes.recall import recall
-from app.agent.nodes.respond import respond
+from app.agent.nodes.respond import respond_node
 from app.agent.nodes.tools import tools_node
 from app.agent.routes import to_tools
 from app.agent.state import AgentContext, AgentState
@@ -20,7 +20,7 @@ type Agent = CompiledStateGraph[AgentState, AgentContext, AgentState, AgentState
 def build_agent(checkpointer: BaseCheckpointSaver[str], tools: Sequence[BaseTool] = TOOLS) -> Agent:
     graph = StateGraph(AgentState, context_schema=AgentContext)
     graph.add_node("recall", recall)
-    graph.add_node("respond", respond)
+    graph.add_node("respond", respond_node(tools))
     graph.add_node("tools", tools_node(tools))
     graph.add_edge(START, "recall")
     graph.add_edge("recall", "respond")

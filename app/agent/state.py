@@ -5,17 +5,14 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, TypedDict
 from uuid import UUID
 
-from langchain_core.language_models import LanguageModelInput
-from langchain_core.messages import AIMessage, AnyMessage
-from langchain_core.messages.ai import UsageMetadata
-from langchain_core.runnables import Runnable
+from langchain_core.messages import AnyMessage
 from langgraph.graph.message import add_messages
+from langgraph.runtime import Runtime
 
 from app.agent.memory import Memory
+from app.llm.asking import Asker
+from app.llm.calls import Hearer
 from app.settings import ToolSettings
-
-# A chat model with its tools bound.
-type Chat = Runnable[LanguageModelInput, AIMessage]
 
 
 class AgentState(TypedDict):
@@ -32,15 +29,12 @@ class AgentUpdate(TypedDict, total=False):
     memories: list[str]
 
 
-class Listener(Protocol):
+class Listener(Hearer, Protocol):
     """Hears what happens while the graph runs; called on the event loop for every token, so it must return at once."""
 
     def remembered(self, memories: Sequence[str]) -> None: ...
-    def token(self, content: str) -> None: ...
-    def reasoning(self, content: str) -> None: ...
     def tool_called(self, call_id: str, name: str, args: Mapping[str, Any]) -> None: ...
     def tool_answered(self, call_id: str, name: str, content: str, *, is_error: bool) -> None: ...
-    def used(self, usage: UsageMetadata) -> None: ...
 
 
 class CallStarts(Protocol):
@@ -62,9 +56,15 @@ class AgentContext:
     user_id: str
     user_name: str
     session_id: str
-    model: Chat
+    model: Asker
     memory: Memory
     listener: Listener
     tools: ToolSettings
     starts: CallStarts
     names: SessionNames
+
+
+class Node(Protocol):
+    """A step of the graph."""
+
+    async def __call__(self, state: AgentState, runtime: Runtime[AgentContext]) -> AgentUpdate: ...

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage
@@ -19,11 +19,18 @@ from app.settings import ModelSettings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """A model that can be asked, with its tools bound and `bare`, and what the catalog says of it; the demo model is never bare."""
+    """A model that can be asked, and what the catalog says of it."""
 
     spec: ModelSpec
-    chat: Runnable[LanguageModelInput, AIMessage]
-    bare: BaseChatModel | None = None
+    client: BaseChatModel
+    _bound: dict[tuple[int, ...], Runnable[LanguageModelInput, AIMessage]] = field(default_factory=dict, repr=False)
+
+    def with_tools(self, tools: Sequence[BaseTool]) -> Runnable[LanguageModelInput, AIMessage]:
+        """Bound once for each set: turning tools into a provider's schema costs a millisecond."""
+        key = tuple(id(tool) for tool in tools)
+        if key not in self._bound:
+            self._bound[key] = self.client.bind_tools(tools) if tools else self.client
+        return self._bound[key]
 
 
 class Models:
@@ -48,21 +55,12 @@ class Models:
 
 
 @asynccontextmanager
-async def open_models(settings: ModelSettings, keys: Mapping[str, SecretStr], tools: Sequence[BaseTool]) -> AsyncGenerator[Models]:
+async def open_models(settings: ModelSettings, keys: Mapping[str, SecretStr]) -> AsyncGenerator[Models]:
     """Open the client of each chosen model; raise SettingsInvalid as `choose_models` does."""
     choice = choose_models(settings, keys)
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(_open_client(spec, settings, keys)) for spec in choice.specs]
-        # Bound here once: turning tools into a provider's schema costs a millisecond.
-        models = [
-            Model(spec=spec, chat=client.bind_tools(tools), bare=None if spec.provider == "demo" else client)
-            for spec, client in zip(choice.specs, clients, strict=True)
-        ]
-        yield Models(models, choice)
-
-
-def _model(spec: ModelSpec, client: BaseChatModel, tools: Sequence[BaseTool]) -> Model:
-    return Model(spec=spec, chat=client.bind_tools(tools), bare=None if isinstance(client, DemoModel) else client)
+        yield Models([Model(spec=spec, client=client) for spec, client in zip(choice.specs, clients, strict=True)], choice)
 
 
 def _open_client(spec: ModelSpec, settings: ModelSettings, keys: Mapping[str, SecretStr]) -> AbstractAsyncContextManager[BaseChatModel]:

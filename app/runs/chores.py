@@ -9,6 +9,8 @@ import structlog
 
 from app.agent.naming import name_conversation
 from app.errors import AppError
+from app.llm.asking import Accountant, Asker
+from app.llm.calls import ModelCall
 from app.llm.models import Models
 from app.runs.walk import log_crash
 from app.settings import WorkerSettings
@@ -46,15 +48,18 @@ async def name_session(store: NameStore, models: Models, settings: WorkerSetting
 
 
 async def _name(models: Models, seconds: float, question: str, answer: str) -> str | None:
-    model = models.get(None)
-    if model.bare is None:
+    if models.choice.is_demo:
         return None
     try:
         async with asyncio.timeout(seconds):
-            return await name_conversation(model.bare, question, answer)
+            return await name_conversation(Asker(models, None, Accountant(_uncounted)), question, answer)
     except (AppError, TimeoutError) as error:
         log.warning("session_not_named", error=type(error).__name__)
         return None
+
+
+def _uncounted(call: ModelCall) -> None:
+    log.info("session_named", model=call.model, tokens=call.input_tokens + call.output_tokens)
 
 
 async def forget_events(store: EventStore, older_than_seconds: float) -> None:

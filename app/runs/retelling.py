@@ -9,6 +9,7 @@ from langgraph.types import StateSnapshot
 
 from app.agent.approval import asked_call
 from app.agent.graph import Agent
+from app.llm.calls import noted
 from app.persistence.values import TakenRun
 from app.runs.stream import Story
 
@@ -50,8 +51,8 @@ def _tell(messages: Sequence[AnyMessage], story: Story) -> None:
     for message in messages:
         match message:
             case AIMessage():
-                if message.usage_metadata:
-                    story.used(message.usage_metadata)
+                if account := noted(message):
+                    story.called(account)
                 if message.text:
                     story.token(message.text)
                 for call in message.tool_calls:

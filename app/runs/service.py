@@ -11,6 +11,7 @@ import structlog
 
 from app.agent.graph import Agent
 from app.errors import AppError, AttemptsExhausted, MessageNotFound, RunCancelled, RunNotFound, ServerBusy, ServerStopping
+from app.llm.asking import Asker
 from app.llm.models import Models
 from app.persistence.values import Claim, Entry, FinishedRun, Run, RunStatus, TakenRun, WaitingRun
 from app.runs.asking import Ask, Place, new_run, taken_run
@@ -233,9 +234,10 @@ class Runs:
 
 
 def _live_run(crew: Crew, taken: TakenRun) -> LiveRun:
-    model = crew.models.get(taken.model if taken.model in crew.models else None)
+    model = taken.model if taken.model in crew.models else crew.models.choice.default
     run_log = RunLog(taken.id, taken.attempt, crew.flusher.appended)
-    return LiveRun(taken=taken, model=model, bench=crew.bench_of(taken), log=run_log, story=Story(run_log, model.spec))
+    story = Story(run_log, model)
+    return LiveRun(taken=taken, asker=Asker(crew.models, model, story), bench=crew.bench_of(taken), log=run_log, story=story)
 
 
 def _never_begun(run_id: UUID, message_id: UUID) -> FinishedRun:

@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from langchain_core.messages.ai import UsageMetadata
-
-from app.llm.catalog import ModelSpec
+from app.llm.calls import ModelCall
 from app.runs.events import Reasoning, Remembered, Token, ToolAnswered, ToolCalled, Used
 from app.runs.log import RunLog
 
@@ -22,10 +20,10 @@ class Story:
     The transcript's text is the tokens joined, so a reader of the stream and one who comes later see the same.
     """
 
-    def __init__(self, log: RunLog, model: ModelSpec) -> None:
+    def __init__(self, log: RunLog, model: str) -> None:
         self._log = log
         self._model = model
-        self._usage: list[UsageMetadata] = []
+        self.calls: list[ModelCall] = []
         self._text: list[str] = []
         self._thoughts: list[str] = []
         self._calls: list[dict[str, Any]] = []
@@ -72,8 +70,12 @@ class Story:
         """The latest of that id, for some providers number their calls anew in each answer."""
         return next((call for call in reversed(self._calls) if call["id"] == call_id), None)
 
-    def used(self, usage: UsageMetadata) -> None:
-        self._usage.append(usage)
+    def answer_begins(self) -> None: ...
+
+    def answer_taken_back(self, reason: str) -> None: ...
+
+    def called(self, call: ModelCall) -> None:
+        self.calls.append(call)
 
     def transcript(self, *, waits: bool = False) -> dict[str, Any]:
         """The assistant's side so far: content, reasoning and tool_calls; unless it `waits`, a call without a result has failed."""
@@ -81,22 +83,21 @@ class Story:
         return {"content": "".join(self._text), "reasoning": "".join(self._thoughts), "tool_calls": calls}
 
     def usage(self) -> Used:
-        """All calls of the run in one sum."""
-        input_tokens = sum(usage["input_tokens"] for usage in self._usage)
-        output_tokens = sum(usage["output_tokens"] for usage in self._usage)
-        cached_tokens = sum(usage.get("input_token_details", {}).get("cache_read") or 0 for usage in self._usage)
-        prices = self._model.prices
+        """All calls of the run in one sum; its cost is not known where that of one is not."""
+        input_tokens, output_tokens = self._sum("input_tokens"), self._sum("output_tokens")
+        costs = [call.cost_usd for call in self.calls if call.error_code is None]
         return Used(
             input_tokens=input_tokens,
             output_tokens=output_tokens,
             total_tokens=input_tokens + output_tokens,
-            reasoning_tokens=sum(usage.get("output_token_details", {}).get("reasoning") or 0 for usage in self._usage),
-            cached_tokens=cached_tokens,
-            cost_usd=prices.cost_usd(input_tokens=input_tokens, cached_tokens=cached_tokens, output_tokens=output_tokens)
-            if prices
-            else None,
-            model=self._model.name,
+            reasoning_tokens=self._sum("reasoning_tokens"),
+            cached_tokens=self._sum("cached_tokens"),
+            cost_usd=None if None in costs or not costs else sum(cost for cost in costs if cost is not None),
+            model=self._model,
         )
+
+    def _sum(self, tokens: str) -> int:
+        return sum(getattr(call, tokens) for call in self.calls)
 
 
 def storable(text: str) -> str:

@@ -19,7 +19,7 @@ from app.agent.history import closing
 from app.agent.memory import Memory
 from app.agent.state import AgentContext, AgentState, CallStarts, SessionNames
 from app.errors import AppError, RunCancelled, RunTimeout, ServerStopping, StepLimitReached
-from app.llm.models import Model
+from app.llm.asking import Asker
 from app.persistence.values import Question, RunStatus, TakenRun
 from app.runs.log import RunLog
 from app.runs.retelling import retell
@@ -64,7 +64,7 @@ class LiveRun:
     """An attempt at a run that this process makes."""
 
     taken: TakenRun
-    model: Model
+    asker: Asker
     bench: Bench
     log: RunLog
     story: Story
@@ -151,7 +151,7 @@ def _context(run: LiveRun, means: Means) -> AgentContext:
         user_id=str(user.id),
         user_name=user.email.partition("@")[0],
         session_id=str(run.session_id),
-        model=run.model.chat,
+        model=run.asker,
         memory=means.memory,
         listener=run.story,
         tools=means.tools,

@@ -12,6 +12,8 @@ from pydantic import Field
 
 from app.agent.naming import name_conversation
 from app.errors import ModelUnavailable
+from app.llm.asking import Asker
+from tests.fakes import HeardAll, models_of
 
 
 class Says(BaseChatModel):
@@ -49,6 +51,10 @@ class Says(BaseChatModel):
             raise self.error
 
 
+def asking(model: BaseChatModel) -> Asker:
+    return Asker(models_of(model), None, HeardAll())
+
+
 @pytest.mark.parametrize(
     ("words", "name"),
     [
@@ -65,12 +71,12 @@ class Says(BaseChatModel):
     ],
 )
 async def test_what_a_model_says_becomes_a_name(words: list[str], name: str | None) -> None:
-    assert await name_conversation(Says(words=words), "Tell me about Oslo", "Oslo is lovely.") == name
+    assert await name_conversation(asking(Says(words=words)), "Tell me about Oslo", "Oslo is lovely.") == name
 
 
 async def test_a_model_is_shown_the_beginning_of_the_turn_and_may_not_ramble() -> None:
     model = Says(words=["Oslo"])
-    await name_conversation(model, "q" * 5_000, "Oslo is lovely." + "a" * 5_000)
+    await name_conversation(asking(model), "q" * 5_000, "Oslo is lovely." + "a" * 5_000)
     [instructions, turn] = model.asked
     assert (instructions.type, turn.type) == ("system", "human")
     assert "not instructions" in instructions.text
@@ -82,4 +88,4 @@ async def test_a_model_is_shown_the_beginning_of_the_turn_and_may_not_ramble() -
 
 async def test_what_a_model_raises_is_raised() -> None:
     with pytest.raises(ModelUnavailable):
-        await name_conversation(Says(words=["A tr"], error=ModelUnavailable()), "Hi", "Hello")
+        await name_conversation(asking(Says(words=["A tr"], error=ModelUnavailable())), "Hi", "Hello")

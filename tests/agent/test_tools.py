@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from ddgs.results import TextResult
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
-from langchain_core.messages.ai import UsageMetadata
 from langchain_core.tools import ToolException
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from langgraph.graph import START, StateGraph
@@ -23,9 +22,11 @@ from app.agent.tools import TOOLS
 from app.agent.tools.calculator import work_out
 from app.agent.tools.clock import current_time, describe_time
 from app.agent.tools.web_search import describe_results
+from app.llm.asking import Asker
+from app.llm.calls import ModelCall
 from app.llm.demo import DemoModel
 from app.settings import ToolSettings
-from tests.fakes import NamesInMemory, StartsInMemory
+from tests.fakes import NamesInMemory, StartsInMemory, models_of
 
 NOON = datetime(2026, 7, 1, 12, 0, 5, tzinfo=UTC)
 
@@ -38,7 +39,9 @@ class Unheard:
     def reasoning(self, content: str) -> None: ...
     def tool_called(self, call_id: str, name: str, args: Mapping[str, Any]) -> None: ...
     def tool_answered(self, call_id: str, name: str, content: str, *, is_error: bool) -> None: ...
-    def used(self, usage: UsageMetadata) -> None: ...
+    def answer_begins(self) -> None: ...
+    def answer_taken_back(self, reason: str) -> None: ...
+    def called(self, call: ModelCall) -> None: ...
 
 
 def in_own_words(error: ToolException) -> str:
@@ -54,7 +57,7 @@ async def call(*calls: tuple[str, Mapping[str, Any]], settings: ToolSettings | N
         user_id="ada",
         user_name="Ada",
         session_id="first",
-        model=DemoModel(),
+        model=Asker(models_of(DemoModel()), None, Unheard()),
         memory=NoMemory(),
         listener=Unheard(),
         tools=settings or ToolSettings(),

@@ -14,8 +14,9 @@ from app.agent.graph import Agent, build_agent
 from app.agent.memory import Memory
 from app.agent.state import AgentContext, AgentState, CallStarts
 from app.agent.tools import TOOLS
+from app.llm.asking import Asker
 from app.settings import ToolSettings
-from tests.fakes import HeardAll, MemoryOf, NamesInMemory, Piece, ScriptedChat, StartsInMemory
+from tests.fakes import HeardAll, MemoryOf, NamesInMemory, Piece, ScriptedChat, StartsInMemory, models_of
 
 
 class Turn:
@@ -37,7 +38,7 @@ class Turn:
             user_id="ada-id",
             user_name="ada",
             session_id=str(self.session_id),
-            model=self.chat,
+            model=Asker(models_of(self.chat), None, self.listener),
             memory=memory or MemoryOf(),
             listener=self.listener,
             tools=ToolSettings(TOOL_TIMEOUT_SECONDS=tool_seconds),

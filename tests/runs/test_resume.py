@@ -19,6 +19,7 @@ from app.agent.marks import needs_approval
 from app.agent.memory import NoMemory
 from app.agent.tools import TOOLS
 from app.errors import AppError
+from app.llm.asking import Asker
 from app.persistence.values import RunStatus, TakenRun
 from app.runs.log import RunLog
 from app.runs.stream import Story
@@ -92,6 +93,7 @@ class Session:
     id: UUID = field(default_factory=uuid7)
     saver: MortalSaver = field(default_factory=MortalSaver)
     head: LiveRun | None = None
+    chat: ScriptedChat = field(default_factory=ScriptedChat)
 
     def run(self, answers: Mapping[str, Any] | None = None) -> TakenRun:
         """The next."""
@@ -114,14 +116,15 @@ class Session:
         """Make an attempt at the run; one after the first begins at the run's own last checkpoint, if it has one."""
         checkpoint = own_checkpoint(self.saver, self.id, taken.id) if attempt > 1 else None
         saver = AttemptSaver(self.saver, checkpoint or taken.from_checkpoint)
-        log, model = RunLog(taken.id, attempt, lambda _: None), models_of(Replying(*self.wanted)).get(None)
+        self.chat, log = Replying(*self.wanted), RunLog(taken.id, attempt, lambda _: None)
+        story = Story(log, "scripted")
         names = {name: getattr(taken, name) for name in taken.__slots__}
         self.head = LiveRun(
             taken=TakenRun(**{**names, "attempt": attempt, "checkpoint": checkpoint}),
-            model=model,
+            asker=Asker(models_of(self.chat), None, story),
             bench=Bench(agent=build_agent(saver, [*TOOLS, fetch]), place=saver, starts=StartsInMemory()),
             log=log,
-            story=Story(log, model.spec),
+            story=story,
         )
         return await walk(self.head, MEANS)
 
@@ -201,6 +204,5 @@ async def test_what_is_in_a_checkpoint_is_not_asked_for_again() -> None:
     run = session.run()
     await session.walks(run)
     await session.walks(run, attempt=2)
-    assert isinstance(session.last.model.chat, ScriptedChat)
-    assert session.last.model.chat.asked == []
+    assert session.chat.asked == []
     assert session.last.story.transcript()["content"] == "It is 84."

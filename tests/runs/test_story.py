@@ -1,24 +1,22 @@
 """A story is told twice, as events and as the transcript, and both say the same."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 import orjson
 import pytest
-from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
 
-from app.llm.catalog import ModelSpec, Prices
+from app.llm.calls import ModelCall, Purpose
 from app.runs.log import RunLog
 from app.runs.stream import Story
-
-PRICED = ModelSpec(name="priced", prices=Prices(input=2, cached_input=0.5, output=10))
 
 
 class Told:
     """A story, and what a reader of its log sees."""
 
-    def __init__(self, model: ModelSpec = PRICED) -> None:
+    def __init__(self, model: str = "priced") -> None:
         self._log = RunLog(uuid4(), 1, lambda _: None)
         self.story = Story(self._log, model)
 
@@ -103,38 +101,42 @@ def test_a_call_without_an_answer_counts_as_failed() -> None:
     assert told.story.transcript()["tool_calls"] == [{"id": "c", "name": "calculate", "args": {}, "content": "", "is_error": True}]
 
 
-def used(input_tokens: int, output_tokens: int, cached: int = 0, reasoning: int = 0) -> UsageMetadata:
-    return UsageMetadata(
+def call(input_tokens: int, output_tokens: int, cost_usd: float | None = 0.25, **more: Any) -> ModelCall:
+    return ModelCall(
+        id=uuid4(),
+        model="priced",
+        purpose=Purpose.ANSWER,
+        started_at=datetime.now(UTC),
+        latency_ms=10,
         input_tokens=input_tokens,
         output_tokens=output_tokens,
-        total_tokens=input_tokens + output_tokens,
-        input_token_details=InputTokenDetails(cache_read=cached),
-        output_token_details=OutputTokenDetails(reasoning=reasoning),
+        cost_usd=cost_usd,
+        **more,
     )
 
 
-def test_the_usage_is_the_sum_of_all_calls_at_the_models_prices() -> None:
+def test_the_usage_is_the_sum_of_all_calls() -> None:
     told = Told()
-    told.story.used(used(1000, 100, cached=400, reasoning=30))
-    told.story.used(used(2000, 200))
+    told.story.called(call(1000, 100, cached_tokens=400, reasoning_tokens=30))
+    told.story.called(call(2000, 200, 0.5))
     usage = told.story.usage()
     assert (usage.input_tokens, usage.output_tokens, usage.total_tokens) == (3000, 300, 3300)
     assert (usage.cached_tokens, usage.reasoning_tokens) == (400, 30)
-    assert usage.cost_usd == pytest.approx((2600 * 2 + 400 * 0.5 + 300 * 10) / 1e6)
-    assert (usage.model, usage.from_cache) == ("priced", False)
+    assert (usage.cost_usd, usage.model, usage.from_cache) == (0.75, "priced", False)
 
 
 def test_a_price_that_is_not_known_is_not_made_up() -> None:
-    told = Told(ModelSpec(name="own"))
-    told.story.used(used(1, 1))
+    told = Told()
+    told.story.called(call(1, 1, 0.25))
+    told.story.called(call(1, 1, None))
     assert told.story.usage().cost_usd is None
 
 
-def test_a_provider_that_does_not_count_details_counts_none() -> None:
+def test_a_call_that_failed_hides_no_price() -> None:
     told = Told()
-    told.story.used({"input_tokens": 1, "output_tokens": 1, "total_tokens": 2, "input_token_details": {"cache_read": None}})  # type: ignore[typeddict-item]  # some do
-    usage = told.story.usage()
-    assert (usage.cached_tokens, usage.reasoning_tokens, usage.total_tokens) == (0, 0, 2)
+    told.story.called(call(0, 0, None, error_code="model_timeout"))
+    told.story.called(call(1, 1, 0.25))
+    assert told.story.usage().cost_usd == 0.25
 
 
 def test_what_was_said_so_far_can_be_asked_at_any_time() -> None:

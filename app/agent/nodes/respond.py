@@ -5,53 +5,28 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import uuid4
 
-from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, SystemMessage, ToolCall
-from langchain_core.messages.ai import add_ai_message_chunks
-from langchain_core.messages.base import BaseMessage
-from langchain_core.messages.utils import message_chunk_to_message
+from langchain_core.messages import AIMessage, SystemMessage, ToolCall
+from langchain_core.tools import BaseTool
 from langgraph.runtime import Runtime
 
 from app.agent.history import with_every_call_answered
 from app.agent.prompts import system_prompt
-from app.agent.state import AgentContext, AgentState, AgentUpdate, Chat, Listener
-from app.errors import ModelBadAnswer
+from app.agent.state import AgentContext, AgentState, AgentUpdate, Node
 
 _MAX_DEPTH: Final = 50
 
 
-async def respond(state: AgentState, runtime: Runtime[AgentContext]) -> AgentUpdate:
-    context = runtime.context
-    instructions = system_prompt(now=datetime.now(UTC), user_name=context.user_name, memories=state["memories"])
-    prompt = [SystemMessage(instructions), *with_every_call_answered(state["messages"])]
-    answer = await _streamed(context.model, prompt, context.listener)
-    if answer.usage_metadata:
-        context.listener.used(answer.usage_metadata)
-    for call in answer.tool_calls:
-        context.listener.tool_called(call["id"] or "", call["name"], call["args"])
-    return {"messages": [answer]}
+def respond_node(tools: Sequence[BaseTool]) -> Node:
+    async def respond(state: AgentState, runtime: Runtime[AgentContext]) -> AgentUpdate:
+        context = runtime.context
+        instructions = system_prompt(now=datetime.now(UTC), user_name=context.user_name, memories=state["memories"])
+        prompt = [SystemMessage(instructions), *with_every_call_answered(state["messages"])]
+        answer = _with_readable_calls(await context.model.ask(prompt, tools=tools))
+        for call in answer.tool_calls:
+            context.listener.tool_called(call["id"] or "", call["name"], call["args"])
+        return {"messages": [answer]}
 
-
-async def _streamed(model: Chat, prompt: Sequence[BaseMessage], listener: Listener) -> AIMessage:
-    """The whole answer; the loop's body is the hot path: it runs once per token."""
-    chunks: list[AIMessageChunk] = []
-    async for chunk in model.astream([*prompt]):
-        if not isinstance(chunk, AIMessageChunk):
-            continue
-        chunks.append(chunk)
-        if content := chunk.content if isinstance(chunk.content, str) else chunk.text:
-            listener.token(content)
-        if reasoning := chunk.additional_kwargs.get("reasoning_content"):
-            listener.reasoning(reasoning)
-    return _whole(chunks)
-
-
-def _whole(chunks: Sequence[AIMessageChunk]) -> AIMessage:
-    if not chunks:
-        raise ModelBadAnswer("The model's answer was empty.")
-    answer: AnyMessage | BaseMessage = message_chunk_to_message(add_ai_message_chunks(chunks[0], *chunks[1:]))
-    if not isinstance(answer, AIMessage):
-        raise ModelBadAnswer
-    return _with_readable_calls(answer)
+    return respond
 
 
 def _with_readable_calls(answer: AIMessage) -> AIMessage:

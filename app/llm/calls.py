@@ -1,0 +1,77 @@
+"""A call of a model: what it is for, who hears it, and what it came to."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, Protocol
+from uuid import UUID
+
+from langchain_core.messages import AIMessage
+from pydantic import TypeAdapter
+
+_NOTE: Final = "milepost_call"
+
+
+class Purpose(StrEnum):
+    """What a call is for; the ledger tells what each costs."""
+
+    ANSWER = "answer"
+    NAMING = "naming"
+    MEMORY = "memory"
+    SUMMARY = "summary"
+    JUDGE = "judge"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCall:
+    """One call, for the ledger; `cost_usd` is None where the price is not known.
+
+    Cached tokens are among the input's, reasoning tokens among the output's. Times are in milliseconds.
+    """
+
+    id: UUID
+    model: str
+    purpose: Purpose
+    started_at: datetime
+    latency_ms: int
+    first_token_ms: int | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost_usd: float | None = None
+    from_cache: bool = False
+    error_code: str | None = None
+
+
+class Hearer(Protocol):
+    """Hears a model speak; called on the event loop for every token, so it must return at once."""
+
+    def token(self, content: str) -> None: ...
+    def reasoning(self, content: str) -> None: ...
+
+    def answer_begins(self) -> None:
+        """What the model says from here on may yet be taken back."""
+        ...
+
+    def answer_taken_back(self, reason: str) -> None:
+        """Forget what was said since the answer began: another try follows."""
+        ...
+
+    def called(self, call: ModelCall) -> None:
+        """A call has ended, be it in an error."""
+        ...
+
+
+def note(answer: AIMessage, call: ModelCall) -> None:
+    """Write the account into the answer, so that who finds it in a checkpoint can give it again."""
+    answer.response_metadata[_NOTE] = _CALL.dump_python(call, mode="json", exclude_defaults=True)
+
+
+def noted(answer: AIMessage) -> ModelCall | None:
+    """The account of the call that gave this answer."""
+    written = answer.response_metadata.get(_NOTE)
+    return _CALL.validate_python(written) if written else None
+
+
+_CALL: Final = TypeAdapter(ModelCall)
