@@ -42,7 +42,7 @@ class Asker:
         timed = _Timed(hearer)
         timed.answer_begins()
         try:
-            answer = await streamed(chat.bind(**options) if options else chat, prompt, timed)
+            answer = await streamed(chat.bind(**options) if options else chat, prompt, timed, hears=model.hears)
         except ModelError as error:
             hearer.called(timed.call(model, purpose, None, error_code=error.code))
             raise

@@ -25,6 +25,11 @@ class Model:
     client: BaseChatModel
     _bound: dict[tuple[int, ...], Runnable[LanguageModelInput, AIMessage]] = field(default_factory=dict, repr=False)
 
+    @property
+    def hears(self) -> bool:
+        """Whether the client takes a `hearer` and tells it each piece itself."""
+        return getattr(self.client, "hears", False)
+
     def with_tools(self, tools: Sequence[BaseTool]) -> Runnable[LanguageModelInput, AIMessage]:
         """Bound once for each set: turning tools into a provider's schema costs a millisecond."""
         key = tuple(id(tool) for tool in tools)
@@ -67,6 +72,6 @@ def _open_client(spec: ModelSpec, settings: ModelSettings, keys: Mapping[str, Se
     if spec.provider == "demo":
         return nullcontext(DemoModel())
     # Two CPU seconds that a server on the demo model does not spend.
-    from app.llm.openai import open_chat_model  # noqa: PLC0415
+    from app.llm.clients import open_chat_model  # noqa: PLC0415
 
     return open_chat_model(spec, settings, keys.get(spec.key_variable, SecretStr("not-needed")))

@@ -12,8 +12,15 @@ from app.errors import ModelBadAnswer
 from app.llm.calls import Hearer
 
 
-async def streamed(model: Runnable[LanguageModelInput, AIMessage], prompt: Sequence[BaseMessage], hearer: Hearer) -> AIMessage:
-    """The whole answer; the loop's body is the hot path: it runs once per token."""
+async def streamed(
+    model: Runnable[LanguageModelInput, AIMessage], prompt: Sequence[BaseMessage], hearer: Hearer, *, hears: bool = False
+) -> AIMessage:
+    """The whole answer; a model that `hears` tells its pieces itself.
+
+    The loop's body is the hot path of all others: it runs once per token.
+    """
+    if hears:
+        return await model.ainvoke([*prompt], hearer=hearer)
     chunks: list[AIMessageChunk] = []
     async for chunk in model.astream([*prompt]):
         if not isinstance(chunk, AIMessageChunk):

@@ -122,6 +122,9 @@ class ModelSettings(Section):
     allow_demo_model: bool = Field(
         False, validation_alias="ALLOW_DEMO_MODEL", description="Answer with the built-in demo model when no key is set"
     )
+    client: Literal["lean", "stock"] = Field(
+        "lean", validation_alias="LLM_CLIENT", description="lean, or stock for LangChain's own ChatOpenAI, which is slower"
+    )
     connect_seconds: Seconds = Field(
         10, validation_alias="LLM_CONNECT_SECONDS", description="How long a provider may take to accept a connection"
     )

@@ -1,0 +1,68 @@
+"""One provider's connections, through aiohttp: its pool finds a free one at once, where httpx's looks at all of them for each request."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final
+from urllib.request import getproxies
+
+import aiohttp
+import orjson
+
+from app.errors import ModelBadAnswer
+from app.llm.errors import error_of_status, retry_after_seconds
+from app.llm.lean.sse import EventReader
+
+_DONE: Final = b"[DONE]"
+_PATH: Final = "chat/completions"
+_LAST_BYTES_SECONDS: Final = 0.1
+_OK: Final = 200
+
+
+class Transport:
+    def __init__(self, http: aiohttp.ClientSession, base_url: str, key: str) -> None:
+        self._http = http
+        self._url = f"{base_url.rstrip('/')}/{_PATH}"
+        self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json", "Accept": "text/event-stream"}
+
+    async def chunks(self, body: Mapping[str, Any]) -> AsyncGenerator[Iterable[Any]]:
+        """Yield what each read brings: the chunks as plain dicts, parsed one by one.
+
+        Raise a ModelError for a status, and for an error object in the stream; aiohttp's own errors for the rest.
+        """
+        async with self._http.post(self._url, data=orjson.dumps(body), headers=self._headers, allow_redirects=False) as response:
+            if response.status != _OK:
+                raise error_of_status(response.status, retry_after_seconds(response.headers))
+            reader = EventReader()
+            async for piece in response.content.iter_any():
+                events = reader.feed(piece)
+                if _DONE in events:
+                    yield map(_chunk, events[: events.index(_DONE)])
+                    await _let_end(response)
+                    return
+                yield map(_chunk, events)
+
+
+@asynccontextmanager
+async def open_transport(base_url: str, key: str, *, connect_seconds: float, idle_seconds: float) -> AsyncGenerator[Transport]:
+    """Connections of one provider, closed when we leave; silence for `idle_seconds` in an answer is an error."""
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_seconds, sock_read=idle_seconds)
+    # Asking the environment for a proxy costs more than all the rest of a request.
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=bool(getproxies())) as http:
+        yield Transport(http, base_url, key)
+
+
+def _chunk(event: bytes) -> Any:  # noqa: ANN401  # whatever the provider sends
+    chunk = orjson.loads(event)
+    if isinstance(chunk, dict) and chunk.get("error"):
+        raise ModelBadAnswer("The model's provider reported an error in the middle of the answer.")
+    return chunk
+
+
+async def _let_end(response: aiohttp.ClientResponse) -> None:
+    """Read the body's last bytes, for only then can the connection be used again."""
+    if not response.content.at_eof():
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_BYTES_SECONDS):
+                await response.read()
