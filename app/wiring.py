@@ -84,7 +84,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         rows = Rows(runs=runs, turns=turns, past=BranchTable(database.pool), events=events)
         means = Means(memory=NoMemory(), names=sessions, runs=settings.runs, tools=settings.tools)
         agent = build_agent(PooledPostgresSaver(database.pool))
-        bench_of = _bench_of(agent, database.pool, settings.runs.lease_seconds)
+        bench_of = _bench_of(agent, database.pool, settings.runs)
         office = await stack.enter_async_context(open_runs(means, models, agent, bench_of, rows))
         await stack.enter_async_context(_listening(url, office, notices))
         questions = Questions(InterruptTable(database.pool), turns, office.runs, office.tails)
@@ -124,14 +124,15 @@ async def _work_until_stopping(services: Services, settings: WorkerSettings) -> 
         await asyncio.wait([worker])
 
 
-def _bench_of(agent: Agent, pool: Pool, patience_seconds: float) -> Callable[[TakenRun], Bench]:
+def _bench_of(agent: Agent, pool: Pool, settings: RunSettings) -> Callable[[TakenRun], Bench]:
     """What an attempt works with: its checkpoints are written only while it holds the run, and begin where the run does."""
 
     def bench(run: TakenRun) -> Bench:
-        saver = FencedSaver(pool, run.id, run.attempt, run.checkpoint or run.from_checkpoint, patience_seconds)
-        return Bench(
-            agent=agent.copy(update={"checkpointer": saver}), place=saver, starts=ToolStarts(pool, run.id, run.attempt, patience_seconds)
-        )
+        begin_at = run.checkpoint or run.from_checkpoint
+        seconds = {"patience_seconds": settings.lease_seconds, "pause_seconds": settings.event_flush_ms / 1_000}
+        saver = FencedSaver(pool, run.id, run.attempt, begin_at, **seconds)
+        starts = ToolStarts(pool, run.id, run.attempt, settings.lease_seconds, saver.flush)
+        return Bench(agent=agent.copy(update={"checkpointer": saver}), place=saver, starts=starts)
 
     return bench
 

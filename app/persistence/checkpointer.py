@@ -1,10 +1,12 @@
 """LangGraph's Postgres checkpointer without the lock that made one query wait for every other, and with a run's fence."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 from uuid import UUID
 
+import structlog
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata, CheckpointTuple
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
@@ -12,12 +14,37 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from psycopg import AsyncCursor
 from psycopg.rows import DictRow, dict_row
 
-from app.errors import RunLost
-from app.persistence.database import Pool, database_errors, while_away
+from app.errors import AppError, RunLost
+from app.persistence.checkpoint_rows import Unwritten, UnwrittenWrites, columns
+from app.persistence.database import Pool, database_errors, fetch_all, while_away
 from app.persistence.tables import LIVE_SQL
 
-# Share-locked until the checkpoint is committed, so that a takeover comes before it or after it, never between.
-_HOLDS: Final = f"SELECT FROM run WHERE id = %(run_id)s AND attempt = %(attempt)s AND {LIVE_SQL} FOR SHARE"
+# One statement, so that a checkpoint is there whole or not at all. The run's row is share-locked until it is committed: a takeover
+# comes before it or after it, never between.
+_SAVE: Final = f"""
+WITH held AS (
+    SELECT id FROM run WHERE id = %(run_id)s AND attempt = %(attempt)s AND {LIVE_SQL} FOR SHARE
+), blobs AS (
+    INSERT INTO checkpoint_blobs (thread_id, checkpoint_ns, channel, version, type, blob)
+    SELECT %(thread_id)s, one.* FROM held, unnest(%(blob_namespaces)s::text[], %(channels)s::text[], %(versions)s::text[],
+           %(blob_types)s::text[], %(blobs)b::bytea[]) AS one
+    ON CONFLICT DO NOTHING
+), saved AS (
+    INSERT INTO checkpoints (thread_id, checkpoint_ns, checkpoint_id, parent_checkpoint_id, checkpoint, metadata)
+    SELECT %(thread_id)s, one.* FROM held, unnest(%(namespaces)s::text[], %(ids)s::text[], %(parent_ids)s::text[],
+           %(checkpoints)s::jsonb[], %(metadata)s::jsonb[]) AS one
+    ON CONFLICT (thread_id, checkpoint_ns, checkpoint_id) DO UPDATE SET checkpoint = excluded.checkpoint, metadata = excluded.metadata
+), written AS (
+    INSERT INTO checkpoint_writes (thread_id, checkpoint_ns, checkpoint_id, task_id, task_path, idx, channel, type, blob)
+    SELECT %(thread_id)s, one.* FROM held, unnest(%(write_namespaces)s::text[], %(write_ids)s::text[], %(task_ids)s::text[],
+           %(task_paths)s::text[], %(places)s::int[], %(write_channels)s::text[], %(write_types)s::text[], %(values)b::bytea[]) AS one
+    ON CONFLICT (thread_id, checkpoint_ns, checkpoint_id, task_id, idx) DO UPDATE
+       SET channel = excluded.channel, type = excluded.type, blob = excluded.blob
+)
+SELECT id FROM held
+"""
+
+log = structlog.get_logger()
 
 
 class PooledPostgresSaver(AsyncPostgresSaver):
@@ -40,11 +67,7 @@ class PooledPostgresSaver(AsyncPostgresSaver):
                     yield cursor
                 else:
                     async with connection.pipeline(), connection.transaction():
-                        await self._admit(cursor)
                         yield cursor
-
-    async def _admit(self, cursor: AsyncCursor[DictRow]) -> None:
-        """Let every write through."""
 
 
 class FencedSaver(PooledPostgresSaver):
@@ -52,15 +75,28 @@ class FencedSaver(PooledPostgresSaver):
 
     It shows the graph the checkpoint at which the attempt begins, None for an empty state, as the latest of its thread: that is how
     a conversation branches. A database that goes away is waited for, so that its restart does not end an answer.
+
+    It writes behind, as the event log does: what the graph gives is written `pause_seconds` later, or when `flush` is called, and a
+    checkpoint that another has followed by then not at all. So a process that dies loses as much of its last steps, and a turn that
+    is over sooner has one write.
     """
 
-    def __init__(self, pool: Pool, run_id: UUID, attempt: int, begin_at: str | None, patience_seconds: float) -> None:
+    def __init__(
+        self, pool: Pool, run_id: UUID, attempt: int, begin_at: str | None, *, patience_seconds: float, pause_seconds: float
+    ) -> None:
         super().__init__(pool)
         self._holder = {"run_id": run_id, "attempt": attempt}
         self._patience_seconds = patience_seconds
+        self._pause_seconds = pause_seconds
+        self._unwritten: dict[str, Unwritten] = {}
+        self._writes: list[UnwrittenWrites] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._writing: asyncio.Task[None] | None = None
+        self._failure: AppError | None = None
         self.latest = begin_at
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        await self.flush()
         place = config["configurable"]
         if not place.get("checkpoint_id") and not place.get("checkpoint_ns"):
             if self.latest is None:
@@ -74,19 +110,72 @@ class FencedSaver(PooledPostgresSaver):
     async def aput(
         self, config: RunnableConfig, checkpoint: Checkpoint, metadata: CheckpointMetadata, new_versions: ChannelVersions
     ) -> RunnableConfig:
-        async for attempt in while_away(self._patience_seconds):
-            with attempt:
-                written = await super().aput(config, checkpoint, metadata, new_versions)
-        if not config["configurable"].get("checkpoint_ns"):
-            self.latest = checkpoint["id"]
-        return written
+        self._check()
+        given = Unwritten(config, checkpoint, metadata, new_versions)
+        if overtaken := self._unwritten.get(given.namespace):
+            given = given.instead_of(overtaken)
+            self._writes = [writes for writes in self._writes if not writes.belongs_to(overtaken)]
+        self._unwritten[given.namespace] = given
+        self._flush_soon()
+        return given.place
 
     async def aput_writes(self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = "") -> None:
+        self._check()
+        self._writes.append(UnwrittenWrites(config, writes, task_id, task_path))
+        self._flush_soon()
+
+    async def flush(self) -> None:
+        """Write what is not written yet.
+
+        Raise RunLost, DatabaseUnavailable or DatabaseRefused, be it for what was to be written before.
+        """
+        while self._writing or self._unwritten or self._writes:
+            # A task of its own: who waits may be stopped, and what is half-sent may not.
+            self._begin_writing()
+            assert self._writing  # noqa: S101
+            await asyncio.wait([self._writing])
+        self._check()
+
+    def _check(self) -> None:
+        if self._failure:
+            raise self._failure
+
+    def _flush_soon(self) -> None:
+        if self._timer is None and self._writing is None:
+            self._timer = asyncio.get_running_loop().call_later(self._pause_seconds, self._begin_writing)
+
+    def _begin_writing(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write(), name="checkpoint")
+            self._writing.add_done_callback(self._written)
+
+    def _written(self, writing: asyncio.Task[None]) -> None:
+        self._writing = None
+        if error := writing.exception():
+            self._unwritten, self._writes = {}, []
+            self._failure = error if isinstance(error, AppError) else _cannot_be_kept(error)
+        elif self._unwritten or self._writes:
+            self._flush_soon()
+
+    async def _write(self) -> None:
+        unwritten, self._unwritten = self._unwritten, {}
+        writes, self._writes = self._writes, []
+        await self._save([*unwritten.values()], writes)
+        if root := unwritten.get(""):
+            self.latest = root.id
+
+    async def _save(self, unwritten: Sequence[Unwritten], writes: Sequence[UnwrittenWrites]) -> None:
+        values = {**self._holder, **columns(self.serde, unwritten, writes)}
         async for attempt in while_away(self._patience_seconds):
             with attempt:
-                await super().aput_writes(config, writes, task_id, task_path)
-
-    async def _admit(self, cursor: AsyncCursor[DictRow]) -> None:
-        await cursor.execute(_HOLDS, self._holder)
-        if await cursor.fetchone() is None:
+                held = await fetch_all(self._pool, _SAVE, values)
+        if not held:
             raise RunLost
+
+
+def _cannot_be_kept(error: BaseException) -> AppError:
+    log.error("checkpoint_not_written", error=type(error).__name__)  # the kind only: its words may quote the state
+    return AppError()

@@ -1,5 +1,6 @@
 """Which calls of tools that must not be repeated have been begun."""
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 from uuid import UUID
 
@@ -20,9 +21,15 @@ SELECT EXISTS (SELECT FROM begun) AS is_first FROM held
 class ToolStarts:
     """Those of one attempt at a run."""
 
-    def __init__(self, pool: Pool, run_id: UUID, attempt: int, patience_seconds: float = 0) -> None:
-        """A database that is away is waited for, so long."""
+    def __init__(
+        self, pool: Pool, run_id: UUID, attempt: int, patience_seconds: float = 0, keep: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """A database that is away is waited for, so long.
+
+        `keep` writes the checkpoint from which a call gets its name, which a later attempt must find.
+        """
         self._pool = pool
+        self._keep = keep
         self._patience_seconds = patience_seconds
         self._holder = {"run_id": run_id, "attempt": attempt}
 
@@ -31,6 +38,8 @@ class ToolStarts:
 
         Raise RunLost, and write nothing, once the attempt no longer holds the run.
         """
+        if self._keep:
+            await self._keep()
         async for attempt in while_away(self._patience_seconds):
             with attempt:
                 rows = await fetch_all(self._pool, _BEGIN, {**self._holder, "task_id": task_id})

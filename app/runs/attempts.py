@@ -86,6 +86,7 @@ class Attempts:
             try:
                 error = await walk(run, self._means)
                 run.walking = False
+                error = await _kept(run, error)
                 if isinstance(error, ServerStopping):
                     await self._hand_back(run)
                 else:
@@ -143,6 +144,15 @@ class Attempts:
         except AppError as error:
             log.error("run_not_ended", error=error.code)  # noqa: TRY400  # the frames are the database's
             return not isinstance(error, DatabaseUnavailable)
+
+
+async def _kept(run: LiveRun, error: AppError | None) -> AppError | None:
+    """Have the last checkpoint written, whatever the run ended with: the session goes on from there."""
+    try:
+        await run.bench.place.flush()
+    except AppError as lost:
+        return error or lost
+    return error
 
 
 def _retrying(seconds: float) -> AsyncRetrying:

@@ -49,6 +49,10 @@ class Place(Protocol):
         """LangGraph's checkpoint at which the attempt is, None at the beginning of a conversation."""
         ...
 
+    async def flush(self) -> None:
+        """Write the checkpoints that are not written yet; raise an AppError."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:

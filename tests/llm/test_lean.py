@@ -46,7 +46,7 @@ def probable(token: str) -> dict[str, Any]:
 
 
 def lines(chunks: Iterable[object], end: str = "\n", *, done: bool = True) -> bytes:
-    events = [f"data: {json.dumps(one, ensure_ascii=False)}{end}{end}" for one in chunks]
+    events = [f"data: {json.dumps(one, ensure_ascii='\ud800' in str(one))}{end}{end}" for one in chunks]
     return "".join([*events, f"data: [DONE]{end}{end}" if done else ""]).encode()
 
 
@@ -101,6 +101,7 @@ STREAMS: Final[Mapping[str, Sequence[object]]] = {
     "cut off at the limit": [*said("And then"), chunk({}, "length"), COUNTED],
     "text with the end": [*said("Ye"), chunk({"content": "s."}, "stop")],
     "unicode": [*said("Bjørn ", "åt 🐻", "‍❄️ \u2028 \u0000", "„fin“"), STOP],
+    "half a character": [*said("a", "\ud800", "b"), STOP],
     "a function call of old": [chunk({"function_call": {"name": "f", "arguments": "{}"}}), chunk({}, "function_call")],
     "nothing but an end": [OPENING, STOP],
     "broken off": [OPENING, *said("It is")],

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sys
+import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -31,9 +32,9 @@ from langgraph.checkpoint.conformance import checkpointer_test, validate
 from langgraph.checkpoint.conformance.capabilities import BASE_CAPABILITIES
 from psycopg import sql
 
-from app.errors import DatabaseUnavailable, RunLost
+from app.errors import AppError, DatabaseUnavailable, RunLost
 from app.persistence.checkpointer import FencedSaver, PooledPostgresSaver
-from app.persistence.database import Database, open_database
+from app.persistence.database import Database, fetch_all, open_database
 from app.persistence.values import Session, User
 from app.settings import DatabaseSettings
 from tests.persistence.moments import once, until_waiting
@@ -78,6 +79,12 @@ async def put(saver: BaseCheckpointSaver[str], config: RunnableConfig, value: ob
     return await saver.aput(config, checkpoint_of([value], version), metadata, {"messages": version})
 
 
+async def put_now(saver: FencedSaver, config: RunnableConfig, value: object = "text") -> RunnableConfig:
+    written = await put(saver, config, value)
+    await saver.flush()
+    return written
+
+
 async def kept(saver: BaseCheckpointSaver[str], config: RunnableConfig) -> Any:
     found = await saver.aget_tuple(config)
     return found and found.checkpoint["channel_values"]["messages"]
@@ -92,6 +99,34 @@ async def test_it_passes_langgraphs_conformance_suite(database: Database) -> Non
     passed = {name for name, result in report.results.items() if result.passed}
     assert passed >= {capability.value for capability in BASE_CAPABILITIES}
     assert set(report.results) - passed == MISSING
+
+
+async def test_so_does_an_attempts_own(database: Database, here: Process, user: User, session: Session) -> None:
+    run_id = (await claimed(here, user, session)).id
+
+    async def saver() -> AsyncIterator[BaseCheckpointSaver[str]]:
+        yield WritingThrough(database.pool, run_id, 1, None, patience_seconds=1, pause_seconds=600)
+
+    report = await validate(checkpointer_test("FencedSaver")(saver))
+    passed = {name for name, result in report.results.items() if result.passed}
+    failures = [failure for result in report.results.values() for failure in result.failures]
+    assert passed >= {capability.value for capability in BASE_CAPABILITIES}, failures
+
+
+class WritingThrough(FencedSaver):
+    """Writes at once, and has no place of its own: as the suite expects of a saver."""
+
+    async def aput(self, *args: Any, **kwargs: Any) -> RunnableConfig:
+        written = await super().aput(*args, **kwargs)
+        await self.flush()
+        return written
+
+    async def aput_writes(self, *args: Any, **kwargs: Any) -> None:
+        await super().aput_writes(*args, **kwargs)
+        await self.flush()
+
+    async def aget_tuple(self, config: RunnableConfig) -> Any:
+        return await PooledPostgresSaver.aget_tuple(self, config)
 
 
 async def test_a_slow_query_holds_up_no_other(database: Database, database_url: str) -> None:
@@ -153,7 +188,8 @@ async def replace_blob(database: Database, config: RunnableConfig, blob: bytes) 
 def fenced(
     database: Database, run_id: UUID, attempt: int = 1, *, begin_at: str | None = None, patience_seconds: float = 0.2
 ) -> FencedSaver:
-    return FencedSaver(database.pool, run_id, attempt, begin_at, patience_seconds)
+    # It writes when it is told to, and by itself never within a test.
+    return FencedSaver(database.pool, run_id, attempt, begin_at, patience_seconds=patience_seconds, pause_seconds=600)
 
 
 async def test_an_attempt_that_holds_its_run_writes_checkpoints(database: Database, here: Process, user: User, session: Session) -> None:
@@ -181,9 +217,14 @@ async def is_refused(database: Database, run_id: UUID, attempt: int) -> None:
     saver = fenced(database, run_id, attempt, patience_seconds=60)
     config = await put(PooledPostgresSaver(database.pool), thread())
     with pytest.raises(RunLost):
-        await once(put(saver, config, "forged"))
+        await once(put_now(saver, config, "forged"))
+    for told_again in (put(saver, config, "forged"), saver.aput_writes(config, [("messages", "forged")], "task"), saver.flush()):
+        with pytest.raises(RunLost):
+            await once(told_again)
+    saver = fenced(database, run_id, attempt, patience_seconds=60)
+    await saver.aput_writes(config, [("messages", "forged")], "task")
     with pytest.raises(RunLost):
-        await once(saver.aput_writes(config, [("messages", "forged")], "task"))
+        await once(saver.flush())
     found = [checkpoint async for checkpoint in saver.alist(thread(config["configurable"]["thread_id"]))]
     assert len(found) == 1
     assert not found[0].pending_writes
@@ -249,7 +290,7 @@ async def test_an_attempt_follows_what_it_writes_itself_and_nobody_else_does(
     run = await claimed(here, user, session)
     saver, other = (fenced(database, run.id, begin_at=place(first)) for _ in range(2))
     for value in ("mine", "mine too"):
-        written = await put(saver, latest(first), value)
+        written = await put_now(saver, latest(first), value)
         assert saver.latest == place(written)
         assert await kept(saver, latest(first)) == [value]
     assert await kept(other, latest(first)) == ["first"]
@@ -264,6 +305,92 @@ async def test_a_subgraphs_checkpoints_are_its_own_matter(database: Database, he
     assert saver.latest == place(first)
     assert await kept(saver, inner) == ["inner"]
     assert await kept(saver, latest(first)) == ["first"]
+
+
+async def write_now(saver: FencedSaver, config: RunnableConfig) -> None:
+    await saver.aput_writes(config, [("messages", "more")], "task")
+    await saver.flush()
+
+
+def rows(database: Database) -> Awaitable[list[dict[str, Any]]]:
+    return fetch_all(database.pool, "SELECT * FROM checkpoints ORDER BY checkpoint_id", {})
+
+
+async def test_what_is_overtaken_before_it_was_written_is_never_written(
+    database: Database, here: Process, user: User, session: Session
+) -> None:
+    saver = fenced(database, (await claimed(here, user, session)).id)
+    first = await put_now(saver, thread(), "first")
+    second = await put(saver, first, "second")
+    await saver.aput_writes(second, [("messages", "gone")], "task")
+    third = await put(saver, second, "third")
+    await saver.aput_writes(third, [("messages", "kept")], "task")
+    assert len(await rows(database)) == 1, "it writes behind"
+    await saver.flush()
+    found = await saver.aget_tuple(third)
+    assert found
+    assert found.checkpoint["channel_values"] == {"messages": ["third"]}
+    assert found.pending_writes == [("task", "messages", "kept")]
+    assert found.parent_config == first, "the one that is written"
+    assert [row["checkpoint_id"] for row in await rows(database)] == [place(first), place(third)]
+    assert len(await fetch_all(database.pool, "SELECT FROM checkpoint_writes", {})) == 1
+
+
+async def test_a_channel_that_changed_only_in_what_was_overtaken_is_written(
+    database: Database, here: Process, user: User, session: Session
+) -> None:
+    saver = fenced(database, (await claimed(here, user, session)).id)
+    metadata = CheckpointMetadata(source="loop", step=0, parents={})
+    first = await saver.aput(thread(), checkpoint_of(["a"], "1"), metadata, {"messages": "1"})
+    second = empty_checkpoint() | {
+        "channel_values": {"messages": ["a"], "memories": ["b"], "name": "c"},
+        "channel_versions": {"messages": "1", "memories": "1", "name": "1"},
+    }
+    written = await saver.aput(first, second, metadata, {"memories": "1", "name": "1"})
+    await saver.flush()
+    found = await PooledPostgresSaver(database.pool).aget_tuple(written)
+    assert found
+    assert found.checkpoint["channel_values"] == {"messages": ["a"], "memories": ["b"], "name": "c"}
+
+
+async def test_it_writes_by_itself_after_its_pause(database: Database, here: Process, user: User, session: Session) -> None:
+    run_id = (await claimed(here, user, session)).id
+    saver = FencedSaver(database.pool, run_id, 1, None, patience_seconds=1, pause_seconds=0.01)
+    for value in ("first", "second"):
+        written = await put(saver, thread(), value)
+        async with asyncio.timeout(5):
+            while saver.latest != place(written):  # noqa: ASYNC110  # there is no event for it
+                await asyncio.sleep(0.01)
+        assert await kept(PooledPostgresSaver(database.pool), written) == [value]
+
+
+async def test_who_waits_for_a_write_may_be_stopped_and_the_write_is_whole(
+    database: Database, database_url: str, here: Process, user: User, session: Session
+) -> None:
+    run = await claimed(here, user, session)
+    saver = fenced(database, run.id)
+    async with await psycopg.AsyncConnection.connect(database_url) as blocker:
+        await blocker.execute("SELECT FROM run WHERE id = %s FOR UPDATE", [run.id])
+        waiting = asyncio.create_task(put_now(saver, thread()))
+        await once(until_waiting(database_url, 1))
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        later = asyncio.create_task(put(saver, thread(), "meanwhile"))
+        await later
+        await blocker.rollback()
+    await once(saver.flush())
+    assert len(await rows(database)) == 2
+
+
+async def test_a_state_that_cannot_be_kept_fails_the_attempt(database: Database, here: Process, user: User, session: Session) -> None:
+    saver = fenced(database, (await claimed(here, user, session)).id)
+    await put(saver, thread(), threading.Lock())
+    with pytest.raises(AppError) as failed:
+        await saver.flush()
+    assert failed.value.code == "internal_error"
+    with pytest.raises(AppError):
+        await put(saver, thread(), "more")
+    assert saver.latest is None
 
 
 type Outage = Callable[[], AbstractAsyncContextManager[Callable[[], Awaitable[None]]]]
@@ -316,12 +443,13 @@ async def test_an_attempt_waits_for_its_database_and_then_goes_on(
     impatient: Database, outage: Outage, here: Process, user: User, session: Session
 ) -> None:
     config = await put(PooledPostgresSaver(impatient.pool), thread())
-    saver = fenced(impatient, (await claimed(here, user, session)).id, begin_at=place(config), patience_seconds=60)
+    run_id = (await claimed(here, user, session)).id
+    saver, later, another = (fenced(impatient, run_id, begin_at=place(config), patience_seconds=60) for _ in range(3))
     async with outage() as end:
         steps = [
             asyncio.create_task(kept(saver, config)),
-            asyncio.create_task(put(saver, thread(), "new")),
-            asyncio.create_task(saver.aput_writes(config, [("messages", "more")], "task")),
+            asyncio.create_task(put_now(later, thread(), "new")),
+            asyncio.create_task(write_now(another, config)),
         ]
         for _ in range(2):
             await until_refused(impatient)
@@ -329,7 +457,7 @@ async def test_an_attempt_waits_for_its_database_and_then_goes_on(
         await end()
         found, written, _ = await asyncio.wait_for(asyncio.gather(*steps), 30)
     assert found == ["text"]
-    assert saver.latest == place(written)
+    assert later.latest == place(written)
     assert await kept(saver, written) == ["new"]
     again = await saver.aget_tuple(config)
     assert again
@@ -339,10 +467,11 @@ async def test_an_attempt_waits_for_its_database_and_then_goes_on(
 async def test_an_attempt_gives_its_database_up_after_its_patience(
     impatient: Database, outage: Outage, here: Process, user: User, session: Session
 ) -> None:
-    saver = fenced(impatient, (await claimed(here, user, session)).id, patience_seconds=1)
+    run_id = (await claimed(here, user, session)).id
+    saver, later, another = (fenced(impatient, run_id, patience_seconds=1) for _ in range(3))
     async with outage():
         started = time.monotonic()
-        steps = [put(saver, thread()), kept(saver, a_place()), saver.aput_writes(a_place(), [("messages", "more")], "task")]
+        steps = [put_now(saver, thread()), kept(later, a_place()), write_now(another, a_place())]
         ends = await asyncio.wait_for(asyncio.gather(*steps, return_exceptions=True), 20)
         assert time.monotonic() - started >= 1
     assert [type(end) for end in ends] == [DatabaseUnavailable] * 3

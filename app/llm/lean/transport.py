@@ -1,6 +1,7 @@
 """One provider's connections, through aiohttp: its pool finds a free one at once, where httpx's looks at all of them for each request."""
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
@@ -54,7 +55,10 @@ async def open_transport(base_url: str, key: str, *, connect_seconds: float, idl
 
 
 def _chunk(event: bytes) -> Any:  # noqa: ANN401  # whatever the provider sends
-    chunk = orjson.loads(event)
+    try:
+        chunk = orjson.loads(event)
+    except orjson.JSONDecodeError:
+        chunk = json.loads(event)  # which takes what a model may say and Unicode has not: half a surrogate pair
     if isinstance(chunk, dict) and chunk.get("error"):
         raise ModelBadAnswer("The model's provider reported an error in the middle of the answer.")
     return chunk
