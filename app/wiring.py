@@ -83,7 +83,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         runs = RunTable(database.pool, owner=owner, lease_seconds=settings.runs.lease_seconds, tell=notices.tell if notices else None)
         rows = Rows(runs=runs, turns=turns, past=BranchTable(database.pool), events=events)
         means = Means(memory=NoMemory(), names=sessions, runs=settings.runs, tools=settings.tools)
-        agent = build_agent(PooledPostgresSaver(database.pool))
+        agent = build_agent(PooledPostgresSaver(database.pool), recalls=not isinstance(means.memory, NoMemory))
         bench_of = _bench_of(agent, database.pool, settings.runs)
         office = await stack.enter_async_context(open_runs(means, models, agent, bench_of, rows))
         await stack.enter_async_context(_listening(url, office, notices))

@@ -17,13 +17,17 @@ from app.agent.tools import TOOLS
 type Agent = CompiledStateGraph[AgentState, AgentContext, AgentState, AgentState]
 
 
-def build_agent(checkpointer: BaseCheckpointSaver[str], tools: Sequence[BaseTool] = TOOLS) -> Agent:
+def build_agent(checkpointer: BaseCheckpointSaver[str], tools: Sequence[BaseTool] = TOOLS, *, recalls: bool = True) -> Agent:
+    """Without a memory to ask it need not have the step that `recalls`."""
     graph = StateGraph(AgentState, context_schema=AgentContext)
-    graph.add_node("recall", recall)
     graph.add_node("respond", respond_node(tools))
     graph.add_node("tools", tools_node(tools))
-    graph.add_edge(START, "recall")
-    graph.add_edge("recall", "respond")
+    if recalls:
+        graph.add_node("recall", recall)
+        graph.add_edge(START, "recall")
+        graph.add_edge("recall", "respond")
+    else:
+        graph.add_edge(START, "respond")
     graph.add_conditional_edges("respond", to_tools, ["tools", END])
     graph.add_edge("tools", "respond")
     return graph.compile(checkpointer=checkpointer, name="assistant")

@@ -6,7 +6,7 @@ from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import add_ai_message_chunks
 from langchain_core.messages.utils import message_chunk_to_message
-from langchain_core.runnables import Runnable
+from langchain_core.runnables import Runnable, RunnableBinding
 
 from app.errors import ModelBadAnswer
 from app.llm.calls import Hearer
@@ -20,7 +20,9 @@ async def streamed(
     The loop's body is the hot path of all others: it runs once per token.
     """
     if hears:
-        return await model.ainvoke([*prompt], hearer=hearer)
+        # Past the binding, whose merging of configurations costs more than a dozen tokens.
+        bound, options = (model.bound, model.kwargs) if isinstance(model, RunnableBinding) else (model, {})
+        return await bound.ainvoke([*prompt], hearer=hearer, **options)
     chunks: list[AIMessageChunk] = []
     async for chunk in model.astream([*prompt]):
         if not isinstance(chunk, AIMessageChunk):

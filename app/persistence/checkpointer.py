@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from psycopg.rows import DictRow, dict_row
 
 from app.errors import AppError, RunLost
 from app.persistence.checkpoint_rows import Unwritten, UnwrittenWrites, columns
-from app.persistence.database import Pool, database_errors, fetch_all, while_away
+from app.persistence.database import Pool, database_errors, fetch_all, patiently
 from app.persistence.tables import LIVE_SQL
 
 # One statement, so that a checkpoint is there whole or not at all. The run's row is share-locked until it is committed: a takeover
@@ -102,10 +103,7 @@ class FencedSaver(PooledPostgresSaver):
             if self.latest is None:
                 return None
             config = {**config, "configurable": {**place, "checkpoint_id": self.latest}}
-        async for attempt in while_away(self._patience_seconds):
-            with attempt:
-                found = await super().aget_tuple(config)
-        return found
+        return await patiently(self._patience_seconds, partial(super().aget_tuple, config))
 
     async def aput(
         self, config: RunnableConfig, checkpoint: Checkpoint, metadata: CheckpointMetadata, new_versions: ChannelVersions
@@ -169,10 +167,7 @@ class FencedSaver(PooledPostgresSaver):
 
     async def _save(self, unwritten: Sequence[Unwritten], writes: Sequence[UnwrittenWrites]) -> None:
         values = {**self._holder, **columns(self.serde, unwritten, writes)}
-        async for attempt in while_away(self._patience_seconds):
-            with attempt:
-                held = await fetch_all(self._pool, _SAVE, values)
-        if not held:
+        if not await patiently(self._patience_seconds, partial(fetch_all, self._pool, _SAVE, values)):
             raise RunLost
 
 

@@ -1,7 +1,8 @@
 """Connections: one psycopg pool for the hot paths and the checkpointer, one SQLAlchemy engine for everyday queries."""
 
+import select
 import socket
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -84,14 +85,18 @@ async def open_database(url: str, settings: DatabaseSettings) -> AsyncGenerator[
         yield Database(pool=pool, query=async_sessionmaker(engine, class_=AsyncSession, expire_on_commit=False))
 
 
-def while_away(seconds: float) -> AsyncRetrying:
-    """Try again, for so long, what fails because the database is away."""
-    return AsyncRetrying(
-        retry=retry_if_exception_type(DatabaseUnavailable),
-        wait=wait_random_exponential(multiplier=0.1, max=_LONGEST_PAUSE_SECONDS),
-        stop=stop_after_delay(seconds),
-        reraise=True,
-    )
+async def patiently[T](seconds: float, do: Callable[[], Awaitable[T]]) -> T:
+    """Do it, and again for so long as it fails because the database is away."""
+    try:
+        return await do()  # as a rule, and then without the cost of being ready to try again
+    except DatabaseUnavailable:
+        again = AsyncRetrying(
+            retry=retry_if_exception_type(DatabaseUnavailable),
+            wait=wait_random_exponential(multiplier=0.1, max=_LONGEST_PAUSE_SECONDS),
+            stop=stop_after_delay(seconds),
+            reraise=True,
+        )
+        return await again(do)
 
 
 async def fetch_all(pool: Pool, statement: str, values: Mapping[str, object]) -> list[dict[str, Any]]:
@@ -121,7 +126,7 @@ async def _open_pool(url: str, settings: DatabaseSettings) -> AsyncGenerator[Poo
         connection_class=psycopg.AsyncConnection[DictRow],
         kwargs={"row_factory": dict_row, "tcp_user_timeout": _DEAD_PEER_MILLISECONDS},
         configure=partial(_configure, statement_seconds=settings.statement_seconds),
-        check=psycopg_pool.AsyncConnectionPool.check_connection,
+        check=_check,
         min_size=2,
         max_size=settings.pool_size,
         timeout=settings.connect_seconds,
@@ -133,6 +138,14 @@ async def _open_pool(url: str, settings: DatabaseSettings) -> AsyncGenerator[Poo
         await pool.open(wait=True, timeout=settings.connect_seconds)
     async with pool:
         yield pool
+
+
+async def _check(connection: psycopg.AsyncConnection[DictRow]) -> None:
+    """Ask the database whether it is still there, unless the connection is silent: one that was closed has its end to tell."""
+    silent = select.poll()
+    silent.register(connection.fileno(), select.POLLIN | select.POLLERR | select.POLLHUP)
+    if silent.poll(0):
+        await psycopg_pool.AsyncConnectionPool.check_connection(connection)
 
 
 async def _configure(connection: psycopg.AsyncConnection[DictRow], statement_seconds: float) -> None:

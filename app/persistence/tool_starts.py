@@ -5,7 +5,7 @@ from typing import Final
 from uuid import UUID
 
 from app.errors import RunLost
-from app.persistence.database import Pool, fetch_all, while_away
+from app.persistence.database import Pool, fetch_all, patiently
 from app.persistence.tables import LIVE_SQL
 
 _BEGIN: Final = f"""
@@ -40,9 +40,8 @@ class ToolStarts:
         """
         if self._keep:
             await self._keep()
-        async for attempt in while_away(self._patience_seconds):
-            with attempt:
-                rows = await fetch_all(self._pool, _BEGIN, {**self._holder, "task_id": task_id})
+        values = {**self._holder, "task_id": task_id}
+        rows = await patiently(self._patience_seconds, lambda: fetch_all(self._pool, _BEGIN, values))
         if not rows:
             raise RunLost
         return bool(rows[0]["is_first"])

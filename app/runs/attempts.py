@@ -130,13 +130,14 @@ class Attempts:
 
     async def _finish(self, finished: FinishedRun) -> bool:
         """Try for as long as the lease would last: a database that is restarted comes back."""
-        held = False
-        async for attempt in _retrying(self._means.runs.lease_seconds):
-            with attempt:
-                held = await self._store.finish(finished)
-                if not held and attempt.retry_state.attempt_number > 1:
-                    held = await self._store.has_ended_so(finished)  # the reply to an earlier try was lost
-        return held
+        try:
+            return await self._store.finish(finished)
+        except DatabaseUnavailable:
+            return await _retrying(self._means.runs.lease_seconds)(self._finish_again, finished)
+
+    async def _finish_again(self, finished: FinishedRun) -> bool:
+        # Not held any more, if the reply to an earlier try was lost.
+        return await self._store.finish(finished) or await self._store.has_ended_so(finished)
 
     async def _finish_empty(self, failed: FinishedRun) -> bool:
         try:

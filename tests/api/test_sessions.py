@@ -4,7 +4,7 @@ import httpx
 import psycopg
 import pytest
 
-from tests.stub.answers import Text
+from tests.stub.answers import Text, ToolCall, ToolCalls
 from tests.stub.client import ProviderStub
 from tests.visitor import Visitor
 
@@ -69,9 +69,10 @@ def _counts(database_url: str) -> dict[str, int]:
 
 
 async def test_deleting_a_session_leaves_nothing_of_it(ada: Visitor, provider: ProviderStub, database_url: str) -> None:
-    await provider.script(Text("Gone tomorrow."))
+    await provider.script(Text("Gone tomorrow."), ToolCalls([ToolCall("rename_session", {"name": "Oslo"})]))
     session = await ada.open_session()
     await ada.ask(session, "Here today?")
+    await ada.ask(session, "Rename it")  # which asks, and so leaves what a step has written
     assert all(_counts(database_url).values())
     assert (await ada.http.delete(f"/sessions/{session}")).status_code == httpx.codes.NO_CONTENT
     assert not any(_counts(database_url).values())

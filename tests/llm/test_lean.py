@@ -46,7 +46,7 @@ def probable(token: str) -> dict[str, Any]:
 
 
 def lines(chunks: Iterable[object], end: str = "\n", *, done: bool = True) -> bytes:
-    events = [f"data: {json.dumps(one, ensure_ascii='\ud800' in str(one))}{end}{end}" for one in chunks]
+    events = [f"data: {json.dumps(one, ensure_ascii='ud800' in str(one))}{end}{end}" for one in chunks]
     return "".join([*events, f"data: [DONE]{end}{end}" if done else ""]).encode()
 
 
