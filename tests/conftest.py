@@ -125,6 +125,7 @@ def variables_of_test(database_url: str, _stub: ProviderStub, tmp_path: Path, re
         "OPENAI_API_KEY": "sk-test",
         "OPENAI_BASE_URL": _stub.url,
         "LLM_MAX_RETRIES": "0",
+        "LLM_FALLBACK": "false",
         "LLM_IDLE_SECONDS": "2",
         "TOOL_TIMEOUT_SECONDS": "2",
         "WEB_SEARCH_SECONDS": "1",

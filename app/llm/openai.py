@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from contextlib import asynccontextmanager, contextmanager
+from http import HTTPStatus
 from typing import Any, Final
 
 import httpx2
@@ -10,7 +11,16 @@ from langchain_core.outputs import ChatGenerationChunk
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
-from app.errors import ModelAuthFailed, ModelBadAnswer, ModelError, ModelRateLimited, ModelRejected, ModelTimeout, ModelUnavailable
+from app.errors import (
+    ModelAuthFailed,
+    ModelBadAnswer,
+    ModelError,
+    ModelForbidden,
+    ModelRateLimited,
+    ModelRejected,
+    ModelTimeout,
+    ModelUnavailable,
+)
 from app.llm.catalog import ModelSpec
 from app.llm.plain_chunks import PlainCompletions
 from app.settings import ModelSettings
@@ -23,7 +33,8 @@ _TRANSLATIONS: Final[tuple[tuple[type[Exception], type[ModelError]], ...]] = (
     (openai.APIConnectionError, ModelUnavailable),
     (openai.RateLimitError, ModelRateLimited),
     (openai.AuthenticationError, ModelAuthFailed),
-    (openai.PermissionDeniedError, ModelAuthFailed),
+    (openai.PermissionDeniedError, ModelForbidden),
+    (openai.ConflictError, ModelUnavailable),
     (openai.InternalServerError, ModelUnavailable),
     (openai.APIStatusError, ModelRejected),
     (openai.OpenAIError, ModelBadAnswer),
@@ -34,6 +45,7 @@ _TRANSLATIONS: Final[tuple[tuple[type[Exception], type[ModelError]], ...]] = (
     (LookupError, ModelBadAnswer),
     (AttributeError, ModelBadAnswer),
 )
+_KEPT: Final = ("reasoning_content", "refusal")
 _FOREIGN: Final = tuple(foreign for foreign, _ in _TRANSLATIONS)
 
 
@@ -50,10 +62,11 @@ class OpenAIModel(ChatOpenAI):
             raise ModelBadAnswer("The model's answer broke off.")
 
     def _convert_chunk_to_generation_chunk(self, chunk: dict[str, Any], *args: Any, **kwargs: Any) -> ChatGenerationChunk | None:  # noqa: ANN401
-        """Keep the `reasoning_content` that other servers send beside what OpenAI's does."""
+        """Keep the `reasoning_content` that other servers send beside what OpenAI's does, and a `refusal`, which ChatOpenAI drops."""
         converted = super()._convert_chunk_to_generation_chunk(chunk, *args, **kwargs)
-        if converted and (choices := chunk.get("choices")) and isinstance(thought := choices[0]["delta"].get("reasoning_content"), str):
-            converted.message.additional_kwargs["reasoning_content"] = thought
+        if converted and (choices := chunk.get("choices")):
+            kept = {name: said for name in _KEPT if isinstance(said := choices[0]["delta"].get(name), str)}
+            converted.message.additional_kwargs.update(kept)
         return converted
 
 
@@ -66,7 +79,7 @@ async def open_chat_model(spec: ModelSpec, settings: ModelSettings, key: SecretS
             api_key=key.get_secret_value(),
             base_url=spec.base_url or settings.openai_base_url or None,
             timeout=timeout,
-            max_retries=settings.max_retries,
+            max_retries=0,  # `trying` does it for all providers alike
             http_client=http,
         )
         yield OpenAIModel(
@@ -93,6 +106,8 @@ def model_errors() -> Generator[None]:
 
 def _translated(error: Exception) -> ModelError:
     ours = next(ours for foreign, ours in _TRANSLATIONS if isinstance(error, foreign))
+    if isinstance(error, openai.APIStatusError) and error.status_code == HTTPStatus.REQUEST_TIMEOUT:
+        ours = ModelTimeout  # the SDK has no class for it
     retry_after = _retry_after_seconds(error)
     return ours() if retry_after is None else ours(retry_after=retry_after)
 
