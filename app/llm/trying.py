@@ -40,6 +40,7 @@ class Trying:
         self._models = models
         self._budget = budget
         self._others: Sequence[Model] = ()
+        self._failed: ModelError | None = None
 
     async def answer(self, name: str) -> AIMessage:
         """What the named model answers, or one in its stead; raise the first one's error when none does."""
@@ -81,7 +82,14 @@ class Trying:
             before_sleep=self._take_back,
             reraise=True,
         )
-        return await retrying(self._call.once, model)
+        self._failed = None
+        return await retrying(self._once, model)
+
+    async def _once(self, model: Model) -> AIMessage:
+        # While this one waited, others may have found that the model is down.
+        if self._failed and self._has_other and not self._models.breaker(model).admits:
+            raise self._failed
+        return await self._call.once(model)
 
     def _is_final(self, error: ModelError, *, is_first: bool) -> bool:
         """Whether no other model is asked; a request that the first one took may still be more than another takes."""
@@ -99,7 +107,9 @@ class Trying:
 
     def _take_back(self, state: RetryCallState) -> None:
         error = _error_of(state)
-        self._call.take_back(error.detail if isinstance(error, ModelError) else "")
+        if isinstance(error, ModelError):
+            self._failed = error
+            self._call.take_back(error.detail)
 
 
 def _wait_seconds(state: RetryCallState) -> float:
