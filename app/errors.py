@@ -168,9 +168,19 @@ class ModelAuthFailed(ModelError):
     title = "The model's provider refused our credentials"
 
 
+class ModelForbidden(ModelError):
+    code = "model_forbidden"
+    title = "The model's provider does not let this server use the model"
+
+
 class ModelRejected(ModelError):
     code = "model_rejected"
     title = "The model's provider refused the request"
+
+
+class ModelRefused(ModelError):
+    code = "model_refused"
+    title = "The model declined to answer this"
 
 
 class ModelBadAnswer(ModelError):

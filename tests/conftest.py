@@ -1,5 +1,6 @@
 """Real parts for every test: a Postgres of its own, a scripted provider, and a server on a real socket."""
 
+import json
 import os
 import shutil
 import socket
@@ -111,6 +112,28 @@ async def provider(_stub: ProviderStub) -> AsyncIterator[ProviderStub]:
     await _stub.clear()
 
 
+@pytest.fixture(scope="session")
+def _second_stub() -> Iterator[ProviderStub]:
+    with start_stub() as stub:
+        yield stub
+
+
+@pytest_asyncio.fixture
+async def second_provider(_second_stub: ProviderStub) -> AsyncIterator[ProviderStub]:
+    """Where the model named "second" lives; `two_providers` names it."""
+    await _second_stub.clear()
+    yield _second_stub
+    await _second_stub.clear()
+
+
+@pytest.fixture
+def two_providers(provider: ProviderStub, second_provider: ProviderStub, tmp_path: Path) -> dict[str, str]:
+    """Variables of a server whose models are "first" and "second", each at a provider of its own; one stands in for the other."""
+    models = [{"name": "first", "base_url": provider.url}, {"name": "second", "base_url": second_provider.url}]
+    (tmp_path / "two.yaml").write_text(json.dumps({"models": models}))  # JSON is YAML
+    return {"MODELS_FILE": str(tmp_path / "two.yaml"), "DEFAULT_LLM_MODEL": "first", "LLM_FALLBACK": "true"}
+
+
 @pytest.fixture
 def variables_of_test(database_url: str, _stub: ProviderStub, tmp_path: Path, request: pytest.FixtureRequest) -> dict[str, str]:
     """The environment a server of this test has; `@pytest.mark.variables(NAME="value")` changes it."""
@@ -125,6 +148,7 @@ def variables_of_test(database_url: str, _stub: ProviderStub, tmp_path: Path, re
         "OPENAI_API_KEY": "sk-test",
         "OPENAI_BASE_URL": _stub.url,
         "LLM_MAX_RETRIES": "0",
+        "LLM_FALLBACK": "false",
         "LLM_IDLE_SECONDS": "2",
         "TOOL_TIMEOUT_SECONDS": "2",
         "WEB_SEARCH_SECONDS": "1",

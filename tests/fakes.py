@@ -18,6 +18,7 @@ from app.llm.catalog import ModelSpec
 from app.llm.choice import Choice
 from app.llm.models import Model, Models
 from app.persistence.values import User
+from app.settings import ModelSettings
 
 ADA: Final = User(id=uuid4(), email="ada@example.com", created_at=datetime(2026, 1, 1, tzinfo=UTC))
 
@@ -74,7 +75,9 @@ class ScriptedChat(Runnable[LanguageModelInput, AIMessage]):
 def models_of(chat: Runnable[LanguageModelInput, AIMessage], **spec: Any) -> Models:
     """A catalog whose one model is `scripted`."""
     named = ModelSpec(name="scripted", **spec)
-    return Models([Model(spec=named, client=cast("BaseChatModel", chat))], Choice(specs=[named], default="scripted"))
+    return Models(
+        [Model(spec=named, client=cast("BaseChatModel", chat))], Choice(specs=[named], default="scripted"), ModelSettings(LLM_MAX_RETRIES=0)
+    )
 
 
 class HeardAll:

@@ -35,6 +35,7 @@ STATUSES: Final[Mapping[type[AppError], int]] = {
     errors.ModelUnavailable: 503,
     errors.ModelRateLimited: 503,
     errors.ModelTimeout: 504,
+    errors.ModelRefused: 422,
     errors.StepLimitReached: 502,
     errors.RunTimeout: 504,
     errors.RunCancelled: 409,

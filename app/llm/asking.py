@@ -1,7 +1,8 @@
-"""Ask a model by name, and give an account of the call."""
+"""Ask a model by name, or another in its stead, and give an account of each call."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,10 +11,12 @@ from langchain_core.tools import BaseTool
 from uuid_utils.compat import uuid7
 
 from app.errors import ModelError
+from app.llm.budget import CALL_IS_OVER, TURN_IS_OVER, TurnBudget, within
 from app.llm.calls import Hearer, ModelCall, Purpose, note
 from app.llm.models import Model, Models
 from app.llm.money import counted
-from app.llm.streaming import streamed
+from app.llm.streaming import check_refusal, streamed
+from app.llm.trying import Trying
 
 
 class Asker:
@@ -23,6 +26,7 @@ class Asker:
         self._models = models
         self.name = name or models.choice.default
         self._hearer = hearer
+        self._budget = TurnBudget(models.settings.turn_seconds)
 
     async def ask(
         self,
@@ -34,22 +38,60 @@ class Asker:
     ) -> AIMessage:
         """The model's whole answer, heard as it is made when it is one to the user; `options` are the model's own, `max_tokens` say.
 
-        Raise a ModelError.
+        What was heard of a try that failed is taken back before the next. Raise a ModelError.
         """
-        model = self._models.get(self.name)
-        hearer = self._hearer if purpose is Purpose.ANSWER else Accountant(self._hearer.called)
-        chat = model.with_tools(tools)
-        timed = _Timed(hearer)
+        call = _Call(
+            prompt=prompt,
+            tools=tools,
+            purpose=purpose,
+            options=options or {},
+            hearer=self._hearer if purpose is Purpose.ANSWER else Accountant(self._hearer.called),
+            models=self._models,
+            budget=self._budget,
+        )
+        with self._budget.passing():
+            return await Trying(call, self._models, self._budget).answer(self.name)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Call:
+    """What one `ask` asks, and an account of each try."""
+
+    prompt: Sequence[BaseMessage]
+    tools: Sequence[BaseTool]
+    purpose: Purpose
+    options: Mapping[str, Any]
+    hearer: Hearer
+    models: Models
+    budget: TurnBudget
+    heard: bool = field(default=False, init=False)
+
+    async def once(self, model: Model) -> AIMessage:
+        timed, answer = _Timed(self.hearer), None
         timed.answer_begins()
         try:
-            answer = await streamed(chat.bind(**options) if options else chat, prompt, timed, hears=model.hears)
+            answer = await self._answer(model, timed)
+            check_refusal(answer)
         except ModelError as error:
-            hearer.called(timed.call(model, purpose, None, error_code=error.code))
+            self.heard = timed.heard
+            self.hearer.called(timed.call(model, self.purpose, answer, error_code=error.code))
             raise
-        call = timed.call(model, purpose, answer)
+        call = timed.call(model, self.purpose, answer)
         note(answer, call)
-        hearer.called(call)
+        self.hearer.called(call)
         return answer
+
+    async def _answer(self, model: Model, timed: "_Timed") -> AIMessage:
+        chat = model.with_tools(self.tools)
+        # That a turn's time is over is not this model's fault, so its breaker must not see it.
+        async with within(self.budget.left_seconds, TURN_IS_OVER):
+            with self.models.breaker(model).watching():
+                async with within(self.models.settings.call_seconds, CALL_IS_OVER):
+                    asked = chat.bind(**self.options) if self.options else chat
+                    return await streamed(asked, self.prompt, timed, hears=model.hears)
+
+    def take_back(self, reason: str) -> None:
+        self.hearer.answer_taken_back(reason)
 
 
 class _Timed:
@@ -61,6 +103,10 @@ class _Timed:
         self._started = time.perf_counter()
         self._first_token_ms: int | None = None
         self.answer_begins, self.answer_taken_back, self.called = hearer.answer_begins, hearer.answer_taken_back, hearer.called
+
+    @property
+    def heard(self) -> bool:
+        return self._first_token_ms is not None
 
     def token(self, content: str) -> None:
         if self._first_token_ms is None:

@@ -42,6 +42,7 @@ class ModelSpec(BaseModel):
     max_tokens: Annotated[int, Field(gt=0)] | None = None
     context_window: Annotated[int, Field(gt=0)] | None = None
     prices: Prices | None = None
+    fallback: bool = True
 
     @property
     def id_at_provider(self) -> str:

@@ -22,9 +22,8 @@ async def open_chat_model(spec: ModelSpec, settings: ModelSettings, key: SecretS
     timeout = openai.Timeout(settings.idle_seconds, connect=settings.connect_seconds)
     base_url = spec.base_url or settings.openai_base_url or _OPENAI
     async with openai.DefaultAsyncHttpxClient(timeout=timeout) as http:
-        client = openai.AsyncOpenAI(
-            api_key=key.get_secret_value(), base_url=base_url, timeout=timeout, max_retries=settings.max_retries, http_client=http
-        )
+        # No tries of its own: `trying` makes them, for all providers alike.
+        client = openai.AsyncOpenAI(api_key=key.get_secret_value(), base_url=base_url, timeout=timeout, max_retries=0, http_client=http)
         options = _options(spec, key, client)
         if settings.client == "stock":
             yield OpenAIModel(**options)

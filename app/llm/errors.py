@@ -8,17 +8,27 @@ import aiohttp
 import httpx2
 import openai
 
-from app.errors import ModelAuthFailed, ModelBadAnswer, ModelError, ModelRateLimited, ModelRejected, ModelTimeout, ModelUnavailable
+from app.errors import (
+    ModelAuthFailed,
+    ModelBadAnswer,
+    ModelError,
+    ModelForbidden,
+    ModelRateLimited,
+    ModelRejected,
+    ModelTimeout,
+    ModelUnavailable,
+)
 
 _BY_STATUS: Final[Mapping[int, type[ModelError]]] = {
     401: ModelAuthFailed,
-    403: ModelAuthFailed,
+    403: ModelForbidden,
     408: ModelTimeout,
     409: ModelUnavailable,
     429: ModelRateLimited,
 }
 _FIRST_CLIENT_ERROR: Final = 400
 _FIRST_SERVER_ERROR: Final = 500
+_MOST_DIGITS: Final = 10
 
 # Most specific first: timeouts are connection errors to both libraries.
 _TRANSLATIONS: Final[tuple[tuple[type[Exception], type[ModelError]], ...]] = (
@@ -53,7 +63,7 @@ def error_of_status(status: int, retry_after: int | None = None) -> ModelError:
 def retry_after_seconds(headers: Mapping[str, str]) -> int | None:
     """How long the provider wants us to wait (RFC 9110, 10.2.3), when it is a number of seconds."""
     wish = headers.get("retry-after", "")
-    return int(wish) if wish.isdecimal() else None
+    return int(wish) if wish.isdecimal() and len(wish) < _MOST_DIGITS else None
 
 
 @contextmanager

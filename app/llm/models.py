@@ -11,6 +11,7 @@ from langchain_core.tools import BaseTool
 from pydantic import SecretStr
 
 from app.errors import UnknownModel
+from app.llm.breaker import Breaker, BreakerState
 from app.llm.catalog import ModelSpec
 from app.llm.choice import Choice, choose_models
 from app.llm.demo import DemoModel
@@ -41,9 +42,13 @@ class Model:
 class Models:
     """The models of this server, in the catalog's order; the default one first asked when a message names none."""
 
-    def __init__(self, models: Sequence[Model], choice: Choice) -> None:
+    def __init__(self, models: Sequence[Model], choice: Choice, settings: ModelSettings) -> None:
         self._models = {model.spec.name: model for model in models}
+        self._breakers = {
+            name: Breaker(name, failures=settings.breaker_failures, seconds=settings.breaker_seconds) for name in self._models
+        }
         self.choice = choice
+        self.settings = settings
 
     def __iter__(self) -> Iterator[ModelSpec]:
         return (model.spec for model in self._models.values())
@@ -58,6 +63,20 @@ class Models:
         except KeyError as error:
             raise UnknownModel(f"There is no model of this name; there are {', '.join(self._models)}.") from error
 
+    def breaker(self, model: Model) -> Breaker:
+        return self._breakers[model.spec.name]
+
+    def state(self, name: str) -> BreakerState:
+        """Whether the model is asked at present."""
+        return self._breakers[name].state
+
+    def circle(self, name: str) -> Sequence[Model]:
+        """The named model, and those that may be asked in its stead: in the catalog's order from there on, and round."""
+        first, models = self.get(name), [*self._models.values()]
+        place = [*self._models].index(first.spec.name)
+        others = [*models[place + 1 :], *models[:place]] if self.settings.fallback else []
+        return [first, *(other for other in others if other.spec.fallback and other.spec.provider != "demo")]
+
 
 @asynccontextmanager
 async def open_models(settings: ModelSettings, keys: Mapping[str, SecretStr]) -> AsyncGenerator[Models]:
@@ -65,7 +84,7 @@ async def open_models(settings: ModelSettings, keys: Mapping[str, SecretStr]) ->
     choice = choose_models(settings, keys)
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(_open_client(spec, settings, keys)) for spec in choice.specs]
-        yield Models([Model(spec=spec, client=client) for spec, client in zip(choice.specs, clients, strict=True)], choice)
+        yield Models([Model(spec=spec, client=client) for spec, client in zip(choice.specs, clients, strict=True)], choice, settings)
 
 
 def _open_client(spec: ModelSpec, settings: ModelSettings, keys: Mapping[str, SecretStr]) -> AbstractAsyncContextManager[BaseChatModel]:

@@ -1,7 +1,7 @@
 """ChatOpenAI with its errors in our words, and a stream that breaks off told from one that ends."""
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Final
 
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_openai import ChatOpenAI
@@ -9,6 +9,9 @@ from langchain_openai import ChatOpenAI
 from app.errors import ModelBadAnswer
 from app.llm.errors import model_errors
 from app.llm.lean.assembly import REASONING
+
+# What they call it, and where LangChain's own classes for them keep it.
+_KEPT: Final = {**dict.fromkeys(REASONING, "reasoning_content"), "refusal": "refusal"}
 
 
 class OpenAIModel(ChatOpenAI):
@@ -24,10 +27,9 @@ class OpenAIModel(ChatOpenAI):
             raise ModelBadAnswer("The model's answer broke off.")
 
     def _convert_chunk_to_generation_chunk(self, chunk: dict[str, Any], *args: Any, **kwargs: Any) -> ChatGenerationChunk | None:  # noqa: ANN401
-        """Keep the thoughts that other servers send beside what OpenAI's does."""
+        """Keep the thoughts that other servers send beside what OpenAI's does, and a `refusal`, which ChatOpenAI drops."""
         converted = super()._convert_chunk_to_generation_chunk(chunk, *args, **kwargs)
         if converted and (choices := chunk.get("choices")):
-            thoughts = (choices[0]["delta"].get(name) for name in REASONING)
-            if thought := next((thought for thought in thoughts if thought and isinstance(thought, str)), None):
-                converted.message.additional_kwargs["reasoning_content"] = thought
+            kept = {ours: said for name, ours in _KEPT.items() if (said := choices[0]["delta"].get(name)) and isinstance(said, str)}
+            converted.message.additional_kwargs.update(kept)
         return converted

@@ -8,7 +8,7 @@ from langchain_core.messages.ai import add_ai_message_chunks
 from langchain_core.messages.utils import message_chunk_to_message
 from langchain_core.runnables import Runnable, RunnableBinding
 
-from app.errors import ModelBadAnswer
+from app.errors import ModelBadAnswer, ModelRefused
 from app.llm.calls import Hearer
 
 
@@ -33,6 +33,20 @@ async def streamed(
         if reasoning := chunk.additional_kwargs.get("reasoning_content"):
             hearer.reasoning(reasoning)
     return _whole(chunks)
+
+
+def check_refusal(answer: AIMessage) -> None:
+    """Raise ModelRefused when the model, or the provider's filter, declined to answer."""
+    # OpenAI's word for a filter that stepped in, and Anthropic's for a model that did.
+    filtered = answer.response_metadata.get("finish_reason") == "content_filter" or answer.response_metadata.get("stop_reason") == "refusal"
+    if filtered or (_has_refusal(answer) and not answer.text and not answer.tool_calls):
+        raise ModelRefused
+
+
+def _has_refusal(answer: AIMessage) -> bool:
+    """Beside the content in chat completions, a part of it in OpenAI's Responses API."""
+    parts = answer.content if isinstance(answer.content, list) else ()
+    return bool(answer.additional_kwargs.get("refusal")) or any(isinstance(part, dict) and part.get("type") == "refusal" for part in parts)
 
 
 def _whole(chunks: Sequence[AIMessageChunk]) -> AIMessage:

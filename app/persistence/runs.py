@@ -22,6 +22,7 @@ _READ: Final = f"SELECT {RUN_COLUMNS} FROM run WHERE id = %(run_id)s AND user_id
 _FINISH: Final = f"""
 WITH finished AS (
     UPDATE run SET status = %(status)s, error_code = %(error_code)s, finished_at = now(), lease_expires_at = NULL,
+           model = coalesce(%(model)s, model),
            input_tokens = %(input_tokens)s, output_tokens = %(output_tokens)s, reasoning_tokens = %(reasoning_tokens)s,
            cached_tokens = %(cached_tokens)s, cost_usd = %(cost_usd)s, first_token_at = %(first_token_at)s,
            checkpoint = coalesce(%(checkpoint)s, from_checkpoint)

@@ -20,13 +20,14 @@ SELECT id, name, naming = 'done' AS name_is_final, created_at, updated_at FROM s
 # From the head of the branch that is shown, or from the run of the message before which to read, as far back as a page can reach.
 _TRANSCRIPT: Final = """
 WITH RECURSIVE branch AS (
-    SELECT id, parent_id, 1 AS depth FROM run
+    SELECT id, parent_id, model, 1 AS depth FROM run
      WHERE id = coalesce((SELECT run_id FROM message WHERE id = %(before)s AND session_id = %(session_id)s),
                          (SELECT head_run_id FROM session WHERE id = %(session_id)s))
     UNION ALL
-    SELECT run.id, run.parent_id, depth + 1 FROM run JOIN branch ON run.id = branch.parent_id WHERE depth < %(limit)s + 2
+    SELECT run.id, run.parent_id, run.model, depth + 1 FROM run JOIN branch ON run.id = branch.parent_id WHERE depth < %(limit)s + 2
 )
-SELECT message.id, message.run_id, role, content, reasoning, tool_calls, status, created_at
+SELECT message.id, message.run_id, role, CASE WHEN role = 'assistant' THEN model END AS model, content, reasoning, tool_calls, status,
+       created_at
   FROM branch JOIN message ON message.run_id = branch.id
  WHERE %(before)s::uuid IS NULL OR depth > 1 OR message.id < %(before)s ORDER BY depth, message.id DESC LIMIT %(limit)s
 """

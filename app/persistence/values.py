@@ -42,11 +42,15 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One entry of a transcript; `tool_calls` holds {id, name, args, content, is_error} in the order they were made."""
+    """One entry of a transcript; `tool_calls` holds {id, name, args, content, is_error} in the order they were made.
+
+    `model` is the one that gave an answer, None for what a user said.
+    """
 
     id: UUID
     run_id: UUID
     role: Role
+    model: str | None
     content: str
     reasoning: str
     tool_calls: Sequence[Mapping[str, Any]]
@@ -213,12 +217,16 @@ class EventBatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedRun:
-    """How a run ended, with the assistant's side of the transcript; its questions can be answered until `expires_at`."""
+    """How a run ended, with the assistant's side of the transcript; its questions can be answered until `expires_at`.
+
+    `model` is the one that answered, None where the one that was to be asked is all that is known.
+    """
 
     id: UUID
     attempt: int
     message_id: UUID
     status: RunStatus
+    model: str | None = None
     error_code: str | None = None
     content: str = ""
     reasoning: str = ""

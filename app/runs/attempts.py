@@ -126,7 +126,7 @@ class Attempts:
             held = await self._finish_empty(finished_run(run, refused, batch, expires_at))
         if held:
             run.log.publish(batch)
-        log.info("run_finished", status=status_of(run, error), error=error.code if error else None, held=held, model=run.asker.name)
+        log.info("run_finished", status=status_of(run, error), error=error.code if error else None, held=held, model=run.story.answered_by)
 
     async def _finish(self, finished: FinishedRun) -> bool:
         """Try for as long as the lease would last: a database that is restarted comes back."""

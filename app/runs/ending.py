@@ -30,6 +30,7 @@ def finished_run(run: LiveRun, error: AppError | None, batch: EventBatch, expire
         id=run.id,
         attempt=run.log.attempt,
         message_id=run.taken.message_id,
+        model=usage.model,
         status=status,
         error_code=error.code if error else None,
         input_tokens=usage.input_tokens,

@@ -3,14 +3,16 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
 from app.persistence.values import Entry, EventBatch
-from app.runs.events import RunEvent, encode
+from app.runs.events import Reset, RunEvent, Started, encode
 
 # An attempt counts from its own million: what a dead process told its readers but never wrote cannot share a number with what comes after.
 _NUMBERS_PER_ATTEMPT: Final = 1_000_000
+_BEGINNINGS: Final = (Started.type, Reset.type)
 
 
 class RunLog:
@@ -35,6 +37,14 @@ class RunLog:
         self._entries.append(Entry(self.last + 1, event.type, encode(event)))
         self._appended(self)
         self._news.set()
+
+    def tell_again(self, reset: Reset, mark: int) -> None:
+        """Have readers throw away what they have, and tell them once more what they had before the number `mark`."""
+        before = self._entries[: mark - self._before]
+        begun = max((place for place, entry in enumerate(before, start=1) if entry.type in _BEGINNINGS), default=0)
+        self.append(reset)
+        self._entries += [replace(entry, sequence=number) for number, entry in enumerate(before[begun:], start=self.last + 1)]
+        self._appended(self)
 
     def following(self, events: Sequence[RunEvent]) -> EventBatch:
         """What is not written yet, and these events after it, which no tail sees before they are published."""

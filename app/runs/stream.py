@@ -3,15 +3,26 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from app.llm.calls import ModelCall
-from app.runs.events import Reasoning, Remembered, Token, ToolAnswered, ToolCalled, Used
+from app.llm.calls import ModelCall, Purpose
+from app.runs.events import Reasoning, Remembered, Reset, Token, ToolAnswered, ToolCalled, Used
 from app.runs.log import RunLog
 
 _PARAGRAPH: Final = "\n\n"
 _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """Where an answer of the model begins: the number of the last event before it, and how much had been said."""
+
+    number: int
+    text: int
+    thoughts: int
+    breaks: bool
 
 
 class Story:
@@ -29,6 +40,7 @@ class Story:
         self._calls: list[dict[str, Any]] = []
         self._breaks = False
         self.first_token_at: datetime | None = None
+        self.answer_begins()
 
     def remembered(self, memories: Sequence[str]) -> None:
         self._log.append(Remembered(memories=[*map(storable, memories)]))
@@ -70,9 +82,20 @@ class Story:
         """The latest of that id, for some providers number their calls anew in each answer."""
         return next((call for call in reversed(self._calls) if call["id"] == call_id), None)
 
-    def answer_begins(self) -> None: ...
+    def answer_begins(self) -> None:
+        self._mark = _Mark(self._log.last, len(self._text), len(self._thoughts), breaks=self._breaks)
 
-    def answer_taken_back(self, reason: str) -> None: ...
+    def answer_taken_back(self, reason: str) -> None:
+        """Tell readers to start afresh, and tell again what was said before the answer; nothing if it has said nothing."""
+        mark = self._mark
+        if self._log.last == mark.number:
+            return
+        del self._text[mark.text :], self._thoughts[mark.thoughts :]
+        self._breaks = mark.breaks
+        if not self._text:
+            self.first_token_at = None
+        self._log.tell_again(Reset(reason=reason), mark.number)
+        self.answer_begins()
 
     def called(self, call: ModelCall) -> None:
         self.calls.append(call)
@@ -85,7 +108,8 @@ class Story:
     def usage(self) -> Used:
         """All calls of the run in one sum; its cost is not known where that of one is not."""
         input_tokens, output_tokens = self._sum("input_tokens"), self._sum("output_tokens")
-        costs = [call.cost_usd for call in self.calls if call.error_code is None]
+        # Of most calls that failed nobody knows the tokens; a refusal is counted like an answer.
+        costs = [call.cost_usd for call in self.calls if call.error_code is None or call.output_tokens]
         return Used(
             input_tokens=input_tokens,
             output_tokens=output_tokens,
@@ -93,8 +117,14 @@ class Story:
             reasoning_tokens=self._sum("reasoning_tokens"),
             cached_tokens=self._sum("cached_tokens"),
             cost_usd=None if None in costs or not costs else sum(cost for cost in costs if cost is not None),
-            model=self._model,
+            model=self.answered_by,
         )
+
+    @property
+    def answered_by(self) -> str:
+        """The model that gave the latest answer, which need not be the one that was asked first."""
+        answers = (call.model for call in reversed(self.calls) if call.purpose is Purpose.ANSWER and call.error_code is None)
+        return next(answers, self._model)
 
     def _sum(self, tokens: str) -> int:
         return sum(getattr(call, tokens) for call in self.calls)

@@ -132,7 +132,20 @@ class ModelSettings(Section):
         60, validation_alias="LLM_IDLE_SECONDS", description="How long a provider may stay silent in the middle of an answer"
     )
     max_retries: int = Field(
-        2, ge=0, le=10, validation_alias="LLM_MAX_RETRIES", description="Further tries of a model call that failed before it answered"
+        2, ge=0, le=10, validation_alias="LLM_MAX_RETRIES", description="Further tries of a call on one model, before another is asked"
+    )
+    fallback: bool = Field(True, validation_alias="LLM_FALLBACK", description="Ask the next model of models.yaml when one fails")
+    call_seconds: Seconds = Field(180, validation_alias="LLM_CALL_SECONDS", description="How long one try of a model call may take")
+    turn_seconds: Seconds = Field(
+        270,
+        validation_alias="LLM_TURN_SECONDS",
+        description="How long all model calls for one message may take, with the waits between them",
+    )
+    breaker_failures: Count = Field(
+        5, validation_alias="LLM_BREAKER_FAILURES", description="Failures of a model in a row after which others are asked instead"
+    )
+    breaker_seconds: Seconds = Field(
+        30, validation_alias="LLM_BREAKER_SECONDS", description="How long others are asked before the model is tried again"
     )
 
 

@@ -44,6 +44,26 @@ async def test_stopping_keeps_what_was_said_and_a_reload_shows_it(page: Page, pr
     await expect(answer).to_contain_text("Stopped before it was finished.")
 
 
+@pytest.mark.variables(LLM_MAX_RETRIES="1")
+async def test_an_answer_that_breaks_off_at_the_provider_is_shown_once_and_whole(page: Page, provider: ProviderStub) -> None:
+    await provider.script(
+        ToolCalls([ToolCall("calculate", {"expression": "12*7"})], content="Let me see.", seconds_between=0.1),
+        Text("I would say that it may be", reasoning="Easy.", seconds_between=0.4, ending="reset", after=8),
+        Text("It is 84.", reasoning="Of course.", seconds_between=0.3),
+    )
+    await sign_up(page)
+
+    answer = await say(page, "What is 12*7?")
+    await expect(answer.locator(".prose")).to_contain_text("I would say")
+    await expect_status(answer, "completed")
+    for _ in range(2):
+        await expect(answer.locator(".prose p")).to_have_text(["Let me see.", "It is 84."])
+        await expect(answer.locator(".tool")).to_have_count(1)
+        await expect(answer.locator(".thoughts")).to_have_text(["Of course."])
+        await expect(answer.locator(".note")).to_have_count(0)
+        await page.reload()
+
+
 async def test_a_second_page_shows_the_answer_the_first_one_asked_for(page: Page, provider: ProviderStub) -> None:
     words = "Both of us read this at the same time."
     await provider.script(Text(words, seconds_between=0.3))

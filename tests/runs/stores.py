@@ -225,7 +225,9 @@ def _turn(tables: Tables, run_id: UUID) -> list[Run]:
 
 def _end(tables: Tables, row: Row, end: FinishedRun) -> None:
     session_id, had_turn = row.run.session_id, row.has_turn
-    row.run = replace(row.run, status=end.status, error_code=end.error_code, finished_at=datetime.now(UTC))
+    row.run = replace(
+        row.run, status=end.status, model=end.model or row.run.model, error_code=end.error_code, finished_at=datetime.now(UTC)
+    )
     row.checkpoint, row.waiting, row.free = end.checkpoint or row.from_checkpoint, False, False
     tables.finished.append(end)
     tables.messages.append(Said(id=end.message_id, session_id=session_id, run_id=end.id, role=Role.ASSISTANT, content=end.content))

@@ -1,6 +1,7 @@
 """A story is told twice, as events and as the transcript, and both say the same."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -9,6 +10,7 @@ import orjson
 import pytest
 
 from app.llm.calls import ModelCall, Purpose
+from app.runs.events import Reset, Started
 from app.runs.log import RunLog
 from app.runs.stream import Story
 
@@ -16,12 +18,15 @@ from app.runs.stream import Story
 class Told:
     """A story, and what a reader of its log sees."""
 
-    def __init__(self, model: str = "priced") -> None:
-        self._log = RunLog(uuid4(), 1, lambda _: None)
-        self.story = Story(self._log, model)
+    def __init__(self, model: str = "priced", attempt: int = 1) -> None:
+        self.log = RunLog(uuid4(), attempt, lambda _: None)
+        self.story = Story(self.log, model)
 
     def events(self) -> list[tuple[str, dict[str, Any]]]:
-        return [(entry.type, orjson.loads(entry.payload)) for entry in self._log.following(()).entries]
+        return [(entry.type, orjson.loads(entry.payload)) for entry in self.log.following(()).entries]
+
+    def numbers(self) -> list[int]:
+        return [entry.sequence for entry in self.log.following(()).entries]
 
     def text(self) -> str:
         return "".join(data["content"] for kind, data in self.events() if kind == "token")
@@ -82,7 +87,7 @@ def test_what_neither_postgres_nor_utf8_can_hold_is_replaced_everywhere() -> Non
 def test_a_number_of_any_size_in_a_tools_arguments_is_told_exactly(number: int) -> None:
     told = Told()
     told.story.tool_called("c", "calculate", {"n": number})
-    [entry] = told._log.following(()).entries
+    [entry] = told.log.following(()).entries
     assert f'"n":{number}'.encode() in entry.payload.replace(b": ", b":")
     assert told.story.transcript()["tool_calls"][0]["args"] == {"n": number}
 
@@ -92,7 +97,7 @@ def test_a_number_that_json_does_not_have_is_told_as_none(number: float) -> None
     told = Told()
     told.story.tool_called("c", "calculate", {"n": [number, 10**30]})
     assert told.story.transcript()["tool_calls"][0]["args"] == {"n": [None, 10**30]}
-    assert b"NaN" not in told._log.following(()).entries[0].payload
+    assert b"NaN" not in told.log.following(()).entries[0].payload
 
 
 def test_a_call_without_an_answer_counts_as_failed() -> None:
@@ -137,6 +142,78 @@ def test_a_call_that_failed_hides_no_price() -> None:
     told.story.called(call(0, 0, None, error_code="model_timeout"))
     told.story.called(call(1, 1, 0.25))
     assert told.story.usage().cost_usd == 0.25
+
+
+def readers_view(events: list[tuple[str, dict[str, Any]]]) -> list[tuple[str, dict[str, Any]]]:
+    """What a client that throws everything away at `reset` is left with."""
+    resets = [place for place, (kind, _) in enumerate(events) if kind == "reset"]
+    return events[resets[-1] + 1 :] if resets else events
+
+
+@pytest.mark.parametrize("attempt", [1, 3])
+def test_an_answer_taken_back_leaves_what_was_said_before_it(attempt: int) -> None:
+    told = Told(attempt=attempt)
+    story = told.story
+    story.remembered(["Likes trains."])
+    story.answer_begins()
+    story.reasoning("Hm.")
+    tokens(story, "Let ", "me see.")
+    use(story)
+    before, begun = told.events(), story.first_token_at
+    for _ in range(2):
+        story.answer_begins()
+        story.reasoning("Or so?")
+        tokens(story, "It is ", "83 or ")
+        story.answer_taken_back("It broke off.")
+        assert readers_view(told.events()) == before
+        assert story.transcript()["content"] == "Let me see."
+    assert [data for kind, data in told.events() if kind == "reset"] == [{"reason": "It broke off."}] * 2
+    story.answer_begins()
+    story.reasoning(" Sure.")
+    tokens(story, "It is 84.")
+    assert (story.transcript()["content"], story.transcript()["reasoning"]) == ("Let me see.\n\nIt is 84.", "Hm. Sure.")
+    assert "".join(data["content"] for kind, data in readers_view(told.events()) if kind == "token") == "Let me see.\n\nIt is 84."
+    assert story.first_token_at == begun
+    assert told.numbers() == [*range((attempt - 1) * 1_000_000 + 1, told.numbers()[-1] + 1)]
+
+
+def test_what_a_later_attempt_threw_away_is_not_told_again() -> None:
+    told = Told(attempt=2)
+    told.log.append(Reset(reason="The server stopped."))
+    told.story.answer_begins()
+    tokens(told.story, "Hello ")
+    told.story.answer_taken_back("It broke off.")
+    assert [kind for kind, _ in told.events()] == ["reset", "token", "reset"]
+    assert told.story.first_token_at is None
+
+
+def test_the_start_of_the_run_is_told_once() -> None:
+    told = Told()
+    told.log.append(Started(run_id="r", session_id="s"))
+    told.story.remembered(["Likes trains."])
+    told.story.answer_begins()
+    tokens(told.story, "Hello ")
+    told.story.answer_taken_back("It broke off.")
+    assert [kind for kind, _ in told.events()] == ["start", "memory", "token", "reset", "memory"]
+
+
+def test_an_answer_that_had_said_nothing_is_taken_back_unnoticed() -> None:
+    told = Told()
+    tokens(told.story, "Let me see.")
+    use(told.story)
+    before = told.events()
+    told.story.answer_begins()
+    told.story.answer_taken_back("It broke off.")
+    assert told.events() == before
+
+
+def test_the_usage_names_the_model_that_answered_last() -> None:
+    told = Told("first")
+    assert told.story.usage().model == "first"
+    told.story.called(replace(call(0, 0, None, error_code="model_unavailable"), model="first"))
+    told.story.called(replace(call(1, 1), model="second"))
+    told.story.called(replace(call(1, 1), model="cheap", purpose=Purpose.SUMMARY))
+    assert told.story.usage().model == "second"
 
 
 def test_what_was_said_so_far_can_be_asked_at_any_time() -> None:

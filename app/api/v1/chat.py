@@ -23,6 +23,7 @@ from app.errors import (
     MessageNotFound,
     ModelBadAnswer,
     ModelRateLimited,
+    ModelRefused,
     ModelTimeout,
     ModelUnavailable,
     ServerBusy,
@@ -42,7 +43,7 @@ _before_the_first_byte = (
     ServerBusy,
     DatabaseUnavailable,
 )
-_about_models = (ModelUnavailable, ModelRateLimited, ModelTimeout, ModelBadAnswer)
+_about_models = (ModelUnavailable, ModelRateLimited, ModelTimeout, ModelBadAnswer, ModelRefused)
 _stream: Final[dict[str, Any]] = {
     "response_class": StreamingResponse,
     "responses": {200: {"description": "Server-sent events, one `end` last", "content": {MEDIA_TYPE: {"example": STREAM_EXAMPLE}}}},

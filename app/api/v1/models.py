@@ -4,13 +4,18 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from app.api.deps import CurrentUser, ModelsDep
+from app.llm.breaker import BreakerState
 from app.llm.catalog import ModelSpec
+from app.llm.models import Models
 
 router = APIRouter()
 
 
 class ModelOut(BaseModel):
-    """Prices are US dollars per million tokens; None where they are not known."""
+    """Prices are US dollars per million tokens; None where they are not known.
+
+    A model whose `state` is not `closed` has failed of late, and others are asked in its stead.
+    """
 
     name: str
     provider: str
@@ -18,6 +23,7 @@ class ModelOut(BaseModel):
     context_window: int | None
     is_default: bool
     is_demo: bool
+    state: BreakerState
     input_price: float | None
     output_price: float | None
 
@@ -29,17 +35,18 @@ class ModelList(BaseModel):
 
 @router.get("")
 async def list_models(user: CurrentUser, models: ModelsDep) -> ModelList:  # noqa: ARG001  # asked for so that only users see it
-    return ModelList(items=[_model(spec, models.choice.default) for spec in models], default=models.choice.default)
+    return ModelList(items=[_model(spec, models) for spec in models], default=models.choice.default)
 
 
-def _model(spec: ModelSpec, default: str) -> ModelOut:
+def _model(spec: ModelSpec, models: Models) -> ModelOut:
     return ModelOut(
         name=spec.name,
         provider=spec.provider,
         model=spec.id_at_provider,
         context_window=spec.context_window,
-        is_default=spec.name == default,
+        is_default=spec.name == models.choice.default,
         is_demo=spec.provider == "demo",
+        state=models.state(spec.name),
         input_price=spec.prices and spec.prices.input,
         output_price=spec.prices and spec.prices.output,
     )

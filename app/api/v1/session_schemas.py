@@ -85,9 +85,12 @@ class ToolCallOut(BaseModel):
 
 
 class MessageOut(BaseModel):
+    """`model` gave the answer; None for what the user said."""
+
     id: UUID
     run_id: UUID
     role: Role
+    model: str | None
     content: str
     reasoning: str
     tool_calls: list[ToolCallOut]

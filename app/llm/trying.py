@@ -1,0 +1,123 @@
+"""Try until a model answers: the same one a few times, then the next."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final, Protocol
+
+from langchain_core.messages import AIMessage
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
+
+from app.errors import ModelError, ModelRefused, ModelRejected, ModelTimeout
+from app.llm.budget import TURN_IS_OVER, TurnBudget
+from app.llm.models import Model, Models
+
+# Nobody waits longer for one model while another could answer.
+_LONGEST_WAIT_SECONDS: Final = 10
+_backoff: Final = wait_random_exponential(multiplier=0.5, max=8)
+
+
+class Call(Protocol):
+    """What is asked, of whichever model."""
+
+    @property
+    def heard(self) -> bool:
+        """Whether the last try said anything."""
+        ...
+
+    async def once(self, model: Model) -> AIMessage:
+        """Raise a ModelError."""
+        ...
+
+    def take_back(self, reason: str) -> None:
+        """Another try follows the last one."""
+        ...
+
+
+class Trying:
+    """The tries of one call, which share nothing with other calls but the models' breakers and the run's budget."""
+
+    def __init__(self, call: Call, models: Models, budget: TurnBudget) -> None:
+        self._call = call
+        self._models = models
+        self._budget = budget
+        self._others: Sequence[Model] = ()
+        self._failed: ModelError | None = None
+
+    async def answer(self, name: str) -> AIMessage:
+        """What the named model answers, or one in its stead; raise the first one's error when none does."""
+        if self._budget.left_seconds <= 0:
+            raise ModelTimeout(TURN_IS_OVER)
+        first: ModelError | None = None
+        for model in self._worth_asking(self._models.circle(name)):
+            if first:
+                self._call.take_back(first.detail)
+            try:
+                return await self._patiently(model)
+            except ModelError as error:
+                if self._is_final(error, is_first=first is None):
+                    raise
+                first = first or error
+        raise first or ModelError
+
+    def _worth_asking(self, circle: Sequence[Model]) -> Iterator[Model]:
+        """Those whose breaker admits them when it is their turn; where there is none, the first in spite of it."""
+        asked = False
+        for place, model in enumerate(circle):
+            if self._models.breaker(model).admits:
+                asked, self._others = True, circle[place + 1 :]
+                yield model
+        if not asked:
+            yield circle[0]
+
+    async def _patiently(self, model: Model) -> AIMessage:
+        def is_worth_a_retry(error: BaseException) -> bool:
+            if not isinstance(error, ModelError) or not error.retryable:
+                return False
+            # Who has heard half an answer has waited enough.
+            return self._models.breaker(model).admits and not (self._call.heard and self._has_other)
+
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(is_worth_a_retry),
+            wait=_wait_seconds,
+            stop=self._gives_up,
+            before_sleep=self._take_back,
+            reraise=True,
+        )
+        self._failed = None
+        return await retrying(self._once, model)
+
+    async def _once(self, model: Model) -> AIMessage:
+        # While this one waited, others may have found that the model is down.
+        if self._failed and self._has_other and not self._models.breaker(model).admits:
+            raise self._failed
+        return await self._call.once(model)
+
+    def _is_final(self, error: ModelError, *, is_first: bool) -> bool:
+        """Whether no other model is asked; a request that the first one took may still be more than another takes."""
+        return isinstance(error, ModelRefused) or (isinstance(error, ModelRejected) and is_first) or self._budget.left_seconds <= 0
+
+    @property
+    def _has_other(self) -> bool:
+        return any(self._models.breaker(model).admits for model in self._others)
+
+    def _gives_up(self, state: RetryCallState) -> bool:
+        """Whether there were enough tries, or the wait for the next one is too long."""
+        wait_seconds = state.upcoming_sleep
+        is_too_long = wait_seconds >= self._budget.left_seconds or (wait_seconds > _LONGEST_WAIT_SECONDS and self._has_other)
+        return is_too_long or state.attempt_number > self._models.settings.max_retries
+
+    def _take_back(self, state: RetryCallState) -> None:
+        error = _error_of(state)
+        if isinstance(error, ModelError):
+            self._failed = error
+            self._call.take_back(error.detail)
+
+
+def _wait_seconds(state: RetryCallState) -> float:
+    """At least as long as the provider asks for, and not at the same moment as all others."""
+    error = _error_of(state)
+    asked = error.extra.get("retry_after", 0) if isinstance(error, ModelError) else 0
+    return float(asked) + _backoff(state)
+
+
+def _error_of(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
