@@ -13,6 +13,7 @@ from app.errors import ModelError
 from app.llm.calls import Hearer, ModelCall, Purpose, note
 from app.llm.models import Model, Models
 from app.llm.money import counted
+from app.llm.origin import readable_by, sign
 from app.llm.streaming import streamed
 
 
@@ -42,12 +43,13 @@ class Asker:
         timed = _Timed(hearer)
         timed.answer_begins()
         try:
-            answer = await streamed(chat.bind(**options) if options else chat, prompt, timed)
+            answer = await streamed(chat.bind(**options) if options else chat, readable_by(model.spec, prompt), timed)
         except ModelError as error:
             hearer.called(timed.call(model, purpose, None, error_code=error.code))
             raise
         call = timed.call(model, purpose, answer)
         note(answer, call)
+        sign(answer, model.spec)
         hearer.called(call)
         return answer
 

@@ -10,6 +10,7 @@ from langchain_core.runnables import Runnable
 
 from app.errors import ModelBadAnswer
 from app.llm.calls import Hearer
+from app.llm.reasoning import thoughts_of
 
 
 async def streamed(model: Runnable[LanguageModelInput, AIMessage], prompt: Sequence[BaseMessage], hearer: Hearer) -> AIMessage:
@@ -19,10 +20,16 @@ async def streamed(model: Runnable[LanguageModelInput, AIMessage], prompt: Seque
         if not isinstance(chunk, AIMessageChunk):
             continue
         chunks.append(chunk)
-        if content := chunk.content if isinstance(chunk.content, str) else chunk.text:
-            hearer.token(content)
-        if reasoning := chunk.additional_kwargs.get("reasoning_content"):
-            hearer.reasoning(reasoning)
+        if isinstance(chunk.content, str):
+            if chunk.content:
+                hearer.token(chunk.content)
+            if reasoning := chunk.additional_kwargs.get("reasoning_content"):
+                hearer.reasoning(reasoning)
+        else:
+            if reasoning := thoughts_of(chunk):
+                hearer.reasoning(reasoning)
+            if content := chunk.text:
+                hearer.token(content)
     return _whole(chunks)
 
 

@@ -116,11 +116,14 @@ class ModelSettings(Section):
     default_model: str = Field(
         "",
         validation_alias="DEFAULT_LLM_MODEL",
-        description="Model of a message that names none: an entry of models.yaml or any model id of that server; empty is the first entry",
+        description="Model of a message that names none: an entry of models.yaml, provider:model or any model id of that server; empty is the first entry",
     )
     models_file: RootedPath = Field(Path("models.yaml"), validation_alias="MODELS_FILE", description="Where models are named")
     allow_demo_model: bool = Field(
         False, validation_alias="ALLOW_DEMO_MODEL", description="Answer with the built-in demo model when no key is set"
+    )
+    show_reasoning: bool = Field(
+        True, validation_alias="SHOW_REASONING", description="Show and keep what a model tells of its reasoning; false keeps it from users"
     )
     connect_seconds: Seconds = Field(
         10, validation_alias="LLM_CONNECT_SECONDS", description="How long a provider may take to accept a connection"

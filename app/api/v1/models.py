@@ -5,20 +5,27 @@ from pydantic import BaseModel
 
 from app.api.deps import CurrentUser, ModelsDep
 from app.llm.catalog import ModelSpec
+from app.llm.choice import Choice
 
 router = APIRouter()
 
 
 class ModelOut(BaseModel):
-    """Prices are US dollars per million tokens; None where they are not known."""
+    """Prices are US dollars per million tokens; None where they are not known.
+
+    `shows_reasoning` is None where only its answers will tell.
+    """
 
     name: str
     provider: str
+    api: str
     model: str
     context_window: int | None
     is_default: bool
     is_demo: bool
+    shows_reasoning: bool | None
     input_price: float | None
+    cached_input_price: float | None
     output_price: float | None
 
 
@@ -29,17 +36,20 @@ class ModelList(BaseModel):
 
 @router.get("")
 async def list_models(user: CurrentUser, models: ModelsDep) -> ModelList:  # noqa: ARG001  # asked for so that only users see it
-    return ModelList(items=[_model(spec, models.choice.default) for spec in models], default=models.choice.default)
+    return ModelList(items=[_model(spec, models.choice) for spec in models], default=models.choice.default)
 
 
-def _model(spec: ModelSpec, default: str) -> ModelOut:
+def _model(spec: ModelSpec, choice: Choice) -> ModelOut:
     return ModelOut(
         name=spec.name,
         provider=spec.provider,
+        api=spec.api,
         model=spec.id_at_provider,
         context_window=spec.context_window,
-        is_default=spec.name == default,
+        is_default=spec.name == choice.default,
         is_demo=spec.provider == "demo",
+        shows_reasoning=spec.tells_reasoning if choice.shows_reasoning else False,
         input_price=spec.prices and spec.prices.input,
+        cached_input_price=spec.prices and spec.prices.cached_input,
         output_price=spec.prices and spec.prices.output,
     )
