@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Final
 
+import structlog
 from langchain_core import exceptions as langchain
 
 from app.errors import (
@@ -43,6 +44,8 @@ _MOST_DIGITS: Final = 9
 # httpx, httpx2, aiohttp and gRPC share no class, only their habit of naming.
 _NAMES: Final = (("Timeout", ModelTimeout), ("Connect", ModelUnavailable), ("Network", ModelUnavailable))
 
+log = structlog.get_logger()
+
 
 @contextmanager
 def provider_errors() -> Generator[None]:
@@ -54,6 +57,8 @@ def provider_errors() -> Generator[None]:
     except Exception as error:  # what a provider's package may raise, nobody has listed
         retry_after = _retry_after_seconds(error)
         ours = _kind(error)
+        # The kind alone: its words may be the user's.
+        log.warning("provider_failed", kind=type(error).__qualname__, error=ours.code)
         raise (ours() if retry_after is None else ours(retry_after=retry_after)) from error
 
 

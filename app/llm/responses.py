@@ -11,7 +11,7 @@ def openai_options(spec: ModelSpec) -> dict[str, Any]:
     if not spec.responses_api:
         # Without this, some models' names alone would switch the API.
         return {"use_responses_api": False, **({"reasoning_effort": effort} if effort else {})}
-    # Nothing is kept at OpenAI, where it is gone after 30 days and sessions go on: a thought comes sealed, and goes back with the next request.
+    # What OpenAI keeps is gone after 30 days, and sessions go on: so it keeps nothing, and its thoughts come sealed and are sent back.
     options: dict[str, Any] = {"use_responses_api": True, "output_version": "responses/v1", "store": False}
     if spec.reasoning:
         options["reasoning"] = spec.reasoning.model_dump(exclude_none=True)

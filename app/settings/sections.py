@@ -116,7 +116,7 @@ class ModelSettings(Section):
     default_model: str = Field(
         "",
         validation_alias="DEFAULT_LLM_MODEL",
-        description="Model of a message that names none: an entry of models.yaml, provider:model or any model id of that server; empty is the first entry",
+        description="Model of a message that names none: a models.yaml entry, provider:model or any id there; empty is the first entry",
     )
     models_file: RootedPath = Field(Path("models.yaml"), validation_alias="MODELS_FILE", description="Where models are named")
     allow_demo_model: bool = Field(

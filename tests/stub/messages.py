@@ -75,7 +75,7 @@ def _events(body: dict[str, Any], number: int, answer: Streamed) -> tuple[Sequen
     begin: list[Event] = [{"type": "message_start", "message": {**message, "stop_sequence": None, "usage": usage}}, {"type": "ping"}]
     told = [event for index, block in enumerate(_told(answer, number)) for event in _block_events(index, *block)]
     stop = {"stop_reason": "tool_use" if isinstance(answer, ToolCalls) else "end_turn", "stop_sequence": None}
-    end = [{"type": "message_delta", "delta": stop, "usage": {**usage, "output_tokens": written}}, {"type": "message_stop"}]
+    end: list[Event] = [{"type": "message_delta", "delta": stop, "usage": {**usage, "output_tokens": written}}, {"type": "message_stop"}]
     return [*begin, *told], end
 
 
