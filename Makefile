@@ -2,19 +2,25 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help dev test check format lint types imports lock bench bench-runs test-tools clean
+.PHONY: help dev test check format lint types imports lock bench bench-runs test-tools clean FORCE
 
 # Without bytecode every start and every test's child process would compile all libraries anew.
 unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON := .venv/bin/python
 PYTEST_ARGS ?=
+# Providers' packages, of anthropic, google and ollama: remembered until another list is given, an empty one included.
+EXTRAS ?= $(shell cat .venv/.extras 2>/dev/null)
+ifneq ($(filter-out anthropic google ollama,$(EXTRAS)),)
+$(error EXTRAS: there is no $(filter-out anthropic google ollama,$(EXTRAS)); there are anthropic, google and ollama)
+endif
+EXTRA_LOCKS := $(EXTRAS:%=requirements-%.lock)
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 dev: export PYTHONUNBUFFERED = 1
-dev: .venv/.runtime ## Run the server on http://localhost:8000, reloading on change
+dev: .venv/.runtime ## Run the server on http://localhost:8000, reloading on change; EXTRAS="anthropic" adds a provider
 	@exec $(PYTHON) -m app serve
 
 test: .venv/.dev ## Run every test this machine can; narrow it with PYTEST_ARGS="-k chat"
@@ -53,13 +59,19 @@ clean: ## Remove all that was installed or cached here; the data in .data/ stays
 	@find app tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 # The environment: what runs the server, then what checks it on top. Each stamp is newer than all it was made from.
-.venv/.runtime: requirements.lock .venv/pyvenv.cfg
-	@scripts/uv pip sync --quiet --python .venv --require-hashes requirements.lock
+.venv/.runtime: requirements.lock $(EXTRA_LOCKS) .venv/.extras .venv/pyvenv.cfg
+	@scripts/uv pip sync --quiet --python .venv --require-hashes requirements.lock $(EXTRA_LOCKS)
 	@touch $@
 
 .venv/.dev: requirements-dev.lock .venv/.runtime
-	@scripts/uv pip sync --quiet --python .venv --require-hashes requirements.lock requirements-dev.lock
+	@scripts/uv pip sync --quiet --python .venv --require-hashes requirements.lock requirements-dev.lock $(EXTRA_LOCKS)
 	@touch $@
+
+# Written only when it changes, so that only then the environment is made anew.
+.venv/.extras: .venv/pyvenv.cfg FORCE
+	@echo "$(EXTRAS)" | cmp -s - $@ || echo "$(EXTRAS)" >$@
+
+FORCE:
 
 .venv-model/.installed: tests/real_model/requirements.lock .venv-model/pyvenv.cfg
 	@scripts/uv pip sync --quiet --python .venv-model --require-hashes tests/real_model/requirements.lock

@@ -15,6 +15,7 @@ from app.llm.budget import CALL_IS_OVER, TURN_IS_OVER, TurnBudget, within
 from app.llm.calls import Hearer, ModelCall, Purpose, note
 from app.llm.models import Model, Models
 from app.llm.money import counted
+from app.llm.origin import readable_by, sign
 from app.llm.streaming import check_refusal, streamed
 from app.llm.trying import Trying
 
@@ -78,6 +79,7 @@ class _Call:
             raise
         call = timed.call(model, self.purpose, answer)
         note(answer, call)
+        sign(answer, model.spec)
         self.hearer.called(call)
         return answer
 
@@ -88,7 +90,7 @@ class _Call:
             with self.models.breaker(model).watching():
                 async with within(self.models.settings.call_seconds, CALL_IS_OVER):
                     asked = chat.bind(**self.options) if self.options else chat
-                    return await streamed(asked, self.prompt, timed, hears=model.hears)
+                    return await streamed(asked, readable_by(model.spec, self.prompt), timed, hears=model.hears)
 
     def take_back(self, reason: str) -> None:
         self.hearer.answer_taken_back(reason)

@@ -1,15 +1,17 @@
 """models.yaml: which models there are, where they live and what they cost."""
 
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from app.errors import SettingsInvalid
+from app.llm.provider_table import PROVIDERS
 
 Dollars = Annotated[float, Field(ge=0)]
 _MILLION: Final = 1_000_000
+_OURS: Final = ("openai", "demo")
 
 
 class Prices(BaseModel):
@@ -28,21 +30,61 @@ class Prices(BaseModel):
         return (fresh_tokens * self.input + cached_tokens * cached_price + output_tokens * self.output) / _MILLION
 
 
+class Reasoning(BaseModel):
+    """How much an OpenAI model is to think before it answers, and how much of that it is to tell."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    effort: str | None = None
+    summary: Literal["auto", "concise", "detailed"] | None = None
+
+
 class ModelSpec(BaseModel):
     """One entry: a model by the name that requests use."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
-    provider: Literal["openai", "demo"] = "openai"
+    provider: str = "openai"
+    api: Literal["chat", "responses"] = "chat"
     model: str = ""
     base_url: str = ""
-    key_variable: str = "OPENAI_API_KEY"
+    key_variable: str = ""
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     max_tokens: Annotated[int, Field(gt=0)] | None = None
     context_window: Annotated[int, Field(gt=0)] | None = None
     prices: Prices | None = None
     fallback: bool = True
+    reasoning: Reasoning | None = None
+    options: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if self.provider not in (*_OURS, *PROVIDERS):
+            raise ValueError(f"{self.name}: nobody knows a provider {self.provider}; there are {', '.join(['openai', *PROVIDERS])}")
+        if self.provider != "openai" and (self.responses_api or self.reasoning):
+            raise ValueError(f"{self.name}: `api` and `reasoning` are for the provider openai; another takes its own `options`")
+        if self.provider == "openai" and self.options:
+            raise ValueError(f"{self.name}: `options` are for other providers than openai")
+        if not self.responses_api and self.reasoning and self.reasoning.summary:
+            raise ValueError(f"{self.name}: `reasoning.summary` needs `api: responses`")
+        return self
+
+    @property
+    def responses_api(self) -> bool:
+        return self.api == "responses"
+
+    @property
+    def tells_reasoning(self) -> bool | None:
+        """Whether its answers come with its thoughts; None where only they will tell."""
+        if self.responses_api:
+            return bool(self.reasoning and self.reasoning.summary)
+        return False if self.provider == "demo" else None
+
+    @property
+    def key_name(self) -> str:
+        """The variable that holds its key; empty for a provider that wants none."""
+        return self.key_variable or (PROVIDERS[self.provider].key_variable if self.provider in PROVIDERS else "OPENAI_API_KEY")
 
     @property
     def id_at_provider(self) -> str:

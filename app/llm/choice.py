@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from app.errors import SettingsInvalid
 from app.llm.catalog import ModelSpec, read_catalog
+from app.llm.provider_table import PROVIDERS
 from app.settings import ModelSettings
 
 DEMO: Final = ModelSpec(name="demo", provider="demo", context_window=32_000)
@@ -22,6 +23,7 @@ class Choice:
 
     specs: Sequence[ModelSpec]
     default: str
+    shows_reasoning: bool = True
 
     @property
     def is_demo(self) -> bool:
@@ -29,26 +31,49 @@ class Choice:
 
 
 def choose_models(settings: ModelSettings, keys: Mapping[str, SecretStr]) -> Choice:
-    """Take every model whose key is set, or the demo; raise SettingsInvalid when there is none and the demo is not allowed."""
+    """Take every model whose key is set, or the demo.
+
+    Raise SettingsInvalid when there is none and the demo is not allowed, and when the package of one is missing: it would else be found
+    missing on the day it is needed.
+    """
     specs = [spec for spec in _named(settings) if _reachable(spec, settings, keys)]
     if not specs and not settings.allow_demo_model:
         raise SettingsInvalid("OPENAI_API_KEY: no model has its key; set one, or ALLOW_DEMO_MODEL=true to answer with the demo model.")
+    if missing := [*map(_package_missing, filter(_lacks_package, specs))]:
+        raise SettingsInvalid("\n".join(missing))
     specs = specs or [DEMO]
     default = settings.default_model or specs[0].name
     if default not in {spec.name for spec in specs}:
         raise SettingsInvalid(f"DEFAULT_LLM_MODEL: the key of {default} is not set.")
-    return Choice(specs=specs, default=default)
+    return Choice(specs=specs, default=default, shows_reasoning=settings.show_reasoning)
 
 
 def _named(settings: ModelSettings) -> list[ModelSpec]:
-    """The catalog, and the default model when that is not in it: an id of the configured server."""
+    """The catalog, and the default model when that is not in it: `provider:model`, or an id of the configured server."""
     specs = read_catalog(settings.models_file)
     if not settings.default_model or settings.default_model in {spec.name for spec in specs}:
         return specs
-    return [ModelSpec(name=settings.default_model), *specs]
+    return [_unlisted(settings.default_model), *specs]
+
+
+def _unlisted(name: str) -> ModelSpec:
+    provider, colon, model = name.partition(":")
+    if colon and model and (provider == "openai" or provider in PROVIDERS):
+        return ModelSpec(name=name, provider=provider, model=model)
+    # A colon alone says little: other servers' ids have some, as `llama3.2:3b`.
+    return ModelSpec(name=name)
 
 
 def _reachable(spec: ModelSpec, settings: ModelSettings, keys: Mapping[str, SecretStr]) -> bool:
     # A server of one's own may want no key; OpenAI's always does.
-    keyless = bool(spec.base_url) or (spec.key_variable == "OPENAI_API_KEY" and bool(settings.openai_base_url))
-    return spec.provider == "demo" or spec.key_variable in keys or keyless
+    keyless = bool(spec.base_url) or not spec.key_name or (spec.key_name == "OPENAI_API_KEY" and bool(settings.openai_base_url))
+    return spec.provider == "demo" or spec.key_name in keys or keyless
+
+
+def _lacks_package(spec: ModelSpec) -> bool:
+    return spec.provider in PROVIDERS and not PROVIDERS[spec.provider].is_installed
+
+
+def _package_missing(spec: ModelSpec) -> str:
+    how = PROVIDERS[spec.provider].how_to_install
+    return f"MODELS_FILE: the model {spec.name} needs the package of the provider {spec.provider}, which is not installed: {how}."

@@ -11,6 +11,7 @@ from app.llm.catalog import ModelSpec
 from app.llm.lean.model import LeanModel
 from app.llm.lean.transport import open_transport
 from app.llm.openai import OpenAIModel
+from app.llm.responses import openai_options
 from app.settings import ModelSettings
 
 _OPENAI: Final = "https://api.openai.com/v1"
@@ -25,7 +26,7 @@ async def open_chat_model(spec: ModelSpec, settings: ModelSettings, key: SecretS
         # No tries of its own: `trying` makes them, for all providers alike.
         client = openai.AsyncOpenAI(api_key=key.get_secret_value(), base_url=base_url, timeout=timeout, max_retries=0, http_client=http)
         options = _options(spec, key, client)
-        if settings.client == "stock":
+        if settings.client == "stock" or spec.responses_api:
             yield OpenAIModel(**options)
             return
         async with open_transport(
@@ -45,5 +46,5 @@ def _options(spec: ModelSpec, key: SecretStr, client: openai.AsyncOpenAI) -> dic
         # A task and a timer for every chunk; the connection's own read timeout does the same for nothing.
         "stream_chunk_timeout": 0,
         "stream_usage": True,  # off by default for a server that is not OpenAI's
-        "use_responses_api": False,
+        **openai_options(spec),
     }

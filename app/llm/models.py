@@ -15,6 +15,7 @@ from app.llm.breaker import Breaker, BreakerState
 from app.llm.catalog import ModelSpec
 from app.llm.choice import Choice, choose_models
 from app.llm.demo import DemoModel
+from app.llm.provider_table import PROVIDERS
 from app.settings import ModelSettings
 
 
@@ -84,13 +85,25 @@ async def open_models(settings: ModelSettings, keys: Mapping[str, SecretStr]) ->
     choice = choose_models(settings, keys)
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(_open_client(spec, settings, keys)) for spec in choice.specs]
-        yield Models([Model(spec=spec, client=client) for spec, client in zip(choice.specs, clients, strict=True)], choice, settings)
+        known = [Model(spec=_known(spec, client), client=client) for spec, client in zip(choice.specs, clients, strict=True)]
+        yield Models(known, choice, settings)
+
+
+def _known(spec: ModelSpec, client: BaseChatModel) -> ModelSpec:
+    """The entry with the context window that LangChain's list of models has, where it names none."""
+    window = None if spec.context_window else (client.profile or {}).get("max_input_tokens")
+    return spec.model_copy(update={"context_window": window}) if window else spec
 
 
 def _open_client(spec: ModelSpec, settings: ModelSettings, keys: Mapping[str, SecretStr]) -> AbstractAsyncContextManager[BaseChatModel]:
     if spec.provider == "demo":
         return nullcontext(DemoModel())
+    if spec.provider in PROVIDERS:
+        # As much again for a provider that is not used.
+        from app.llm.providers import open_provider  # noqa: PLC0415
+
+        return open_provider(spec, settings, keys.get(spec.key_name))
     # Two CPU seconds that a server on the demo model does not spend.
     from app.llm.clients import open_chat_model  # noqa: PLC0415
 
-    return open_chat_model(spec, settings, keys.get(spec.key_variable, SecretStr("not-needed")))
+    return open_chat_model(spec, settings, keys.get(spec.key_name, SecretStr("not-needed")))

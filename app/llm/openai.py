@@ -21,7 +21,7 @@ class OpenAIModel(ChatOpenAI):
         finished = False
         with model_errors():
             async for chunk in super()._astream(*args, **kwargs):
-                finished = finished or bool(chunk.generation_info and chunk.generation_info.get("finish_reason"))
+                finished = finished or _is_last(chunk)
                 yield chunk
         if not finished:
             raise ModelBadAnswer("The model's answer broke off.")
@@ -33,3 +33,8 @@ class OpenAIModel(ChatOpenAI):
             kept = {ours: said for name, ours in _KEPT.items() if (said := choices[0]["delta"].get(name)) and isinstance(said, str)}
             converted.message.additional_kwargs.update(kept)
         return converted
+
+
+def _is_last(chunk: ChatGenerationChunk) -> bool:
+    """Chat completions end with a reason, the Responses API with a mark of LangChain's."""
+    return bool((chunk.generation_info or {}).get("finish_reason")) or getattr(chunk.message, "chunk_position", None) == "last"

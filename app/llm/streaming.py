@@ -10,28 +10,37 @@ from langchain_core.runnables import Runnable, RunnableBinding
 
 from app.errors import ModelBadAnswer, ModelRefused
 from app.llm.calls import Hearer
+from app.llm.reasoning import thoughts_of
 
 
 async def streamed(
     model: Runnable[LanguageModelInput, AIMessage], prompt: Sequence[BaseMessage], hearer: Hearer, *, hears: bool = False
 ) -> AIMessage:
-    """The whole answer; a model that `hears` tells its pieces itself.
-
-    The loop's body is the hot path of all others: it runs once per token.
-    """
+    """The whole answer; a model that `hears` tells its pieces itself."""
     if hears:
         # Past the binding, whose merging of configurations costs more than a dozen tokens.
         bound, options = (model.bound, model.kwargs) if isinstance(model, RunnableBinding) else (model, {})
         return await bound.ainvoke([*prompt], hearer=hearer, **options)
+    return await _listened_to(model, prompt, hearer)
+
+
+async def _listened_to(model: Runnable[LanguageModelInput, AIMessage], prompt: Sequence[BaseMessage], hearer: Hearer) -> AIMessage:
+    """The loop's body is the hot path of all other models: it runs once per token."""
     chunks: list[AIMessageChunk] = []
     async for chunk in model.astream([*prompt]):
         if not isinstance(chunk, AIMessageChunk):
             continue
         chunks.append(chunk)
-        if content := chunk.content if isinstance(chunk.content, str) else chunk.text:
-            hearer.token(content)
-        if reasoning := chunk.additional_kwargs.get("reasoning_content"):
-            hearer.reasoning(reasoning)
+        if isinstance(chunk.content, str):
+            if chunk.content:
+                hearer.token(chunk.content)
+            if reasoning := chunk.additional_kwargs.get("reasoning_content"):
+                hearer.reasoning(reasoning)
+        else:
+            if reasoning := thoughts_of(chunk):
+                hearer.reasoning(reasoning)
+            if content := chunk.text:
+                hearer.token(content)
     return _whole(chunks)
 
 

@@ -10,6 +10,7 @@ from langgraph.types import StateSnapshot
 from app.agent.approval import asked_call
 from app.agent.graph import Agent
 from app.llm.calls import noted
+from app.llm.reasoning import thoughts_of
 from app.persistence.values import TakenRun
 from app.runs.stream import Story
 
@@ -53,6 +54,8 @@ def _tell(messages: Sequence[AnyMessage], story: Story) -> None:
             case AIMessage():
                 if account := noted(message):
                     story.called(account)
+                if thoughts := thoughts_of(message):
+                    story.reasoning(thoughts)
                 if message.text:
                     story.token(message.text)
                 for call in message.tool_calls:

@@ -236,7 +236,7 @@ class Runs:
 def _live_run(crew: Crew, taken: TakenRun) -> LiveRun:
     model = taken.model if taken.model in crew.models else crew.models.choice.default
     run_log = RunLog(taken.id, taken.attempt, crew.flusher.appended)
-    story = Story(run_log, model)
+    story = Story(run_log, model, shows_reasoning=crew.models.choice.shows_reasoning)
     return LiveRun(taken=taken, asker=Asker(crew.models, model, story), bench=crew.bench_of(taken), log=run_log, story=story)
 
 

@@ -31,9 +31,10 @@ class Story:
     The transcript's text is the tokens joined, so a reader of the stream and one who comes later see the same.
     """
 
-    def __init__(self, log: RunLog, model: str) -> None:
+    def __init__(self, log: RunLog, model: str, *, shows_reasoning: bool = True) -> None:
         self._log = log
         self._model = model
+        self._shows_reasoning = shows_reasoning
         self.calls: list[ModelCall] = []
         self._text: list[str] = []
         self._thoughts: list[str] = []
@@ -55,6 +56,8 @@ class Story:
         self._log.append(Token(content=content))
 
     def reasoning(self, content: str) -> None:
+        if not self._shows_reasoning:
+            return
         content = storable(content)
         self._thoughts.append(content)
         self._log.append(Reasoning(content=content))

@@ -116,7 +116,7 @@ class ModelSettings(Section):
     default_model: str = Field(
         "",
         validation_alias="DEFAULT_LLM_MODEL",
-        description="Model of a message that names none: an entry of models.yaml or any model id of that server; empty is the first entry",
+        description="Model of a message that names none: a models.yaml entry, provider:model or any id there; empty is the first entry",
     )
     models_file: RootedPath = Field(Path("models.yaml"), validation_alias="MODELS_FILE", description="Where models are named")
     allow_demo_model: bool = Field(
@@ -124,6 +124,9 @@ class ModelSettings(Section):
     )
     client: Literal["lean", "stock"] = Field(
         "lean", validation_alias="LLM_CLIENT", description="lean, or stock for LangChain's own ChatOpenAI, which is slower"
+    )
+    show_reasoning: bool = Field(
+        True, validation_alias="SHOW_REASONING", description="Show and keep what a model tells of its reasoning; false keeps it from users"
     )
     connect_seconds: Seconds = Field(
         10, validation_alias="LLM_CONNECT_SECONDS", description="How long a provider may take to accept a connection"

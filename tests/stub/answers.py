@@ -57,11 +57,12 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCalls(_Streamed):
-    """Ask for tools, all at once, each call's arguments split over `argument_pieces` chunks."""
+    """Ask for tools, all at once, each call's arguments split over `argument_pieces` chunks, after what it thought and said."""
 
     kind: Literal["tool_calls"] = "tool_calls"
     calls: Sequence[ToolCall] = field(kw_only=False)
     content: str = ""
+    reasoning: str = ""
     argument_pieces: Annotated[int, Field(ge=1, le=100)] = 4
 
 

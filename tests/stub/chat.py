@@ -39,7 +39,10 @@ class ChatRequest(BaseModel):
         return bool(self.messages) and self.messages[-1].get("role") == "tool"
 
     def complaint(self) -> str | None:
-        """Say what OpenAI would refuse in the order of these messages: tool calls and their answers belong together."""
+        """Say what OpenAI would refuse in these messages: parts it does not know, and tool calls apart from their answers."""
+        contents = (content for message in self.messages if isinstance(content := message.get("content"), list))
+        if unknown := {part.get("type") for content in contents for part in content} - {"text", "refusal", "image_url"}:
+            return f"Invalid value: {sorted(map(str, unknown))}. Supported values are: 'text', 'image_url' and 'refusal'."
         open_calls: set[str] = set()
         for message in self.messages:
             if message.get("role") == "tool":

@@ -37,11 +37,11 @@ class Request:
 
 
 class ProviderStub:
-    """A running stub; `url` is what a client takes for its base_url."""
+    """A running stub; `url` is what an OpenAI client takes for its base_url, `address` what Anthropic's does."""
 
     def __init__(self, port: int) -> None:
-        self._address = f"http://127.0.0.1:{port}"
-        self.url = f"{self._address}/v1"
+        self.address = f"http://127.0.0.1:{port}"
+        self.url = f"{self.address}/v1"
 
     async def script(self, *answers: Answer) -> None:
         """Append answers; one is used up by each request that it fits."""
@@ -50,7 +50,7 @@ class ProviderStub:
     async def requests(self, containing: str = "") -> list[Request]:
         """List the latest chat requests, oldest first, whose messages contain these words."""
         found = [Request(**asked) for asked in await self._call("GET", "/_requests")]
-        return [request for request in found if containing in str(request.messages)]
+        return [request for request in found if containing in str(request.messages or request.body.get("input", ""))]
 
     async def clear(self) -> None:
         """Forget the script and the requests."""
@@ -73,7 +73,7 @@ class ProviderStub:
 
     async def _call(self, method: str, path: str, body: bytes | None = None) -> Any:
         # A client per call, because one stub serves tests that each have an event loop of their own.
-        async with httpx.AsyncClient(base_url=self._address, verify=False, trust_env=False, timeout=_CALL_SECONDS) as client:  # noqa: S501  # plain HTTP
+        async with httpx.AsyncClient(base_url=self.address, verify=False, trust_env=False, timeout=_CALL_SECONDS) as client:  # noqa: S501  # plain HTTP
             response = await client.request(method, path, content=body)
         if response.is_error:
             raise ValueError(response.json()["error"]["message"])

@@ -31,7 +31,7 @@ def pieces(answer: Streamed) -> Sequence[str]:
 
 
 def deltas(answer: Streamed, number: int) -> Iterator[Delta]:
-    if isinstance(answer, Text):
+    if not isinstance(answer, Refusal):
         yield from ({"reasoning_content": piece} for piece in words(answer.reasoning))
     yield from ({"refusal" if isinstance(answer, Refusal) else "content": piece} for piece in pieces(answer))
     if isinstance(answer, ToolCalls):
@@ -67,7 +67,7 @@ def finish_reason(answer: Streamed) -> str:
 def usage(answer: Streamed, request: ChatRequest) -> dict[str, Any]:
     """Count words for tokens, which is deterministic and near enough."""
     asked = sum(len(text_of(message).split()) for message in request.messages)
-    reasoning = len(words(answer.reasoning)) if isinstance(answer, Text) else 0
+    reasoning = 0 if isinstance(answer, Refusal) else len(words(answer.reasoning))
     answered = len(pieces(answer)) + reasoning + (len(answer.calls) if isinstance(answer, ToolCalls) else 0)
     return {
         "prompt_tokens": asked,

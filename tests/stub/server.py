@@ -3,14 +3,14 @@
 import asyncio
 import socket
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Final
 
 from pydantic import ValidationError
 
-from tests.stub import wire
+from tests.stub import messages, responses, wire
 from tests.stub.answers import ANSWERS
 from tests.stub.chat import ChatRequest, unscripted
 from tests.stub.http import BadRequest, ClientReader, HttpRequest, read_request
@@ -23,6 +23,12 @@ MAX_HANG_SECONDS: Final = 300
 _MODELS: Final = {
     "object": "list",
     "data": [{"id": name, "object": "model", "created": 1_700_000_000, "owned_by": "stub"} for name in ("stub", "stub-100", "stub-100x20")],
+}
+# What is asked of a model, and how; None is the chat completions below.
+_CHATS: Final[Mapping[str, Callable[[Asked, Script], Iterator[Step]] | None]] = {
+    "POST /v1/chat/completions": None,
+    "POST /v1/messages": messages.steps,
+    "POST /v1/responses": responses.steps,
 }
 # Lingering for no time turns a close into a reset.
 _NO_LINGER: Final = struct.pack("ii", 1, 0)
@@ -52,7 +58,7 @@ class Stub:
 
     async def _answer(self, request: HttpRequest, connection: int, reader: ClientReader, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; say whether the connection is good for another."""
-        if request.route != "POST /v1/chat/completions":
+        if request.route not in _CHATS:
             writer.write(self._control(request))
             return True
         asked = self._script.remember(request, connection)
@@ -66,6 +72,8 @@ class Stub:
         return asked.answered and playing.result()
 
     def _chat(self, asked: Asked) -> Iterator[Step]:
+        if protocol := _CHATS[asked.request.route]:
+            return protocol(asked, self._script)
         try:
             request = ChatRequest.model_validate_json(asked.request.body)
         except ValidationError:

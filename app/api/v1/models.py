@@ -14,17 +14,21 @@ router = APIRouter()
 class ModelOut(BaseModel):
     """Prices are US dollars per million tokens; None where they are not known.
 
-    A model whose `state` is not `closed` has failed of late, and others are asked in its stead.
+    A model whose `state` is not `closed` has failed of late, and others are asked in its stead. `shows_reasoning` is None where only its
+    answers will tell.
     """
 
     name: str
     provider: str
+    api: str
     model: str
     context_window: int | None
     is_default: bool
     is_demo: bool
     state: BreakerState
+    shows_reasoning: bool | None
     input_price: float | None
+    cached_input_price: float | None
     output_price: float | None
 
 
@@ -42,11 +46,14 @@ def _model(spec: ModelSpec, models: Models) -> ModelOut:
     return ModelOut(
         name=spec.name,
         provider=spec.provider,
+        api=spec.api,
         model=spec.id_at_provider,
         context_window=spec.context_window,
         is_default=spec.name == models.choice.default,
         is_demo=spec.provider == "demo",
         state=models.state(spec.name),
+        shows_reasoning=spec.tells_reasoning if models.choice.shows_reasoning else False,
         input_price=spec.prices and spec.prices.input,
+        cached_input_price=spec.prices and spec.prices.cached_input,
         output_price=spec.prices and spec.prices.output,
     )
