@@ -74,7 +74,7 @@ class ScriptedChat(Runnable[LanguageModelInput, AIMessage]):
 def models_of(chat: Runnable[LanguageModelInput, AIMessage], **spec: Any) -> Models:
     """A catalog whose one model is `scripted`."""
     named = ModelSpec(name="scripted", **spec)
-    return Models([Model(spec=named, client=cast("BaseChatModel", chat))], Choice(specs=[named], default="scripted"))
+    return Models([Model(spec=named, client=cast("BaseChatModel", chat), price=named.prices)], Choice(specs=[named], default="scripted"))
 
 
 class HeardAll:

@@ -1,5 +1,6 @@
 """Ask a model by name, and give an account of the call."""
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.tools import BaseTool
 from uuid_utils.compat import uuid7
 
-from app.errors import ModelError
+from app.errors import AppError, RunCancelled
 from app.llm.calls import Hearer, ModelCall, Purpose, note
 from app.llm.models import Model, Models
 from app.llm.money import counted
@@ -43,8 +44,8 @@ class Asker:
         timed.answer_begins()
         try:
             answer = await streamed(chat.bind(**options) if options else chat, prompt, timed)
-        except ModelError as error:
-            hearer.called(timed.call(model, purpose, None, error_code=error.code))
+        except BaseException as error:  # a call that is cut off in the middle was paid for, too
+            hearer.called(timed.call(model, purpose, None, error_code=_code_of(error)))
             raise
         call = timed.call(model, purpose, answer)
         note(answer, call)
@@ -81,7 +82,7 @@ class _Timed:
             latency_ms=self._elapsed_ms(),
             first_token_ms=self._first_token_ms,
             error_code=error_code,
-            **counted(model.spec, answer.usage_metadata if answer else None),
+            **counted(model.price, answer.usage_metadata if answer else None),
         )
 
     def _elapsed_ms(self) -> int:
@@ -98,3 +99,9 @@ class Accountant:
     def reasoning(self, content: str) -> None: ...
     def answer_begins(self) -> None: ...
     def answer_taken_back(self, reason: str) -> None: ...
+
+
+def _code_of(error: BaseException) -> str:
+    if isinstance(error, asyncio.CancelledError):
+        return RunCancelled.code
+    return error.code if isinstance(error, AppError) else AppError.code

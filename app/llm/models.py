@@ -14,15 +14,17 @@ from app.errors import UnknownModel
 from app.llm.catalog import ModelSpec
 from app.llm.choice import Choice, choose_models
 from app.llm.demo import DemoModel
+from app.llm.money import Price, price_of
 from app.settings import ModelSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """A model that can be asked, and what the catalog says of it."""
+    """A model that can be asked, and what the catalog says of it; `price` is None where nobody knows it."""
 
     spec: ModelSpec
     client: BaseChatModel
+    price: Price | None = None
     _bound: dict[tuple[int, ...], Runnable[LanguageModelInput, AIMessage]] = field(default_factory=dict, repr=False)
 
     def with_tools(self, tools: Sequence[BaseTool]) -> Runnable[LanguageModelInput, AIMessage]:
@@ -60,7 +62,8 @@ async def open_models(settings: ModelSettings, keys: Mapping[str, SecretStr]) ->
     choice = choose_models(settings, keys)
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(_open_client(spec, settings, keys)) for spec in choice.specs]
-        yield Models([Model(spec=spec, client=client) for spec, client in zip(choice.specs, clients, strict=True)], choice)
+        specs = zip(choice.specs, clients, strict=True)
+        yield Models([Model(spec=spec, client=client, price=price_of(spec, settings)) for spec, client in specs], choice)
 
 
 def _open_client(spec: ModelSpec, settings: ModelSettings, keys: Mapping[str, SecretStr]) -> AbstractAsyncContextManager[BaseChatModel]:

@@ -4,13 +4,13 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from app.api.deps import CurrentUser, ModelsDep
-from app.llm.catalog import ModelSpec
+from app.llm.models import Model
 
 router = APIRouter()
 
 
 class ModelOut(BaseModel):
-    """Prices are US dollars per million tokens; None where they are not known."""
+    """Prices are US dollars per million tokens, for a prompt of common length; None where they are not known."""
 
     name: str
     provider: str
@@ -29,10 +29,11 @@ class ModelList(BaseModel):
 
 @router.get("")
 async def list_models(user: CurrentUser, models: ModelsDep) -> ModelList:  # noqa: ARG001  # asked for so that only users see it
-    return ModelList(items=[_model(spec, models.choice.default) for spec in models], default=models.choice.default)
+    return ModelList(items=[_model(models.get(spec.name), models.choice.default) for spec in models], default=models.choice.default)
 
 
-def _model(spec: ModelSpec, default: str) -> ModelOut:
+def _model(model: Model, default: str) -> ModelOut:
+    spec = model.spec
     return ModelOut(
         name=spec.name,
         provider=spec.provider,
@@ -40,6 +41,6 @@ def _model(spec: ModelSpec, default: str) -> ModelOut:
         context_window=spec.context_window,
         is_default=spec.name == default,
         is_demo=spec.provider == "demo",
-        input_price=spec.prices and spec.prices.input,
-        output_price=spec.prices and spec.prices.output,
+        input_price=model.price and model.price.input,
+        output_price=model.price and model.price.output,
     )
