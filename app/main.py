@@ -77,6 +77,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                 sessions=services.sessions,
                 runs=services.runs,
                 questions=services.questions,
+                ledger=services.ledger,
                 tails=services.tails,
                 models=services.models,
                 health=health.Health(

@@ -28,6 +28,7 @@ from app.persistence.database import Pool, open_database
 from app.persistence.events import EventTable
 from app.persistence.health import DatabaseHealth
 from app.persistence.interrupts import InterruptTable
+from app.persistence.ledger import LedgerTable
 from app.persistence.queue import Chore, Job, open_queue, work
 from app.persistence.redis_notices import RedisNotices, open_redis_notices
 from app.persistence.runs import RunTable
@@ -37,6 +38,7 @@ from app.persistence.turns import TurnTable
 from app.persistence.users import UserTable
 from app.persistence.values import TakenRun
 from app.runs.chores import forget_events, kept_up, name_session
+from app.runs.ledger import Ledger
 from app.runs.opening import Office, Rows, open_runs
 from app.runs.questions import Questions
 from app.runs.service import Runs
@@ -59,6 +61,7 @@ class Services:
     sessions: Sessions
     runs: Runs
     questions: Questions
+    ledger: Ledger
     tails: Tails
     models: Models
     schema: DatabaseHealth
@@ -87,14 +90,19 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         bench_of = _bench_of(agent, database.pool, settings.runs)
         office = await stack.enter_async_context(open_runs(means, models, agent, bench_of, rows))
         await stack.enter_async_context(_listening(url, office, notices))
+        ledger = Ledger(LedgerTable(database.pool))
         questions = Questions(InterruptTable(database.pool), turns, office.runs, office.tails)
-        jobs = {"make_run": _by_id(office.runs.make), "name_session": _by_id(partial(name_session, sessions, models, settings.worker))}
+        jobs = {
+            "make_run": _by_id(office.runs.make),
+            "name_session": _by_id(partial(name_session, sessions, models, ledger, settings.worker)),
+        }
         queue = await stack.enter_async_context(open_queue(database.pool, jobs, _chores(settings.runs, questions, turns, events)))
         yield Services(
             users=_users(settings.accounts, settings.database, UserTable(database)),
             sessions=Sessions(sessions, BranchTable(database.pool), office.runs),
             runs=office.runs,
             questions=questions,
+            ledger=ledger,
             tails=office.tails,
             models=models,
             schema=DatabaseHealth(database.pool),

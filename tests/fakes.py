@@ -75,9 +75,8 @@ class ScriptedChat(Runnable[LanguageModelInput, AIMessage]):
 def models_of(chat: Runnable[LanguageModelInput, AIMessage], **spec: Any) -> Models:
     """A catalog whose one model is `scripted`."""
     named = ModelSpec(name="scripted", **spec)
-    return Models(
-        [Model(spec=named, client=cast("BaseChatModel", chat))], Choice(specs=[named], default="scripted"), ModelSettings(LLM_MAX_RETRIES=0)
-    )
+    model = Model(spec=named, client=cast("BaseChatModel", chat), price=named.prices)
+    return Models([model], Choice(specs=[named], default="scripted"), ModelSettings(LLM_MAX_RETRIES=0))
 
 
 class HeardAll:

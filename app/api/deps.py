@@ -11,6 +11,7 @@ from app.api.health import Health
 from app.errors import NotAuthenticated
 from app.llm.models import Models
 from app.persistence.values import Session, User
+from app.runs.ledger import Ledger
 from app.runs.questions import Questions
 from app.runs.service import Runs
 from app.runs.sessions import Sessions
@@ -25,6 +26,7 @@ class State(TypedDict):
     sessions: Sessions
     runs: Runs
     questions: Questions
+    ledger: Ledger
     tails: Tails
     models: Models
     health: Health
@@ -46,6 +48,7 @@ UsersDep = Annotated[Users, _from_state("users")]
 SessionsDep = Annotated[Sessions, _from_state("sessions")]
 RunsDep = Annotated[Runs, _from_state("runs")]
 QuestionsDep = Annotated[Questions, _from_state("questions")]
+LedgerDep = Annotated[Ledger, _from_state("ledger")]
 TailsDep = Annotated[Tails, _from_state("tails")]
 ModelsDep = Annotated[Models, _from_state("models")]
 ServerDep = Annotated[ServerSettings, _from_state("server")]

@@ -1,5 +1,6 @@
 """Ask a model by name, or another in its stead, and give an account of each call."""
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.tools import BaseTool
 from uuid_utils.compat import uuid7
 
-from app.errors import ModelError
+from app.errors import AppError, RunCancelled
 from app.llm.budget import CALL_IS_OVER, TURN_IS_OVER, TurnBudget, within
 from app.llm.calls import Hearer, ModelCall, Purpose, note
 from app.llm.models import Model, Models
@@ -73,9 +74,9 @@ class _Call:
         try:
             answer = await self._answer(model, timed)
             check_refusal(answer)
-        except ModelError as error:
+        except BaseException as error:  # a call that is cut off in the middle was paid for, too
             self.heard = timed.heard
-            self.hearer.called(timed.call(model, self.purpose, answer, error_code=error.code))
+            self.hearer.called(timed.call(model, self.purpose, answer, error_code=_code_of(error)))
             raise
         call = timed.call(model, self.purpose, answer)
         note(answer, call)
@@ -129,7 +130,7 @@ class _Timed:
             latency_ms=self._elapsed_ms(),
             first_token_ms=self._first_token_ms,
             error_code=error_code,
-            **counted(model.spec, answer.usage_metadata if answer else None),
+            **counted(model.price, answer.usage_metadata if answer else None),
         )
 
     def _elapsed_ms(self) -> int:
@@ -146,3 +147,9 @@ class Accountant:
     def reasoning(self, content: str) -> None: ...
     def answer_begins(self) -> None: ...
     def answer_taken_back(self, reason: str) -> None: ...
+
+
+def _code_of(error: BaseException) -> str:
+    if isinstance(error, asyncio.CancelledError):
+        return RunCancelled.code
+    return error.code if isinstance(error, AppError) else AppError.code

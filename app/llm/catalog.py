@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from app.errors import SettingsInvalid
 from app.llm.provider_table import PROVIDERS
 
-Dollars = Annotated[float, Field(ge=0)]
+Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _MILLION: Final = 1_000_000
 _OURS: Final = ("openai", "demo")
 
@@ -23,8 +23,8 @@ class Prices(BaseModel):
     cached_input: Dollars | None = None
     output: Dollars
 
-    def cost_usd(self, *, input_tokens: int, cached_tokens: int, output_tokens: int) -> float:
-        """What a call cost; `cached_tokens` are part of `input_tokens`."""
+    def cost_usd(self, *, input_tokens: int, cached_tokens: int, output_tokens: int, kept_tokens: int = 0) -> float:  # noqa: ARG002  # at the price of input
+        """What a call cost; `cached_tokens` are part of `input_tokens`, as are those that the provider has kept for later."""
         cached_price = self.input if self.cached_input is None else self.cached_input
         fresh_tokens = input_tokens - cached_tokens
         return (fresh_tokens * self.input + cached_tokens * cached_price + output_tokens * self.output) / _MILLION

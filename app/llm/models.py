@@ -15,16 +15,18 @@ from app.llm.breaker import Breaker, BreakerState
 from app.llm.catalog import ModelSpec
 from app.llm.choice import Choice, choose_models
 from app.llm.demo import DemoModel
+from app.llm.money import Price, price_of
 from app.llm.provider_table import PROVIDERS
 from app.settings import ModelSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """A model that can be asked, and what the catalog says of it."""
+    """A model that can be asked, and what the catalog says of it; `price` is None where nobody knows it."""
 
     spec: ModelSpec
     client: BaseChatModel
+    price: Price | None = None
     _bound: dict[tuple[int, ...], Runnable[LanguageModelInput, AIMessage]] = field(default_factory=dict, repr=False)
 
     @property
@@ -85,8 +87,9 @@ async def open_models(settings: ModelSettings, keys: Mapping[str, SecretStr]) ->
     choice = choose_models(settings, keys)
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(_open_client(spec, settings, keys)) for spec in choice.specs]
-        known = [Model(spec=_known(spec, client), client=client) for spec, client in zip(choice.specs, clients, strict=True)]
-        yield Models(known, choice, settings)
+        known = zip(choice.specs, clients, strict=True)
+        models = [Model(spec=_known(spec, client), client=client, price=price_of(spec, settings)) for spec, client in known]
+        yield Models(models, choice, settings)
 
 
 def _known(spec: ModelSpec, client: BaseChatModel) -> ModelSpec:

@@ -11,6 +11,7 @@ from app.persistence.channels import EVENTS, STOPS, WORK
 from app.persistence.database import Pool, database_errors, execute, fetch_all
 from app.persistence.events import as_lines
 from app.persistence.jobs import defer_sql, job_sql
+from app.persistence.ledger import as_recordset, keep_calls_sql
 from app.persistence.tables import LIVE_SQL
 from app.persistence.turns import RUN_COLUMNS
 from app.persistence.values import FinishedRun, Run, RunStatus, TakenRun, User, columns_of
@@ -27,7 +28,7 @@ WITH finished AS (
            cached_tokens = %(cached_tokens)s, cost_usd = %(cost_usd)s, first_token_at = %(first_token_at)s,
            checkpoint = coalesce(%(checkpoint)s, from_checkpoint)
      WHERE id = %(id)s AND attempt = %(attempt)s AND status = ANY(%(from_statuses)s)
-    RETURNING id, session_id, checkpoint, waiting
+    RETURNING id, session_id, user_id, attempt, checkpoint, waiting
 ), next AS (
     -- A run that ends while it waits has no turn to give.
     SELECT run.id FROM run JOIN finished ON finished.session_id = run.session_id AND finished.id <> run.id AND NOT finished.waiting
@@ -49,6 +50,8 @@ WITH finished AS (
     ON CONFLICT (session_id, id) DO UPDATE
        SET run_id = excluded.run_id, value = excluded.value, answer_schema = excluded.answer_schema, outcome = excluded.outcome,
            answer = NULL, answered_by = NULL, resumed_by = NULL, expires_at = excluded.expires_at, closed_at = excluded.closed_at
+), paid AS (
+    {keep_calls_sql("finished.user_id, finished.session_id, finished.id, finished.attempt", "finished")}
 ), promoted AS (
     UPDATE run SET waiting = false, parent_id = finished.id, from_checkpoint = finished.checkpoint,
            lease_expires_at = CASE WHEN run.background THEN NULL WHEN run.owner IS NULL THEN now()
@@ -150,6 +153,7 @@ class RunTable:
         values = columns_of(run) | {
             "from_statuses": [*from_statuses],
             "tool_calls": Jsonb([*run.tool_calls]),
+            "calls": as_recordset(run.calls),
             "questions": Jsonb([columns_of(question) for question in run.questions]),
             "first_sequence": run.events[0].sequence,
             "last_sequence": run.events[-1].sequence,

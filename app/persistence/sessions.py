@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.persistence.channels import EVENTS
 from app.persistence.database import Database, database_errors, execute, fetch_all
 from app.persistence.tables import LIVE_SQL, InterruptRow, MessageRow, RunRow, SessionRow
-from app.persistence.values import Message, Role, RunStatus, Session
+from app.persistence.values import FirstTurn, Message, Role, RunStatus, Session
 
 _READ_SESSION: Final = """
 SELECT id, name, naming = 'done' AS name_is_final, created_at, updated_at FROM session WHERE id = %(session_id)s AND user_id = %(user_id)s
@@ -33,10 +33,12 @@ SELECT message.id, message.run_id, role, CASE WHEN role = 'assistant' THEN model
 """
 _NAME: Final = "UPDATE session SET name = coalesce(%(name)s, name), naming = 'done' WHERE id = %(session_id)s AND naming = 'asked'"
 _FIRST_TURN: Final = """
-SELECT role, content FROM message WHERE run_id = (
-    SELECT run.id FROM run JOIN session ON session.id = run.session_id AND naming = 'asked'
+WITH first AS (
+    SELECT run.id, run.user_id, run.asked_id, run.message_id FROM run JOIN session ON session.id = run.session_id AND naming = 'asked'
      WHERE session.id = %(session_id)s AND run.status = 'completed' ORDER BY run.started_at LIMIT 1
-) ORDER BY id LIMIT 2
+)
+SELECT first.user_id, question.content AS question, answer.content AS answer
+  FROM first JOIN message AS question ON question.id = first.asked_id JOIN message AS answer ON answer.id = first.message_id
 """
 # The end comes after whatever the attempt may have told its readers and not written yet: an attempt has a million numbers.
 _END_LIVE: Final = f"""
@@ -99,9 +101,10 @@ class SessionTable:
         rows = await fetch_all(self._database.pool, _TRANSCRIPT, {"session_id": session_id, "limit": limit, "before": before})
         return [Message(**{**row, "role": Role(row["role"]), "status": RunStatus(row["status"])}) for row in reversed(rows)]
 
-    async def first_turn(self, session_id: UUID) -> Sequence[str]:
-        """The first message and its answer, of a session that waits for a name; else nothing."""
-        return [row["content"] for row in await fetch_all(self._database.pool, _FIRST_TURN, {"session_id": session_id})]
+    async def first_turn(self, session_id: UUID) -> FirstTurn | None:
+        """The first message and its answer, of a session that waits for a name."""
+        rows = await fetch_all(self._database.pool, _FIRST_TURN, {"session_id": session_id})
+        return FirstTurn(**rows[0]) if rows else None
 
     async def name(self, session_id: UUID, name: str | None) -> None:
         """Give a session the name it waits for, or leave it the one it has; nothing happens if its user has named it."""

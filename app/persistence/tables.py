@@ -1,10 +1,11 @@
 """The tables. They drive the migrations and serve the everyday queries; the hot paths have SQL of their own beside them."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Index, text
+from sqlalchemy import BigInteger, DateTime, Index, Numeric, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 from uuid_utils.compat import uuid7
@@ -156,3 +157,31 @@ class ToolStartRow(SQLModel, table=True):
     run_id: UUID = _column("The run that makes the call", foreign_key="run.id", ondelete="CASCADE", primary_key=True)
     task_id: str = _column("LangGraph's task that makes it: the same when a step is made again", primary_key=True, max_length=200)
     started_at: datetime = _column("When (UTC)", default_factory=_now, sa_type=_MOMENT)
+
+
+class ModelCallRow(SQLModel, table=True):
+    __tablename__ = "model_call"
+    __table_args__ = (
+        # A user's calls of some days; and what erasing the user looks for.
+        Index("model_call_user_day", "user_id", "created_at"),
+        {"comment": "The ledger: each call of a model, and what it came to"},
+    )
+
+    id: UUID = _column("Time-ordered (UUIDv7); the same however often the call is told", primary_key=True)
+    user_id: UUID = _column("For whom the model was asked", foreign_key="user.id", ondelete="CASCADE")
+    # No foreign keys: what was paid stays paid when the session or the run is deleted.
+    session_id: UUID | None = _column("The conversation it was made for, be it that this is gone", default=None)
+    run_id: UUID | None = _column("The run that made it, be it that this is gone; none for a job", default=None)
+    attempt: int | None = _column("The attempt that ended the run; the call may be one of an attempt before it", default=None)
+    model: str = _column("Name of the model that was asked", max_length=200)
+    purpose: str = _column("answer, naming, memory, summary or judge", max_length=16)
+    input_tokens: int = _column("Tokens the model read")
+    output_tokens: int = _column("Tokens the model wrote")
+    cached_tokens: int = _column("Of the tokens read, those the provider had in its cache")
+    reasoning_tokens: int = _column("Of the tokens written, those thought and not said")
+    cost_usd: Decimal | None = _column("What it cost; none where that is not known", default=None, sa_type=Numeric)
+    latency_ms: int = _column("From the request to the end of the answer")
+    first_token_ms: int | None = _column("From the request to the first token, if one came", default=None)
+    from_cache: bool = _column("Answered from our own cache: nobody was paid")
+    error_code: str | None = _column("Stable code of what went wrong, if it did", default=None, max_length=64)
+    created_at: datetime = _column("When the call began (UTC)", sa_type=_MOMENT)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -56,6 +56,15 @@ class Message:
     tool_calls: Sequence[Mapping[str, Any]]
     status: RunStatus
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstTurn:
+    """What a session can be named by, and whose it is."""
+
+    user_id: UUID
+    question: str
+    answer: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,6 +225,49 @@ class EventBatch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerCall:
+    """A call of a model as the ledger keeps it; the same `id` is written once."""
+
+    id: UUID
+    model: str
+    purpose: str
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    reasoning_tokens: int
+    cost_usd: float | None
+    latency_ms: int
+    first_token_ms: int | None
+    from_cache: bool
+    error_code: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """What calls came to; `cost_usd` is the sum of what is known, None where nothing is, and so many calls have no known price."""
+
+    calls: int
+    failed_calls: int
+    unpriced_calls: int
+    from_cache_calls: int
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    reasoning_tokens: int
+    cost_usd: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaySpent:
+    """What the calls of a day (UTC) to a model came to."""
+
+    day: date
+    model: str
+    spent: Spent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedRun:
     """How a run ended, with the assistant's side of the transcript; its questions can be answered until `expires_at`.
 
@@ -240,9 +292,10 @@ class FinishedRun:
     checkpoint: str | None = None
     questions: Sequence[Question] = ()
     expires_at: datetime | None = None
+    calls: Sequence[LedgerCall] = ()
     events: Sequence[Entry] = ()
 
 
-def columns_of(record: NewRun | Resumption | FinishedRun | Question) -> dict[str, Any]:
+def columns_of(record: NewRun | Resumption | FinishedRun | Question | LedgerCall) -> dict[str, Any]:
     """The record's fields by name, as they are: `asdict` would copy all that is in them."""
     return {field.name: getattr(record, field.name) for field in fields(record)}

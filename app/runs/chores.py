@@ -1,7 +1,7 @@
 """Work that nobody waits for: names, what has expired, what is old."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -9,20 +9,20 @@ import structlog
 
 from app.agent.naming import name_conversation
 from app.errors import AppError
-from app.llm.asking import Accountant, Asker
-from app.llm.calls import ModelCall
+from app.llm.asking import Asker
 from app.llm.models import Models
+from app.persistence.values import FirstTurn
+from app.runs.ledger import Ledger
 from app.runs.walk import log_crash
 from app.settings import WorkerSettings
 
-_MESSAGES_OF_A_TURN: Final = 2
 _CRASH_PAUSE_SECONDS: Final = 1
 
 log = structlog.get_logger()
 
 
 class NameStore(Protocol):
-    async def first_turn(self, session_id: UUID) -> Sequence[str]: ...
+    async def first_turn(self, session_id: UUID) -> FirstTurn | None: ...
     async def name(self, session_id: UUID, name: str | None) -> None: ...
 
 
@@ -40,26 +40,21 @@ async def kept_up(chore: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(_CRASH_PAUSE_SECONDS)
 
 
-async def name_session(store: NameStore, models: Models, settings: WorkerSettings, session_id: UUID) -> None:
+async def name_session(store: NameStore, models: Models, ledger: Ledger, settings: WorkerSettings, session_id: UUID) -> None:
     """Have a model name a session after its first answer; the first words stay where it cannot."""
-    turn = await store.first_turn(session_id)
-    if len(turn) == _MESSAGES_OF_A_TURN:
-        await store.name(session_id, await _name(models, settings.naming_seconds, *turn))
+    if turn := await store.first_turn(session_id):
+        async with ledger.hearing(turn.user_id, session_id) as hearer:
+            name = await _name(Asker(models, None, hearer), settings.naming_seconds, turn) if not models.choice.is_demo else None
+        await store.name(session_id, name)
 
 
-async def _name(models: Models, seconds: float, question: str, answer: str) -> str | None:
-    if models.choice.is_demo:
-        return None
+async def _name(asker: Asker, seconds: float, turn: FirstTurn) -> str | None:
     try:
         async with asyncio.timeout(seconds):
-            return await name_conversation(Asker(models, None, Accountant(_uncounted)), question, answer)
+            return await name_conversation(asker, turn.question, turn.answer)
     except (AppError, TimeoutError) as error:
         log.warning("session_not_named", error=type(error).__name__)
         return None
-
-
-def _uncounted(call: ModelCall) -> None:
-    log.info("session_named", model=call.model, tokens=call.input_tokens + call.output_tokens)
 
 
 async def forget_events(store: EventStore, older_than_seconds: float) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from app.errors import AppError, RunCancelled
 from app.persistence.values import EventBatch, FinishedRun, Question, RunStatus
 from app.runs.events import Ended, Failed, Interrupted, RunEvent
+from app.runs.ledger import ledger_call
 from app.runs.walk import LiveRun
 
 
@@ -42,6 +43,7 @@ def finished_run(run: LiveRun, error: AppError | None, batch: EventBatch, expire
         checkpoint=run.bench.place.latest,
         questions=_asked(run, status),
         expires_at=expires_at,
+        calls=[*map(ledger_call, run.story.calls)],
         events=batch.entries,
         **run.story.transcript(waits=status is RunStatus.INTERRUPTED),
     )

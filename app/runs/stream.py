@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from app.llm.calls import ModelCall, Purpose
+from app.llm.money import total_usd
 from app.runs.events import Reasoning, Remembered, Reset, Token, ToolAnswered, ToolCalled, Used
 from app.runs.log import RunLog
 
@@ -119,7 +120,7 @@ class Story:
             total_tokens=input_tokens + output_tokens,
             reasoning_tokens=self._sum("reasoning_tokens"),
             cached_tokens=self._sum("cached_tokens"),
-            cost_usd=None if None in costs or not costs else sum(cost for cost in costs if cost is not None),
+            cost_usd=None if None in costs or not costs else total_usd(cost for cost in costs if cost is not None),
             model=self.answered_by,
         )
 

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from tests.stub.answers import HttpError, Text
@@ -63,7 +64,7 @@ async def test_runs_in_the_background_wait_for_each_other(ada: Visitor, provider
 
 
 @_works
-async def test_a_model_names_a_session_after_its_first_answer(ada: Visitor, provider: ProviderStub) -> None:
+async def test_a_model_names_a_session_after_its_first_answer(ada: Visitor, provider: ProviderStub, database_url: str) -> None:
     await provider.script(Text("Oslo is lovely."), Text('"A trip to Oslo"'))
     session = await ada.open_session()
     assert (await ada.http.get(f"/sessions/{session}")).json()["name_is_final"] is False
@@ -72,6 +73,10 @@ async def test_a_model_names_a_session_after_its_first_answer(ada: Visitor, prov
     naming = (await provider.requests())[-1]
     assert "Oslo is lovely." in str(naming.messages)
     assert "tools" not in naming.body
+    with psycopg.connect(database_url) as connection:
+        calls = connection.execute("SELECT purpose, run_id IS NULL, session_id::text FROM model_call ORDER BY created_at").fetchall()
+    assert calls == [("answer", False, session), ("naming", True, session)]
+    assert (await ada.http.get("/usage")).json()["total"]["calls"] == 2
 
 
 @_works

@@ -72,7 +72,7 @@ async def test_a_frozen_process_that_wakes_writes_nothing(
     events = await (await door.enter(second)).read_on(run)
     assert "reset" in types_of(events)
     assert text_of(events) == WORDS
-    tables = ("run", "run_event", "message", "checkpoints", "checkpoint_blobs", "checkpoint_writes")
+    tables = ("run", "run_event", "message", "model_call", "checkpoints", "checkpoint_blobs", "checkpoint_writes")
     before = {table: _rows(database_url, f"SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {table} AS t") for table in tables}  # noqa: S608
     first.signal(signal.SIGCONT)
     await _until(lambda: '"held": false' in first.output())
@@ -135,6 +135,27 @@ async def test_tools_that_have_answered_are_not_asked_again(door: Door, first: S
     assert again == ["reset", "tool_call", "tool_result", "token", "usage", "end"]
     assert text_of(events) == WORDS
     assert len(await provider.requests()) == 3  # the call, the answer that was lost, and the answer
+
+
+async def test_the_ledger_has_each_call_once_however_many_attempts_tell_it(
+    door: Door, first: ServerProcess, provider: ProviderStub, database_url: str
+) -> None:
+    calls = ToolCalls([ToolCall("calculate", {"expression": "6*7"})])
+    await provider.script(calls, Text(WORDS, seconds_between=0.3, times=3))
+    ada = await door.enter(first)
+    run, _ = await _begin(ada, await ada.open_session())
+    for number in (2, 3):
+        first.kill()
+        await first.start()
+        await _until(partial(_is_attempt, database_url, number))
+    [usage] = [event.data for event in await ada.read_on(run) if event.type == "usage"]
+    written = _rows(database_url, "SELECT id, attempt, purpose, error_code, input_tokens, output_tokens FROM model_call ORDER BY id")
+    # The answers that died with their process are in nobody's account.
+    assert [(row["attempt"], row["purpose"], row["error_code"]) for row in written] == [(3, "answer", None)] * 2
+    assert len({row["id"] for row in written}) == 2
+    sums = {name: sum(row[name] for row in written) for name in ("input_tokens", "output_tokens")}
+    assert sums == {name: usage[name] for name in sums}
+    assert sums["output_tokens"] == 1 + len(WORDS.split())
 
 
 async def test_a_run_that_kills_its_server_each_time_ends_as_failed(

@@ -13,7 +13,7 @@ from app.persistence.database import Database, fetch_all
 from app.persistence.sessions import SessionTable
 from app.persistence.tool_starts import ToolStarts
 from app.persistence.users import UserTable
-from app.persistence.values import Session, User
+from app.persistence.values import FirstTurn, Session, User
 from tests.persistence.moments import once, until_waiting
 from tests.persistence.rows import Process, answered, asking, claimed, finished, process
 
@@ -35,17 +35,17 @@ async def test_a_name_comes_from_the_first_words_and_then_from_a_model(
     assert await name_of(sessions, user, session) == ("", False)
     run = await claimed(here, user, session, text="Q", title="First words")
     assert await name_of(sessions, user, session) == ("First words", False)
-    assert await sessions.first_turn(session.id) == [], "it does not wait for a name yet"
+    assert await sessions.first_turn(session.id) is None, "it does not wait for a name yet"
     await sessions.name(session.id, "Too early")
     assert await here.runs.finish(finished(run, content="a"))
     await answered(here, user, session, "B", title="Second words")
-    assert await sessions.first_turn(session.id) == ["Q", "a"]
+    assert await sessions.first_turn(session.id) == FirstTurn(user_id=user.id, question="Q", answer="a")
     assert await name_of(sessions, user, session) == ("First words", False)
     await sessions.name(session.id, "A trip")
     assert await name_of(sessions, user, session) == ("A trip", True)
     await sessions.name(session.id, "Another")
     assert await name_of(sessions, user, session) == ("A trip", True), "it is named once"
-    assert await sessions.first_turn(session.id) == []
+    assert await sessions.first_turn(session.id) is None
 
 
 async def test_a_session_that_gets_no_better_name_keeps_the_first_words_for_good(
@@ -65,7 +65,7 @@ async def test_the_name_that_its_user_gives_stays(sessions: SessionTable, here: 
     await sessions.rename(session.id, "Mine")
     await sessions.name(session.id, "A model's")
     assert await name_of(sessions, user, session) == ("Mine", True)
-    assert await sessions.first_turn(session.id) == []
+    assert await sessions.first_turn(session.id) is None
 
 
 async def test_a_session_that_is_opened_with_a_name_has_it_for_good(sessions: SessionTable, here: Process, user: User) -> None:

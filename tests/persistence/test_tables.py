@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import UUID as POSTGRES_UUID
 from app.persistence.database import sqlalchemy_url
 from app.persistence.tables import METADATA
 
-TABLES = ["interrupt", "message", "run", "run_event", "session", "tool_start", "user"]
+TABLES = ["interrupt", "message", "model_call", "run", "run_event", "session", "tool_start", "user"]
 # What LangGraph names, which are no ids of ours.
 LANGGRAPHS = {("interrupt", "id"), ("tool_start", "task_id")}
 

@@ -5,14 +5,13 @@ from pydantic import BaseModel
 
 from app.api.deps import CurrentUser, ModelsDep
 from app.llm.breaker import BreakerState
-from app.llm.catalog import ModelSpec
-from app.llm.models import Models
+from app.llm.models import Model, Models
 
 router = APIRouter()
 
 
 class ModelOut(BaseModel):
-    """Prices are US dollars per million tokens; None where they are not known.
+    """Prices are US dollars per million tokens, for a prompt of common length; None where they are not known.
 
     A model whose `state` is not `closed` has failed of late, and others are asked in its stead. `shows_reasoning` is None where only its
     answers will tell.
@@ -39,10 +38,11 @@ class ModelList(BaseModel):
 
 @router.get("")
 async def list_models(user: CurrentUser, models: ModelsDep) -> ModelList:  # noqa: ARG001  # asked for so that only users see it
-    return ModelList(items=[_model(spec, models) for spec in models], default=models.choice.default)
+    return ModelList(items=[_model(models.get(spec.name), models) for spec in models], default=models.choice.default)
 
 
-def _model(spec: ModelSpec, models: Models) -> ModelOut:
+def _model(model: Model, models: Models) -> ModelOut:
+    spec = model.spec
     return ModelOut(
         name=spec.name,
         provider=spec.provider,
@@ -53,7 +53,7 @@ def _model(spec: ModelSpec, models: Models) -> ModelOut:
         is_demo=spec.provider == "demo",
         state=models.state(spec.name),
         shows_reasoning=spec.tells_reasoning if models.choice.shows_reasoning else False,
-        input_price=spec.prices and spec.prices.input,
-        cached_input_price=spec.prices and spec.prices.cached_input,
-        output_price=spec.prices and spec.prices.output,
+        input_price=model.price and model.price.input,
+        cached_input_price=model.price and model.price.cached_input,
+        output_price=model.price and model.price.output,
     )
