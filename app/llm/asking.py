@@ -11,6 +11,7 @@ from uuid_utils.compat import uuid7
 
 from app.errors import ModelError
 from app.llm.calls import Hearer, ModelCall, Purpose, note
+from app.llm.catalog import ModelSpec
 from app.llm.models import Model, Models
 from app.llm.money import counted
 from app.llm.streaming import streamed
@@ -24,6 +25,10 @@ class Asker:
         self.name = name or models.choice.default
         self._hearer = hearer
 
+    def spec(self, purpose: Purpose = Purpose.ANSWER) -> ModelSpec:
+        """What the catalog says of the model that is asked first for this purpose."""
+        return self._models.get(self._name_for(purpose)).spec
+
     async def ask(
         self,
         prompt: Sequence[BaseMessage],
@@ -36,7 +41,7 @@ class Asker:
 
         Raise a ModelError.
         """
-        model = self._models.get(self.name)
+        model = self._models.get(self._name_for(purpose))
         hearer = self._hearer if purpose is Purpose.ANSWER else Accountant(self._hearer.called)
         chat = model.with_tools(tools)
         timed = _Timed(hearer)
@@ -50,6 +55,9 @@ class Asker:
         note(answer, call)
         hearer.called(call)
         return answer
+
+    def _name_for(self, purpose: Purpose) -> str:
+        return (self._models.choice.summary if purpose is Purpose.SUMMARY else "") or self.name
 
 
 class _Timed:

@@ -42,7 +42,10 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One entry of a transcript; `tool_calls` holds {id, name, args, content, is_error} in the order they were made."""
+    """One entry of a transcript; `tool_calls` holds {id, name, args, content, is_error} in the order they were made.
+
+    Of those that are compacted the model reads a summary only.
+    """
 
     id: UUID
     run_id: UUID
@@ -52,6 +55,7 @@ class Message:
     tool_calls: Sequence[Mapping[str, Any]]
     status: RunStatus
     created_at: datetime
+    is_compacted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +217,10 @@ class EventBatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedRun:
-    """How a run ended, with the assistant's side of the transcript; its questions can be answered until `expires_at`."""
+    """How a run ended, with the assistant's side of the transcript; its questions can be answered until `expires_at`.
+
+    The model reads a summary of what was said before the run `kept_from`, where there is one.
+    """
 
     id: UUID
     attempt: int
@@ -230,6 +237,7 @@ class FinishedRun:
     cost_usd: float | None = None
     first_token_at: datetime | None = None
     checkpoint: str | None = None
+    kept_from: UUID | None = None
     questions: Sequence[Question] = ()
     expires_at: datetime | None = None
     events: Sequence[Entry] = ()

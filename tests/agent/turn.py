@@ -15,7 +15,7 @@ from app.agent.memory import Memory
 from app.agent.state import AgentContext, AgentState, CallStarts
 from app.agent.tools import TOOLS
 from app.llm.asking import Asker
-from app.settings import ToolSettings
+from app.settings import ContextSettings, ToolSettings
 from tests.fakes import HeardAll, MemoryOf, NamesInMemory, Piece, ScriptedChat, StartsInMemory, models_of
 
 
@@ -42,6 +42,7 @@ class Turn:
             memory=memory or MemoryOf(),
             listener=self.listener,
             tools=ToolSettings(TOOL_TIMEOUT_SECONDS=tool_seconds),
+            bounds=ContextSettings(),
             starts=starts or StartsInMemory(),
             names=self.names,
         )

@@ -85,6 +85,8 @@ class ToolCallOut(BaseModel):
 
 
 class MessageOut(BaseModel):
+    """Of the messages that are compacted the model reads a summary only."""
+
     id: UUID
     run_id: UUID
     role: Role
@@ -93,6 +95,7 @@ class MessageOut(BaseModel):
     tool_calls: list[ToolCallOut]
     status: RunStatus
     created_at: datetime
+    is_compacted: bool
 
 
 class MessagePage(BaseModel):
