@@ -27,6 +27,7 @@ class Turn:
         tools: Sequence[BaseTool] = (),
         tool_seconds: float = 5,
         starts: CallStarts | None = None,
+        **bounds: Any,
     ) -> None:
         self.chat = ScriptedChat(*answers)
         self.listener = HeardAll()
@@ -42,7 +43,7 @@ class Turn:
             memory=memory or MemoryOf(),
             listener=self.listener,
             tools=ToolSettings(TOOL_TIMEOUT_SECONDS=tool_seconds),
-            bounds=ContextSettings(),
+            bounds=ContextSettings(**bounds),
             starts=starts or StartsInMemory(),
             names=self.names,
         )

@@ -12,7 +12,7 @@ from app.persistence.checkpoints import CheckpointTable
 from app.persistence.database import Database, fetch_all, open_database
 from app.runs.chores import prune_checkpoints
 from app.settings import Settings
-from tests.stub.answers import Hang, HttpError, Text, ToolCall, ToolCalls
+from tests.stub.answers import Answer, Hang, HttpError, Text, ToolCall, ToolCalls
 from tests.stub.client import ProviderStub
 from tests.visitor import Visitor, text_of, types_of
 
@@ -154,7 +154,12 @@ async def test_a_question_waits_through_pruning_with_all_that_was_said_before_it
 
 @pytest.mark.variables(**SMALL, LLM_IDLE_SECONDS="30", SUMMARY_SECONDS="0.3")
 async def test_no_answer_fails_for_want_of_a_summary(ada: Visitor, provider: ProviderStub) -> None:
-    failing = [HttpError(503, when=SUMMARY), Hang(when=SUMMARY), Text("", when=SUMMARY), HttpError(400, when=SUMMARY, times=200)]
+    failing: list[Answer] = [
+        HttpError(503, when=SUMMARY),
+        Hang(when=SUMMARY),
+        Text("", when=SUMMARY),
+        HttpError(400, when=SUMMARY, times=200),
+    ]
     await provider.script(*failing)
     session = await ada.open_session()
     await _talk(ada, session, 40)
