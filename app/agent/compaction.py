@@ -1,6 +1,6 @@
 """How much of a conversation a model is to read, and where it is cut when it has outgrown that.
 
-What a text comes to is estimated from its bytes: exact enough for a budget of half a window, and 20 µs for a hundred messages. Four
+What a text comes to is estimated from its bytes: exact enough for a budget of half a window, and less than a microsecond a message. Four
 bytes a token fits English, and through UTF-8's longer letters most other languages too.
 """
 
@@ -46,7 +46,7 @@ def window(settings: ContextSettings, model: ModelSpec) -> int:
 def tokens(message: AnyMessage) -> int:
     """About what the message comes to."""
     text = message.content if isinstance(message.content, str) else message.text
-    size = len(text.encode(errors="replace"))
+    size = len(text) if text.isascii() else len(text.encode(errors="replace"))  # the first is known without a look at the text
     if isinstance(message, AIMessage) and message.tool_calls:
         size += sum(len(call["name"]) + len(str(call["args"])) for call in message.tool_calls)
     return _TOKENS_AROUND + size // BYTES_PER_TOKEN
