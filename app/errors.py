@@ -59,6 +59,13 @@ class MessageNotFound(NotFound):
     title = "There is no such message"
 
 
+class TurnTooOld(AppError):
+    """What the agent knew when the turn began is no longer kept, and without it nothing can be said in its place."""
+
+    code = "turn_too_old"
+    title = "This turn is too old to be said again"
+
+
 class InterruptNotFound(NotFound):
     code = "interrupt_not_found"
     title = "There is no such open question"

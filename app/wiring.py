@@ -24,6 +24,7 @@ from app.persistence.address import database_url
 from app.persistence.branches import BranchTable
 from app.persistence.channels import EVENTS, STOPS, WORK, Ear
 from app.persistence.checkpointer import FencedSaver, PooledPostgresSaver
+from app.persistence.checkpoints import CheckpointTable
 from app.persistence.database import Pool, open_database
 from app.persistence.events import EventTable
 from app.persistence.health import DatabaseHealth
@@ -37,7 +38,7 @@ from app.persistence.tool_starts import ToolStarts
 from app.persistence.turns import TurnTable
 from app.persistence.users import UserTable
 from app.persistence.values import TakenRun
-from app.runs.chores import forget_events, kept_up, name_session
+from app.runs.chores import forget_events, kept_up, name_session, prune_checkpoints
 from app.runs.ledger import Ledger
 from app.runs.opening import Office, Rows, open_runs
 from app.runs.questions import Questions
@@ -45,7 +46,7 @@ from app.runs.service import Runs
 from app.runs.sessions import Sessions
 from app.runs.tail import Tails
 from app.runs.walk import Bench, Means
-from app.settings import AccountSettings, DatabaseSettings, RunSettings, Settings, WorkerSettings
+from app.settings import AccountSettings, ContextSettings, DatabaseSettings, RunSettings, Settings, WorkerSettings
 
 _SECONDS_PER_HOUR: Final = 3600
 _EVERY_TEN_SECONDS: Final = "* * * * * */10"
@@ -85,7 +86,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         turns = TurnTable(database.pool, owner=owner, lease_seconds=settings.runs.lease_seconds)
         runs = RunTable(database.pool, owner=owner, lease_seconds=settings.runs.lease_seconds, tell=notices.tell if notices else None)
         rows = Rows(runs=runs, turns=turns, past=BranchTable(database.pool), events=events)
-        means = Means(memory=NoMemory(), names=sessions, runs=settings.runs, tools=settings.tools)
+        means = Means(memory=NoMemory(), names=sessions, runs=settings.runs, tools=settings.tools, context=settings.context)
         agent = build_agent(PooledPostgresSaver(database.pool), recalls=not isinstance(means.memory, NoMemory))
         bench_of = _bench_of(agent, database.pool, settings.runs)
         office = await stack.enter_async_context(open_runs(means, models, agent, bench_of, rows))
@@ -96,7 +97,8 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             "make_run": _by_id(office.runs.make),
             "name_session": _by_id(partial(name_session, sessions, models, ledger, settings.worker)),
         }
-        queue = await stack.enter_async_context(open_queue(database.pool, jobs, _chores(settings.runs, questions, turns, events)))
+        chores = [*_chores(settings.runs, questions, turns, events), _pruning(settings.context, CheckpointTable(database.pool))]
+        queue = await stack.enter_async_context(open_queue(database.pool, jobs, chores))
         yield Services(
             users=_users(settings.accounts, settings.database, UserTable(database)),
             sessions=Sessions(sessions, BranchTable(database.pool), office.runs),
@@ -162,6 +164,11 @@ def _chores(settings: RunSettings, questions: Questions, turns: TurnTable, event
         Chore(name="requeue_runs", cron=_EVERY_MINUTE, do=turns.requeue),
         Chore(name="forget_events", cron=_EVERY_TEN_MINUTES, do=partial(forget_events, events, kept_seconds)),
     ]
+
+
+def _pruning(settings: ContextSettings, checkpoints: CheckpointTable) -> Chore:
+    prune = partial(prune_checkpoints, checkpoints, settings.checkpoints_kept)
+    return Chore(name="prune_checkpoints", cron=_EVERY_TEN_MINUTES, do=prune)
 
 
 @asynccontextmanager

@@ -109,6 +109,9 @@ class HeardAll:
     def called(self, call: ModelCall) -> None:
         self.calls.append(call)
 
+    def compacted(self, kept_from: str) -> None:
+        self.heard.append(("compacted", kept_from))
+
 
 @dataclass(slots=True)
 class MemoryOf:

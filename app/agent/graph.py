@@ -7,10 +7,11 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
+from app.agent.nodes.compact import compact
 from app.agent.nodes.recall import recall
 from app.agent.nodes.respond import respond_node
 from app.agent.nodes.tools import tools_node
-from app.agent.routes import to_tools
+from app.agent.routes import to_answer, to_tools
 from app.agent.state import AgentContext, AgentState
 from app.agent.tools import TOOLS
 
@@ -20,14 +21,14 @@ type Agent = CompiledStateGraph[AgentState, AgentContext, AgentState, AgentState
 def build_agent(checkpointer: BaseCheckpointSaver[str], tools: Sequence[BaseTool] = TOOLS, *, recalls: bool = True) -> Agent:
     """Without a memory to ask it need not have the step that `recalls`."""
     graph = StateGraph(AgentState, context_schema=AgentContext)
+    graph.add_node("compact", compact)
     graph.add_node("respond", respond_node(tools))
     graph.add_node("tools", tools_node(tools))
     if recalls:
         graph.add_node("recall", recall)
         graph.add_edge(START, "recall")
-        graph.add_edge("recall", "respond")
-    else:
-        graph.add_edge(START, "respond")
+    graph.add_conditional_edges("recall" if recalls else START, to_answer, ["compact", "respond"])
+    graph.add_edge("compact", "respond")
     graph.add_conditional_edges("respond", to_tools, ["tools", END])
     graph.add_edge("tools", "respond")
     return graph.compile(checkpointer=checkpointer, name="assistant")

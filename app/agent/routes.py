@@ -4,9 +4,18 @@ from collections.abc import Sequence
 from typing import Literal
 
 from langchain_core.messages import AIMessage
+from langgraph.runtime import Runtime
 from langgraph.types import Send
 
-from app.agent.state import AgentState
+from app.agent.compaction import Bounds, place_to_cut
+from app.agent.state import AgentContext, AgentState
+
+
+def to_answer(state: AgentState, runtime: Runtime[AgentContext]) -> Literal["compact", "respond"]:
+    """By way of a summary once the conversation has outgrown its bounds, and has a turn that can be folded into it."""
+    messages, context = state["messages"], runtime.context
+    bounds = Bounds.of(context.bounds, context.model.spec())
+    return "respond" if bounds.hold(messages) or place_to_cut(messages, bounds) == 0 else "compact"
 
 
 def to_tools(state: AgentState) -> Sequence[Send] | Literal["__end__"]:

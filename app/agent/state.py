@@ -2,31 +2,38 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol, TypedDict
+from typing import Annotated, Any, NotRequired, Protocol, TypedDict
 from uuid import UUID
 
-from langchain_core.messages import AnyMessage
+from langchain_core.messages import AnyMessage, RemoveMessage
 from langgraph.graph.message import add_messages
 from langgraph.runtime import Runtime
 
 from app.agent.memory import Memory
 from app.llm.asking import Asker
 from app.llm.calls import Hearer
-from app.settings import ToolSettings
+from app.settings import ContextSettings, ToolSettings
 
 
 class AgentState(TypedDict):
-    """What a session keeps between messages."""
+    """What a session keeps between messages.
+
+    Once it was compacted, `summary` tells of all that came before the message `kept_from`.
+    """
 
     messages: Annotated[list[AnyMessage], add_messages]
     memories: list[str]
+    summary: NotRequired[str]
+    kept_from: NotRequired[str]
 
 
 class AgentUpdate(TypedDict, total=False):
     """What a node answers with: the parts of the state it changes."""
 
-    messages: list[AnyMessage]
+    messages: Sequence[AnyMessage | RemoveMessage]
     memories: list[str]
+    summary: str
+    kept_from: str
 
 
 class Listener(Hearer, Protocol):
@@ -35,6 +42,10 @@ class Listener(Hearer, Protocol):
     def remembered(self, memories: Sequence[str]) -> None: ...
     def tool_called(self, call_id: str, name: str, args: Mapping[str, Any]) -> None: ...
     def tool_answered(self, call_id: str, name: str, content: str, *, is_error: bool) -> None: ...
+
+    def compacted(self, kept_from: str) -> None:
+        """The model reads a summary of what came before this message."""
+        ...
 
 
 class CallStarts(Protocol):
@@ -60,6 +71,7 @@ class AgentContext:
     memory: Memory
     listener: Listener
     tools: ToolSettings
+    bounds: ContextSettings
     starts: CallStarts
     names: SessionNames
 

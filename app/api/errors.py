@@ -25,6 +25,7 @@ STATUSES: Final[Mapping[type[AppError], int]] = {
     errors.MethodNotAllowed: 405,
     errors.EventsExpired: 410,
     errors.InterruptExpired: 410,
+    errors.TurnTooOld: 410,
     errors.InvalidAnswer: 422,
     errors.EmailTaken: 409,
     errors.SessionBusy: 409,

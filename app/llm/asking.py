@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 from app.errors import AppError, RunCancelled
 from app.llm.budget import CALL_IS_OVER, TURN_IS_OVER, TurnBudget, within
 from app.llm.calls import Hearer, ModelCall, Purpose, note
+from app.llm.catalog import ModelSpec
 from app.llm.models import Model, Models
 from app.llm.money import counted
 from app.llm.origin import readable_by, sign
@@ -29,6 +30,10 @@ class Asker:
         self.name = name or models.choice.default
         self._hearer = hearer
         self._budget = TurnBudget(models.settings.turn_seconds)
+
+    def spec(self, purpose: Purpose = Purpose.ANSWER) -> ModelSpec:
+        """What the catalog says of the model that is asked first for this purpose."""
+        return self._models.get(self._name_for(purpose)).spec
 
     async def ask(
         self,
@@ -52,7 +57,10 @@ class Asker:
             budget=self._budget,
         )
         with self._budget.passing():
-            return await Trying(call, self._models, self._budget).answer(self.name)
+            return await Trying(call, self._models, self._budget).answer(self._name_for(purpose))
+
+    def _name_for(self, purpose: Purpose) -> str:
+        return (self._models.choice.summary if purpose is Purpose.SUMMARY else "") or self.name
 
 
 @dataclass(slots=True, kw_only=True)

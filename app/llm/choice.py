@@ -19,11 +19,12 @@ DEMO: Final = ModelSpec(name="demo", provider="demo", context_window=32_000)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """Which models can be asked here, and which one is when a message names none."""
+    """Which models can be asked here, which one is when a message names none, and which for summaries; empty is the answer's own."""
 
     specs: Sequence[ModelSpec]
     default: str
     shows_reasoning: bool = True
+    summary: str = ""
 
     @property
     def is_demo(self) -> bool:
@@ -45,7 +46,9 @@ def choose_models(settings: ModelSettings, keys: Mapping[str, SecretStr]) -> Cho
     default = settings.default_model or specs[0].name
     if default not in {spec.name for spec in specs}:
         raise SettingsInvalid(f"DEFAULT_LLM_MODEL: the key of {default} is not set.")
-    return Choice(specs=specs, default=default, shows_reasoning=settings.show_reasoning)
+    if settings.summary_model and settings.summary_model not in {spec.name for spec in specs}:
+        raise SettingsInvalid(f"SUMMARY_MODEL: {settings.summary_model} is not in models.yaml, or its key is not set.")
+    return Choice(specs=specs, default=default, shows_reasoning=settings.show_reasoning, summary=settings.summary_model)
 
 
 def _named(settings: ModelSettings) -> list[ModelSpec]:

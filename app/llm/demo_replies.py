@@ -13,15 +13,26 @@ from app.llm.demo_wishes import Question, introduced_name, question
 MAX_QUOTE_LENGTH: Final = 160
 MAX_RESULT_LENGTH: Final = 4_000
 
+_MOST_SUMMED_UP: Final = 40
+
+# As the agent tells it: a summary is a JSON string, and what is to be folded into it a JSON object on each line.
+_TO_SUM_UP: Final = re.compile(r"<summary>\n(.*)\n</summary>\n<conversation>\n(.*)\n</conversation>", re.DOTALL)
+_SUMMARY: Final = re.compile(r"<summary>\n(.*)\n</summary>")
+_SAID: Final = "- The user said: "
 _MEMORIES: Final = re.compile(r"<memories>\n(.*?)\n?</memories>", re.DOTALL)
 
 
 def reply(messages: Sequence[BaseMessage]) -> str:
-    """Answer the last message: tell what tools found, or talk about the conversation so far."""
+    """Answer the last message: sum up, tell what tools found, or talk about the conversation so far."""
+    to_fold = _TO_SUM_UP.fullmatch(str(messages[-1].text)) if messages else None
+    return _summary(*to_fold.groups()) if to_fold else _talk(messages)
+
+
+def _talk(messages: Sequence[BaseMessage]) -> str:
     if results := _fresh_results(messages):
         calls = {call["id"]: call for message in messages if isinstance(message, AIMessage) for call in message.tool_calls}
         return "\n\n".join(_tell(result, calls.get(result.tool_call_id)) for result in results)
-    said = [str(message.text) for message in messages if isinstance(message, HumanMessage)]
+    said = [*_said_before(messages), *(str(message.text) for message in messages if isinstance(message, HumanMessage))]
     memories = [memory for message in messages if isinstance(message, SystemMessage) for memory in _memories(str(message.text))]
     match question(said[-1]) if said else None:
         case Question.MY_NAME:
@@ -75,6 +86,23 @@ def _introduction(said: Sequence[str]) -> str:
         "(“search for Milepost”), rename this conversation if you agree (“rename this conversation to Oslo”), and look back "
         "(“what did I say before?”, “what is my name?”)."
     )
+
+
+def _summary(before: str, conversation: str) -> str:
+    """The user's messages, as far back as there is room, and the first one of all."""
+    told = [json.loads(line) for line in conversation.split("\n")]
+    said = [" ".join(one["text"].split()) for one in told if one["from"] == "user"]
+    lines = [*json.loads(before).split("\n"), *(f"{_SAID}{_cut(text, MAX_QUOTE_LENGTH)}" for text in said)]
+    lines = [line for line in lines if line.startswith(_SAID)]
+    return "\n".join(lines if len(lines) <= _MOST_SUMMED_UP else [lines[0], *lines[1 - _MOST_SUMMED_UP :]])
+
+
+def _said_before(messages: Sequence[BaseMessage]) -> Iterator[str]:
+    """What a summary in the system prompt says the user has said."""
+    for message in messages:
+        if isinstance(message, SystemMessage) and (found := _SUMMARY.search(str(message.text))):
+            for line in str(json.loads(found[1])).split("\n"):
+                yield line.removeprefix(_SAID)
 
 
 def _memories(prompt: str) -> Iterator[str]:

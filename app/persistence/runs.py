@@ -26,7 +26,8 @@ WITH finished AS (
            model = coalesce(%(model)s, model),
            input_tokens = %(input_tokens)s, output_tokens = %(output_tokens)s, reasoning_tokens = %(reasoning_tokens)s,
            cached_tokens = %(cached_tokens)s, cost_usd = %(cost_usd)s, first_token_at = %(first_token_at)s,
-           checkpoint = coalesce(%(checkpoint)s, from_checkpoint)
+           checkpoint = coalesce(%(checkpoint)s, from_checkpoint),
+           kept_from = coalesce(%(kept_from)s, (SELECT parent.kept_from FROM run AS parent WHERE parent.id = run.parent_id))
      WHERE id = %(id)s AND attempt = %(attempt)s AND status = ANY(%(from_statuses)s)
     RETURNING id, session_id, user_id, attempt, checkpoint, waiting
 ), next AS (

@@ -25,9 +25,14 @@ WITH RECURSIVE branch AS (
                          (SELECT head_run_id FROM session WHERE id = %(session_id)s))
     UNION ALL
     SELECT run.id, run.parent_id, run.model, depth + 1 FROM run JOIN branch ON run.id = branch.parent_id WHERE depth < %(limit)s + 2
+), kept AS (
+    -- Runs are named in the order of their times. One that has not ended goes by the run before it.
+    SELECT coalesce(head.kept_from, parent.kept_from) AS kept_from
+      FROM session JOIN run AS head ON head.id = session.head_run_id LEFT JOIN run AS parent ON parent.id = head.parent_id
+     WHERE session.id = %(session_id)s
 )
 SELECT message.id, message.run_id, role, CASE WHEN role = 'assistant' THEN model END AS model, content, reasoning, tool_calls, status,
-       created_at
+       created_at, coalesce(message.run_id < (SELECT kept_from FROM kept), false) AS is_compacted
   FROM branch JOIN message ON message.run_id = branch.id
  WHERE %(before)s::uuid IS NULL OR depth > 1 OR message.id < %(before)s ORDER BY depth, message.id DESC LIMIT %(limit)s
 """

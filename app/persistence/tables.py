@@ -42,6 +42,7 @@ class SessionRow(SQLModel, table=True):
     __table_args__ = (
         # Newest first for one user: the list's order and its cursor.
         Index("session_user_newest", "user_id", text("id DESC")),
+        Index("session_prunable", "id", postgresql_where=text("prunable")),
         {"comment": "A conversation; its id is LangGraph's thread_id"},
     )
 
@@ -50,6 +51,7 @@ class SessionRow(SQLModel, table=True):
     name: str = _column("As shown in the list; empty until somebody or the first message names it", default="", max_length=200)
     naming: str = _column("open, words (the first message's), asked (a model is to name it) or done", default="open", max_length=8)
     head_run_id: UUID | None = _column("The latest run of the branch that is shown; what follows goes on from it", default=None)
+    prunable: bool = _column("A run has begun since its checkpoints were pruned", default=False)
     created_at: datetime = _column("When it was opened (UTC)", default_factory=_now, sa_type=_MOMENT)
     updated_at: datetime = _column("When it was last written to (UTC)", default_factory=_now, sa_type=_MOMENT)
 
@@ -75,6 +77,7 @@ class RunRow(SQLModel, table=True):
     parent_id: UUID | None = _column("The run that it goes on from; none begins the conversation", default=None, index=True)
     from_checkpoint: str | None = _column("LangGraph's checkpoint that it began at; none is an empty state", default=None, max_length=64)
     checkpoint: str | None = _column("LangGraph's checkpoint that it ended at", default=None, max_length=64)
+    kept_from: UUID | None = _column("Earliest run of its branch that the model reads word for word; none where it reads all", default=None)
     waiting: bool = _column("Another run has the session's turn, and this one is to follow it", default=False)
     background: bool = _column("A worker makes it, not the process that was asked", default=False)
     asked_id: UUID | None = _column("The message in the transcript that it answers; none when it goes on after a question", default=None)

@@ -10,6 +10,7 @@ import structlog
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from app.errors import TurnTooOld
 from app.persistence.channels import WORK
 from app.persistence.database import Pool, database_errors, fetch_all
 from app.persistence.jobs import make_run_sql
@@ -59,7 +60,7 @@ WITH found AS (
     INSERT INTO message (id, session_id, run_id, role, content, reasoning, tool_calls, status, created_at)
     SELECT %(asked_id)s, session_id, id, 'user', %(text)s, '', '[]', 'completed', now() FROM claimed
 ), touched AS (
-    UPDATE session SET updated_at = now(), head_run_id = CASE WHEN claimed.waiting THEN head_run_id ELSE claimed.id END,
+    UPDATE session SET updated_at = now(), prunable = true, head_run_id = CASE WHEN claimed.waiting THEN head_run_id ELSE claimed.id END,
            name = CASE WHEN naming = 'open' THEN %(title)s ELSE name END, naming = CASE WHEN naming = 'open' THEN 'words' ELSE naming END
       FROM claimed WHERE session.id = claimed.session_id
 ), withdrawn AS (
@@ -79,7 +80,7 @@ WITH place AS (
 ), claimed AS (
     INSERT INTO run ({_NEW_COLUMNS}) SELECT {_NEW_VALUES} FROM place ON CONFLICT DO NOTHING RETURNING id, session_id, from_checkpoint
 ), touched AS (
-    UPDATE session SET updated_at = now(), head_run_id = claimed.id FROM claimed WHERE session.id = claimed.session_id
+    UPDATE session SET updated_at = now(), prunable = true, head_run_id = claimed.id FROM claimed WHERE session.id = claimed.session_id
 )
 SELECT %(background)s AS queued, claimed.from_checkpoint, 'interrupted' AS parent_status,
        CASE WHEN %(background)s THEN {make_run_sql("claimed.id")} END
@@ -93,6 +94,13 @@ UPDATE interrupt SET outcome = %(outcome)s, answer = answers.value, answered_by 
   FROM jsonb_each(%(answers)s) AS answers, run
  WHERE run.id = %(id)s AND interrupt.session_id = run.session_id AND interrupt.run_id = run.parent_id
    AND interrupt.id = answers.key AND interrupt.outcome = 'open'
+"""
+
+# Where it goes on from was pruned.
+_IS_TOO_OLD: Final = """
+SELECT FROM run WHERE id = %(id)s AND from_checkpoint IS NOT NULL
+   AND NOT EXISTS (SELECT FROM checkpoints WHERE thread_id = run.session_id::text AND checkpoint_ns = ''
+                      AND checkpoint_id = run.from_checkpoint)
 """
 
 _SENT_BEFORE: Final = f"SELECT {RUN_COLUMNS} FROM run WHERE user_id = %(user_id)s AND idempotency_key = %(key)s"
@@ -166,10 +174,23 @@ class TurnTable:
     async def claim(self, run: NewRun) -> Claim | None:
         """Take the session's turn, or a place behind it, and write the user's message.
 
-        None when another run has the turn, the idempotency key is taken, or the session is not the user's.
+        None when another run has the turn, the idempotency key is taken, or the session is not the user's. Raise TurnTooOld, and
+        take nothing, when it forks where no checkpoint is kept.
         """
+        if run.forks:
+            return await self._claim_fork(run)
         rows = await fetch_all(self._pool, _CLAIM, {**self._lease, **columns_of(run)})
         return _claim(rows[0]) if rows else None
+
+    async def _claim_fork(self, run: NewRun) -> Claim | None:
+        # Looked at after the claim: from then on the session is locked, and nobody prunes it.
+        values = {**self._lease, **columns_of(run)}
+        with database_errors():
+            async with self._pool.connection() as connection, connection.transaction():
+                row = await (await connection.execute(_CLAIM, values)).fetchone()
+                if row and await (await connection.execute(_IS_TOO_OLD, values)).fetchone() is not None:
+                    raise TurnTooOld
+        return _claim(row) if row else None
 
     async def claim_resumption(self, run: Resumption) -> Claim | None:
         """Take the session's turn and close the questions that are answered, all or nothing.

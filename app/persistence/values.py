@@ -44,7 +44,7 @@ class Session:
 class Message:
     """One entry of a transcript; `tool_calls` holds {id, name, args, content, is_error} in the order they were made.
 
-    `model` is the one that gave an answer, None for what a user said.
+    `model` is the one that gave an answer, None for what a user said. Of those that are compacted the model reads a summary only.
     """
 
     id: UUID
@@ -56,6 +56,7 @@ class Message:
     tool_calls: Sequence[Mapping[str, Any]]
     status: RunStatus
     created_at: datetime
+    is_compacted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,7 +272,8 @@ class DaySpent:
 class FinishedRun:
     """How a run ended, with the assistant's side of the transcript; its questions can be answered until `expires_at`.
 
-    `model` is the one that answered, None where the one that was to be asked is all that is known.
+    `model` is the one that answered, None where the one that was to be asked is all that is known. The model reads a summary of what was
+    said before the run `kept_from`, where there is one.
     """
 
     id: UUID
@@ -290,6 +292,7 @@ class FinishedRun:
     cost_usd: float | None = None
     first_token_at: datetime | None = None
     checkpoint: str | None = None
+    kept_from: UUID | None = None
     questions: Sequence[Question] = ()
     expires_at: datetime | None = None
     calls: Sequence[LedgerCall] = ()

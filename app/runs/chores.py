@@ -1,7 +1,8 @@
 """Work that nobody waits for: names, what has expired, what is old."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -17,6 +18,9 @@ from app.runs.walk import log_crash
 from app.settings import WorkerSettings
 
 _CRASH_PAUSE_SECONDS: Final = 1
+_PRUNING_SECONDS: Final = 60
+_SESSIONS_AT_ONCE: Final = 100
+_BEFORE_ALL: Final = UUID(int=0)
 
 log = structlog.get_logger()
 
@@ -28,6 +32,11 @@ class NameStore(Protocol):
 
 class EventStore(Protocol):
     async def forget(self, older_than_seconds: float) -> int: ...
+
+
+class CheckpointStore(Protocol):
+    async def prunable(self, after: UUID, limit: int) -> Sequence[UUID]: ...
+    async def prune(self, session_id: UUID, kept: int) -> int: ...
 
 
 async def kept_up(chore: Callable[[], Awaitable[None]]) -> None:
@@ -60,3 +69,21 @@ async def _name(asker: Asker, seconds: float, turn: FirstTurn) -> str | None:
 async def forget_events(store: EventStore, older_than_seconds: float) -> None:
     if rows := await store.forget(older_than_seconds):
         log.info("events_forgotten", rows=rows)
+
+
+async def prune_checkpoints(store: CheckpointStore, kept: int) -> None:
+    """Go through the sessions that have been talked in since the last time, for a minute at most; the others wait for the next."""
+    enough, dropped, after = monotonic() + _PRUNING_SECONDS, 0, _BEFORE_ALL
+    while monotonic() < enough and (found := await store.prunable(after, _SESSIONS_AT_ONCE)):
+        for after in found:
+            dropped += await _pruned(store, after, kept)
+    if dropped:
+        log.info("checkpoints_pruned", checkpoints=dropped)
+
+
+async def _pruned(store: CheckpointStore, session_id: UUID, kept: int) -> int:
+    try:
+        return await store.prune(session_id, kept)
+    except AppError as error:  # one that cannot be pruned does not keep the others from it
+        log.warning("session_not_pruned", session_id=str(session_id), error=error.code)
+        return 0

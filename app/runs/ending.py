@@ -41,6 +41,7 @@ def finished_run(run: LiveRun, error: AppError | None, batch: EventBatch, expire
         cost_usd=usage.cost_usd,
         first_token_at=run.story.first_token_at,
         checkpoint=run.bench.place.latest,
+        kept_from=run.story.kept_from,
         questions=_asked(run, status),
         expires_at=expires_at,
         calls=[*map(ledger_call, run.story.calls)],

@@ -20,6 +20,8 @@ async def retell(agent: Agent, config: RunnableConfig, taken: TakenRun, story: S
     now, before = await agent.aget_state(config), await _snapshot_at(agent, config, taken.from_checkpoint)
     if before and taken.answers is not None:
         _tell_asked(before, taken.answers, story)
+    if kept_from := now.values.get("kept_from"):
+        story.compacted(kept_from)
     known = {message.id for message in _messages(before)}
     _tell(_after_question([message for message in _messages(now) if message.id not in known]), story)
     # Not `next`: it leaves out a step that was done but not checkpointed, and all that should follow it.

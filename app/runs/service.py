@@ -98,8 +98,8 @@ class Runs:
     async def start(self, ask: Ask) -> UUID:
         """Claim the session's turn and begin to answer; return the run, or the one that the same request started before.
 
-        Raise UnknownModel, ServerBusy, ServerStopping, SessionNotFound, MessageNotFound, IdempotencyKeyReused, EventsExpired,
-        or SessionBusy with `active_run_id`.
+        Raise UnknownModel, ServerBusy, ServerStopping, SessionNotFound, MessageNotFound, TurnTooOld, IdempotencyKeyReused,
+        EventsExpired, or SessionBusy with `active_run_id`.
         """
         model = self._crew.models.get(ask.model).spec.name
         with self.admitted():

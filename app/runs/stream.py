@@ -3,9 +3,11 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
+from uuid import UUID
 
 from app.llm.calls import ModelCall, Purpose
 from app.llm.money import total_usd
@@ -41,6 +43,7 @@ class Story:
         self._thoughts: list[str] = []
         self._calls: list[dict[str, Any]] = []
         self._breaks = False
+        self.kept_from: UUID | None = None
         self.first_token_at: datetime | None = None
         self.answer_begins()
 
@@ -85,6 +88,10 @@ class Story:
     def _call(self, call_id: str) -> dict[str, Any] | None:
         """The latest of that id, for some providers number their calls anew in each answer."""
         return next((call for call in reversed(self._calls) if call["id"] == call_id), None)
+
+    def compacted(self, kept_from: str) -> None:
+        with suppress(ValueError):  # a message of before, which was not named by its run
+            self.kept_from = UUID(kept_from)
 
     def answer_begins(self) -> None:
         self._mark = _Mark(self._log.last, len(self._text), len(self._thoughts), breaks=self._breaks)

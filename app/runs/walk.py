@@ -24,7 +24,7 @@ from app.persistence.values import Question, RunStatus, TakenRun
 from app.runs.log import RunLog
 from app.runs.retelling import retell
 from app.runs.stream import Story, storable_values
-from app.settings import RunSettings, ToolSettings
+from app.settings import ContextSettings, RunSettings, ToolSettings
 
 FIRST_ATTEMPT: Final = 1
 # After a turn that ended so, nothing is left to close.
@@ -41,6 +41,7 @@ class Means:
     names: SessionNames
     runs: RunSettings
     tools: ToolSettings
+    context: ContextSettings
 
 
 class Place(Protocol):
@@ -159,6 +160,7 @@ def _context(run: LiveRun, means: Means) -> AgentContext:
         memory=means.memory,
         listener=run.story,
         tools=means.tools,
+        bounds=means.context,
         starts=run.bench.starts,
         names=means.names,
     )

@@ -118,6 +118,11 @@ class ModelSettings(Section):
         validation_alias="DEFAULT_LLM_MODEL",
         description="Model of a message that names none: a models.yaml entry, provider:model or any id there; empty is the first entry",
     )
+    summary_model: str = Field(
+        "",
+        validation_alias="SUMMARY_MODEL",
+        description="Model that sums up older turns, an entry of models.yaml, best a cheap one; empty is the one that answers",
+    )
     models_file: RootedPath = Field(Path("models.yaml"), validation_alias="MODELS_FILE", description="Where models are named")
     allow_demo_model: bool = Field(
         False, validation_alias="ALLOW_DEMO_MODEL", description="Answer with the built-in demo model when no key is set"
@@ -149,6 +154,36 @@ class ModelSettings(Section):
     )
     breaker_seconds: Seconds = Field(
         30, validation_alias="LLM_BREAKER_SECONDS", description="How long others are asked before the model is tried again"
+    )
+
+
+class ContextSettings(Section):
+    share: float = Field(
+        0.5,
+        gt=0,
+        le=0.9,
+        validation_alias="CONTEXT_SHARE",
+        description="Share of the model's context window that a conversation may fill before its older turns are summarised",
+    )
+    window: int = Field(
+        32_000,
+        ge=1_000,
+        validation_alias="CONTEXT_WINDOW",
+        description="Context window, in tokens, of models for which models.yaml names none",
+    )
+    messages: int = Field(
+        100,
+        ge=4,
+        validation_alias="CONTEXT_MESSAGES",
+        description="Messages, those of tools among them, that a conversation may have before its older turns are summarised",
+    )
+    summary_seconds: Seconds = Field(
+        30, validation_alias="SUMMARY_SECONDS", description="How long a summary may take; the answer goes on without it if it takes longer"
+    )
+    checkpoints_kept: Count = Field(
+        20,
+        validation_alias="CHECKPOINTS_KEPT",
+        description="Latest checkpoints and turns kept of a session; a turn before them cannot be edited or answered again",
     )
 
 
@@ -189,6 +224,11 @@ class WorkerSettings(Section):
 class ToolSettings(Section):
     timeout_seconds: Seconds = Field(
         20, validation_alias="TOOL_TIMEOUT_SECONDS", description="How long a tool may take before the model is told it failed"
+    )
+    result_characters: Count = Field(
+        20_000,
+        validation_alias="TOOL_RESULT_CHARACTERS",
+        description="Longest result of a tool that a model is given; people see all of it",
     )
     search_results: int = Field(
         5, ge=1, le=20, validation_alias="WEB_SEARCH_RESULTS", description="Most results a web search hands the model"

@@ -19,7 +19,9 @@ from tests.fakes import MemoryOf, calls, says
 
 PICTURE = """
 __start__ --> recall
-recall --> respond
+recall -.-> compact
+recall -.-> respond
+compact --> respond
 respond -.-> __end__
 respond -.-> tools
 tools --> respond

@@ -25,7 +25,7 @@ from app.agent.tools.web_search import describe_results
 from app.llm.asking import Asker
 from app.llm.calls import ModelCall
 from app.llm.demo import DemoModel
-from app.settings import ToolSettings
+from app.settings import ContextSettings, ToolSettings
 from tests.fakes import NamesInMemory, StartsInMemory, models_of
 
 NOON = datetime(2026, 7, 1, 12, 0, 5, tzinfo=UTC)
@@ -42,6 +42,7 @@ class Unheard:
     def answer_begins(self) -> None: ...
     def answer_taken_back(self, reason: str) -> None: ...
     def called(self, call: ModelCall) -> None: ...
+    def compacted(self, kept_from: str) -> None: ...
 
 
 def in_own_words(error: ToolException) -> str:
@@ -61,6 +62,7 @@ async def call(*calls: tuple[str, Mapping[str, Any]], settings: ToolSettings | N
         memory=NoMemory(),
         listener=Unheard(),
         tools=settings or ToolSettings(),
+        bounds=ContextSettings(),
         starts=StartsInMemory(),
         names=NamesInMemory(),
     )

@@ -15,7 +15,7 @@ from app.agent.memory import Memory
 from app.agent.state import AgentContext, AgentState, CallStarts
 from app.agent.tools import TOOLS
 from app.llm.asking import Asker
-from app.settings import ToolSettings
+from app.settings import ContextSettings, ToolSettings
 from tests.fakes import HeardAll, MemoryOf, NamesInMemory, Piece, ScriptedChat, StartsInMemory, models_of
 
 
@@ -27,6 +27,7 @@ class Turn:
         tools: Sequence[BaseTool] = (),
         tool_seconds: float = 5,
         starts: CallStarts | None = None,
+        **bounds: Any,
     ) -> None:
         self.chat = ScriptedChat(*answers)
         self.listener = HeardAll()
@@ -42,6 +43,7 @@ class Turn:
             memory=memory or MemoryOf(),
             listener=self.listener,
             tools=ToolSettings(TOOL_TIMEOUT_SECONDS=tool_seconds),
+            bounds=ContextSettings(**bounds),
             starts=starts or StartsInMemory(),
             names=self.names,
         )

@@ -3,22 +3,27 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 from uuid_utils.compat import uuid7
 
-from app.persistence.database import Database, fetch_all
+from app.persistence.database import Database, execute, fetch_all
 from app.persistence.runs import RunTable
 from app.persistence.sessions import SessionTable
 from app.persistence.turns import TurnTable
 from app.persistence.values import Entry, FinishedRun, NewRun, Question, Resumption, RunStatus, Session, User
+
+_CHECKPOINT: Final = """
+INSERT INTO checkpoints (thread_id, checkpoint_id, checkpoint) VALUES (%(session_id)s::text, %(id)s, '{}') ON CONFLICT DO NOTHING
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
     """The tables of runs as one process uses them."""
 
+    database: Database
     owner: UUID
     runs: RunTable
     turns: TurnTable
@@ -27,6 +32,7 @@ class Process:
 def process(database: Database, *, lease_seconds: float = 60, owner: UUID | None = None) -> Process:
     name = owner or uuid7()
     return Process(
+        database=database,
         owner=name,
         runs=RunTable(database.pool, owner=name, lease_seconds=lease_seconds),
         turns=TurnTable(database.pool, owner=name, lease_seconds=lease_seconds),
@@ -57,6 +63,7 @@ async def claimed(here: Process, user: User, session: Session, **changes: Any) -
 async def answered(here: Process, user: User, session: Session, text: str = "A", **changes: Any) -> NewRun:
     """A turn from its beginning to its end: the answer is the question in small letters, and its checkpoint "at " and the question."""
     run = await claimed(here, user, session, text=text, **changes)
+    await execute(here.database.pool, _CHECKPOINT, {"session_id": session.id, "id": f"at {text[:9]}"})
     assert await here.runs.finish(finished(run, content=text.lower(), checkpoint=f"at {text[:9]}"))
     return run
 

@@ -19,7 +19,7 @@ from app.runs.asking import Ask, Reply
 from app.runs.opening import Office, Rows, open_runs
 from app.runs.questions import Questions
 from app.runs.walk import Means
-from app.settings import RunSettings, ToolSettings
+from app.settings import ContextSettings, RunSettings, ToolSettings
 from tests.fakes import ADA, NamesInMemory, Piece, ScriptedChat, models_of
 from tests.runs.stores import PastInMemory, QuestionsInMemory, RunsInMemory, TurnsInMemory
 from tests.runs.tables import EventsInMemory, Tables, bench_of
@@ -83,7 +83,13 @@ def scenery() -> Scenery:
     ) -> AsyncIterator[Scene]:
         store, chat, owner = store or Tables(), ScriptedChat(*answers), uuid4()
         agent = build_agent(store.checkpoints, [*TOOLS, *tools])
-        means = Means(memory=NoMemory(), names=NamesInMemory(), runs=RunSettings(EVENT_FLUSH_MS=1, **settings), tools=ToolSettings())
+        means = Means(
+            memory=NoMemory(),
+            names=NamesInMemory(),
+            runs=RunSettings(EVENT_FLUSH_MS=1, **settings),
+            tools=ToolSettings(),
+            context=ContextSettings(**settings),
+        )
         turns, events = TurnsInMemory(store, owner), EventsInMemory(store)
         rows = Rows(runs=RunsInMemory(store, owner), turns=turns, past=PastInMemory(store), events=events)
         async with open_runs(means, models_of(chat), agent, bench_of(agent, store), rows) as office:

@@ -24,11 +24,11 @@ from app.persistence.values import RunStatus, TakenRun
 from app.runs.log import RunLog
 from app.runs.stream import Story
 from app.runs.walk import Bench, LiveRun, Means, walk
-from app.settings import RunSettings, ToolSettings
+from app.settings import ContextSettings, RunSettings, ToolSettings
 from tests.fakes import ADA, NamesInMemory, ScriptedChat, StartsInMemory, calls, models_of, says
 from tests.runs.tables import AttemptSaver, own_checkpoint
 
-MEANS: Final = Means(memory=NoMemory(), names=NamesInMemory(), runs=RunSettings(), tools=ToolSettings())
+MEANS: Final = Means(memory=NoMemory(), names=NamesInMemory(), runs=RunSettings(), tools=ToolSettings(), context=ContextSettings())
 # More than a turn with its tools writes.
 MOST_WRITES: Final = 14
 YES: Final = {"approved": True}

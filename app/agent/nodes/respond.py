@@ -19,7 +19,11 @@ _MAX_DEPTH: Final = 50
 def respond_node(tools: Sequence[BaseTool]) -> Node:
     async def respond(state: AgentState, runtime: Runtime[AgentContext]) -> AgentUpdate:
         context = runtime.context
-        instructions = system_prompt(now=datetime.now(UTC), user_name=context.user_name, memories=state["memories"])
+        if kept_from := state.get("kept_from"):
+            context.listener.compacted(kept_from)
+        instructions = system_prompt(
+            now=datetime.now(UTC), user_name=context.user_name, memories=state["memories"], summary=state.get("summary", "")
+        )
         prompt = [SystemMessage(instructions), *with_every_call_answered(state["messages"])]
         answer = _with_readable_calls(await context.model.ask(prompt, tools=tools))
         for call in answer.tool_calls:

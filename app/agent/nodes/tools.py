@@ -49,6 +49,7 @@ async def _answered(request: ToolCallRequest, execute: Callable[[ToolCallRequest
         answer = await _bounded(request, execute, context.tools.timeout_seconds)
     if isinstance(answer, ToolMessage):
         context.listener.tool_answered(answer.tool_call_id, call["name"], answer.text, is_error=answer.status == "error")
+        answer = _cut(answer, context.tools.result_characters)
     return answer
 
 
@@ -58,6 +59,14 @@ async def _bounded(request: ToolCallRequest, execute: Callable[[ToolCallRequest]
             return await execute(request)
     except TimeoutError:
         return _not_made(request, f"The tool gave no answer within {seconds:g} seconds.")
+
+
+def _cut(answer: ToolMessage, characters: int) -> ToolMessage:
+    """What the model is given of it; people have been given all."""
+    if (length := len(answer.text)) <= characters:
+        return answer
+    note = f"[Cut here: {length - characters:,} of {length:,} characters are missing. Ask for less at once if you need them.]"
+    return answer.model_copy(update={"content": f"{answer.text[:characters]}\n\n{note}"})
 
 
 def _not_made(request: ToolCallRequest, words: str) -> ToolMessage:

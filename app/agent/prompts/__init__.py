@@ -8,16 +8,21 @@ from pathlib import Path
 from string import Template
 
 
-def system_prompt(*, now: datetime, user_name: str, memories: Sequence[str]) -> str:
-    """Fill `system.md`; names and memories become JSON strings, so that they stay one line of data whatever they say.
+def system_prompt(*, now: datetime, user_name: str, memories: Sequence[str], summary: str = "") -> str:
+    """Fill `system.md`; names, memories and a summary become JSON strings, so that they stay one line of data whatever they say.
 
     The day is told and not the hour: a prompt that changes every minute would never be found in a provider's cache.
     """
     return _template("system.md").substitute(
         date=f"{now:%A}, {now.day} {now:%B %Y} ({now.tzname() or 'UTC'})",
-        user_name=_quoted(user_name),
-        memories="\n".join(f"- {_quoted(memory)}" for memory in memories),
+        user_name=quoted(user_name),
+        earlier="\n" + _template("earlier.md").substitute(summary=quoted(summary)) if summary else "",
+        memories="\n".join(f"- {quoted(memory)}" for memory in memories),
     )
+
+
+def prompt_text(name: str) -> str:
+    return _template(name).template
 
 
 @cache
@@ -25,6 +30,7 @@ def _template(name: str) -> Template:
     return Template(Path(__file__).with_name(name).read_text(encoding="utf-8"))
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """The text as a JSON string on one line."""
     # Neither a newline, a quote nor a tag of ours can stand in it as itself; \u003c is JSON's other way to write <.
     return json.dumps(text, ensure_ascii=False).replace("<", "\\u003c")

@@ -29,6 +29,7 @@ from app.errors import (
     ServerBusy,
     SessionBusy,
     SessionNotFound,
+    TurnTooOld,
     UnknownModel,
 )
 from app.runs.answer import Answer, whole_answer
@@ -48,7 +49,7 @@ _stream: Final[dict[str, Any]] = {
     "response_class": StreamingResponse,
     "responses": {200: {"description": "Server-sent events, one `end` last", "content": {MEDIA_TYPE: {"example": STREAM_EXAMPLE}}}},
 }
-_asking = problems(*_before_the_first_byte, UnknownModel, MessageNotFound)
+_asking = problems(*_before_the_first_byte, UnknownModel, MessageNotFound, TurnTooOld)
 _replying = problems(*_before_the_first_byte, InterruptNotFound, InterruptExpired, InvalidAnswer)
 _answering = problems(*_about_models)
 

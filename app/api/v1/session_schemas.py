@@ -85,7 +85,7 @@ class ToolCallOut(BaseModel):
 
 
 class MessageOut(BaseModel):
-    """`model` gave the answer; None for what the user said."""
+    """`model` gave the answer, None for what the user said. Of the messages that are compacted the model reads a summary only."""
 
     id: UUID
     run_id: UUID
@@ -96,6 +96,7 @@ class MessageOut(BaseModel):
     tool_calls: list[ToolCallOut]
     status: RunStatus
     created_at: datetime
+    is_compacted: bool
 
 
 class MessagePage(BaseModel):

@@ -83,6 +83,13 @@ export class Turn {
     this.questions.complain(problem, retry);
   }
 
+  /** The model reads a summary of it only; the look says so after the last of such turns. */
+  fold() {
+    if (this.root.classList.contains("summed-up")) return;
+    this.root.classList.add("summed-up");
+    this.root.append(h("p", { class: "sum" }, "Earlier messages are summarised for the model"));
+  }
+
   hasAnswerOf(runId) {
     return this.messages.some(({ role, run_id }) => role === "assistant" && run_id === runId);
   }
@@ -130,6 +137,7 @@ export function turnsOf(messages, acts) {
     if (message.role === "user") turns.push(new Turn({ runId: message.run_id, messageId: message.id, asked: message.content }, acts));
     else showStored(turns.at(-1) ?? turns[turns.push(new Turn({ runId: message.run_id, messageId: message.id }, acts)) - 1], message);
     turns.at(-1).messages.push(message);
+    if (message.is_compacted) turns.at(-1).fold();
   }
   return turns;
 }
