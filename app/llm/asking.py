@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
@@ -13,16 +14,18 @@ from app.errors import ModelError
 from app.llm.calls import Hearer, ModelCall, Purpose, note
 from app.llm.models import Model, Models
 from app.llm.money import counted
+from app.llm.response_cache import CacheOfUser
 from app.llm.streaming import streamed
 
 
 class Asker:
     """Asks the models for one run or job, beginning with the one that it names."""
 
-    def __init__(self, models: Models, name: str | None, hearer: Hearer) -> None:
+    def __init__(self, models: Models, name: str | None, hearer: Hearer, cache: CacheOfUser | None = None) -> None:
         self._models = models
         self.name = name or models.choice.default
         self._hearer = hearer
+        self._cache = cache
 
     async def ask(
         self,
@@ -36,8 +39,22 @@ class Asker:
 
         Raise a ModelError.
         """
+        if purpose is not Purpose.ANSWER:
+            return await self._ask_model(prompt, tools, purpose, options, Accountant(self._hearer.called))
+        ask = partial(self._ask_model, prompt, tools, purpose, options)
+        if self._cache is None:
+            return await ask(self._hearer)
+        return await self._cache.answer(self._models.get(self.name).spec, prompt, tools, options, hearer=self._hearer, ask=ask)
+
+    async def _ask_model(
+        self,
+        prompt: Sequence[BaseMessage],
+        tools: Sequence[BaseTool],
+        purpose: Purpose,
+        options: Mapping[str, Any] | None,
+        hearer: Hearer,
+    ) -> AIMessage:
         model = self._models.get(self.name)
-        hearer = self._hearer if purpose is Purpose.ANSWER else Accountant(self._hearer.called)
         chat = model.with_tools(tools)
         timed = _Timed(hearer)
         timed.answer_begins()

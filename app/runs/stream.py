@@ -94,6 +94,7 @@ class Story:
             cached_tokens=self._sum("cached_tokens"),
             cost_usd=None if None in costs or not costs else sum(cost for cost in costs if cost is not None),
             model=self._model,
+            from_cache=bool(self.calls) and all(call.from_cache for call in self.calls),
         )
 
     def _sum(self, tokens: str) -> int:

@@ -20,6 +20,7 @@ from app.agent.memory import Memory
 from app.agent.state import AgentContext, AgentState, CallStarts, SessionNames
 from app.errors import AppError, RunCancelled, RunTimeout, ServerStopping, StepLimitReached
 from app.llm.asking import Asker
+from app.llm.response_cache import ResponseCache
 from app.persistence.values import Question, RunStatus, TakenRun
 from app.runs.log import RunLog
 from app.runs.retelling import retell
@@ -41,6 +42,7 @@ class Means:
     names: SessionNames
     runs: RunSettings
     tools: ToolSettings
+    cache: ResponseCache | None = None
 
 
 class Place(Protocol):

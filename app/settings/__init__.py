@@ -8,6 +8,7 @@ from app.settings.loading import Settings, load_settings, variables
 from app.settings.sections import (
     ROOT,
     AccountSettings,
+    CacheSettings,
     DatabaseSettings,
     Environment,
     LogSettings,
@@ -22,6 +23,7 @@ from app.settings.sections import (
 __all__ = [
     "ROOT",
     "AccountSettings",
+    "CacheSettings",
     "DatabaseSettings",
     "Environment",
     "LogSettings",

@@ -13,6 +13,7 @@ from app.errors import SettingsInvalid
 from app.settings.sections import (
     ROOT,
     AccountSettings,
+    CacheSettings,
     DatabaseSettings,
     Environment,
     LogSettings,
@@ -68,6 +69,7 @@ class Settings:
     redis: RedisSettings
     accounts: AccountSettings
     models: ModelSettings
+    cache: CacheSettings
     runs: RunSettings
     tools: ToolSettings
     worker: WorkerSettings
