@@ -201,6 +201,10 @@ def test_an_end_is_known_by_each_providers_word_and_other_content_is_not_kept() 
     for metadata in ({"stop_reason": "max_tokens"}, {"stop_reason": "refusal"}, {"status": "incomplete"}, {}):
         assert not is_final(AIMessage("So.", response_metadata=metadata))
     end = {"status": "completed"}
+    call = {"name": "look", "args": {}, "id": "c1"}
+    assert not is_final(AIMessage("I look.", response_metadata=end, tool_calls=[call]))
+    broken = {"name": "look", "args": "{", "id": "c1", "error": None, "type": "invalid_tool_call"}
+    assert not is_final(AIMessage("I look.", response_metadata=end, invalid_tool_calls=[broken]))
     assert is_final(AIMessage([{"type": "reasoning", "reasoning": "Hm"}, {"type": "text", "text": "So."}], response_metadata=end))
     for other in ({"type": "refusal", "refusal": "No."}, {"type": "image", "url": "u"}):
         assert not is_final(AIMessage([{"type": "text", "text": "So."}, other], response_metadata=end))
