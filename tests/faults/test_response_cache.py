@@ -36,4 +36,7 @@ async def test_a_later_attempt_takes_an_answer_that_another_server_got_meanwhile
     assert text_of(read) == WORDS
     [usage] = [event.data for event in read if event.type == "usage"]
     assert (usage["from_cache"], usage["total_tokens"], usage["cost_usd"]) == (True, 0, 0.0)
+    await first.start()
+    again = await ada.ask(await ada.open_session("Named"), "Count to ten", cache=True)
+    assert (again.json()["message"]["content"], again.json()["from_cache"]) == (WORDS, True)
     assert len(await provider.requests()) == 2
