@@ -18,7 +18,9 @@ from app.accounts.tokens import Tokens
 from app.accounts.users import Users
 from app.agent.graph import Agent, build_agent
 from app.agent.memory import NoMemory
+from app.llm.kept_answers import AnswersInMemory
 from app.llm.models import Models, open_models
+from app.llm.response_cache import ResponseCache
 from app.persistence import migrate
 from app.persistence.address import database_url
 from app.persistence.branches import BranchTable
@@ -31,6 +33,7 @@ from app.persistence.health import DatabaseHealth
 from app.persistence.interrupts import InterruptTable
 from app.persistence.ledger import LedgerTable
 from app.persistence.queue import Chore, Job, open_queue, work
+from app.persistence.redis_answers import open_redis_answers
 from app.persistence.redis_notices import RedisNotices, open_redis_notices
 from app.persistence.runs import RunTable
 from app.persistence.sessions import SessionTable
@@ -46,7 +49,16 @@ from app.runs.service import Runs
 from app.runs.sessions import Sessions
 from app.runs.tail import Tails
 from app.runs.walk import Bench, Means
-from app.settings import AccountSettings, ContextSettings, DatabaseSettings, RunSettings, Settings, WorkerSettings
+from app.settings import (
+    AccountSettings,
+    CacheSettings,
+    ContextSettings,
+    DatabaseSettings,
+    RedisSettings,
+    RunSettings,
+    Settings,
+    WorkerSettings,
+)
 
 _SECONDS_PER_HOUR: Final = 3600
 _EVERY_TEN_SECONDS: Final = "* * * * * */10"
@@ -79,6 +91,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         if settings.database.migrate_on_start:
             await asyncio.to_thread(migrate.up, url)
         database = await stack.enter_async_context(open_database(url, settings.database))
+        cache = await stack.enter_async_context(_open_response_cache(settings.cache, settings.redis))
         notices = await stack.enter_async_context(open_redis_notices(settings.redis))
         sessions = SessionTable(database)
         events = EventTable(database.pool, notices.tell if notices else None)
@@ -86,7 +99,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         turns = TurnTable(database.pool, owner=owner, lease_seconds=settings.runs.lease_seconds)
         runs = RunTable(database.pool, owner=owner, lease_seconds=settings.runs.lease_seconds, tell=notices.tell if notices else None)
         rows = Rows(runs=runs, turns=turns, past=BranchTable(database.pool), events=events)
-        means = Means(memory=NoMemory(), names=sessions, runs=settings.runs, tools=settings.tools, context=settings.context)
+        means = Means(memory=NoMemory(), names=sessions, runs=settings.runs, tools=settings.tools, context=settings.context, cache=cache)
         agent = build_agent(PooledPostgresSaver(database.pool), recalls=not isinstance(means.memory, NoMemory))
         bench_of = _bench_of(agent, database.pool, settings.runs)
         office = await stack.enter_async_context(open_runs(means, models, agent, bench_of, rows))
@@ -169,6 +182,15 @@ def _chores(settings: RunSettings, questions: Questions, turns: TurnTable, event
 def _pruning(settings: ContextSettings, checkpoints: CheckpointTable) -> Chore:
     prune = partial(prune_checkpoints, checkpoints, settings.checkpoints_kept)
     return Chore(name="prune_checkpoints", cron=_EVERY_TEN_MINUTES, do=prune)
+
+
+@asynccontextmanager
+async def _open_response_cache(settings: CacheSettings, redis: RedisSettings) -> AsyncGenerator[ResponseCache | None]:
+    if not settings.is_on:
+        yield None
+        return
+    async with open_redis_answers(redis, settings.seconds) as answers:
+        yield ResponseCache(answers or AnswersInMemory(seconds=settings.seconds, entries=settings.entries, most_bytes=settings.most_bytes))
 
 
 @asynccontextmanager

@@ -30,7 +30,8 @@ def says(text: str, **usage: int) -> list[Piece]:
     """An answer of words, each a token; `usage` has input_tokens and output_tokens."""
     words = [AIMessageChunk(content=word) for word in text.replace(" ", " \0").split("\0")]
     counted = UsageMetadata(**usage, total_tokens=sum(usage.values())) if usage else None  # type: ignore[typeddict-item]  # the caller's names
-    return [*words, AIMessageChunk(content="", usage_metadata=counted, chunk_position="last")]
+    end = {"finish_reason": "stop"}
+    return [*words, AIMessageChunk(content="", usage_metadata=counted, response_metadata=end, chunk_position="last")]
 
 
 def calls(*wanted: tuple[str, str], first_id: int = 1) -> list[Piece]:

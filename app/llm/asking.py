@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
@@ -18,6 +19,7 @@ from app.llm.catalog import ModelSpec
 from app.llm.models import Model, Models
 from app.llm.money import counted
 from app.llm.origin import readable_by, sign
+from app.llm.response_cache import CacheOfUser
 from app.llm.streaming import check_refusal, streamed
 from app.llm.trying import Trying
 
@@ -25,10 +27,11 @@ from app.llm.trying import Trying
 class Asker:
     """Asks the models for one run or job, beginning with the one that it names."""
 
-    def __init__(self, models: Models, name: str | None, hearer: Hearer) -> None:
+    def __init__(self, models: Models, name: str | None, hearer: Hearer, cache: CacheOfUser | None = None) -> None:
         self._models = models
         self.name = name or models.choice.default
         self._hearer = hearer
+        self._cache = cache
         self._budget = TurnBudget(models.settings.turn_seconds)
 
     def spec(self, purpose: Purpose = Purpose.ANSWER) -> ModelSpec:
@@ -47,12 +50,27 @@ class Asker:
 
         What was heard of a try that failed is taken back before the next. Raise a ModelError.
         """
+        ask = partial(self._ask_models, prompt, tools, purpose, options)
+        if purpose is not Purpose.ANSWER:
+            return await ask(Accountant(self._hearer.called))
+        if self._cache is None:
+            return await ask(self._hearer)
+        return await self._cache.answer(self.spec(), prompt, tools, options, hearer=self._hearer, ask=ask)
+
+    async def _ask_models(
+        self,
+        prompt: Sequence[BaseMessage],
+        tools: Sequence[BaseTool],
+        purpose: Purpose,
+        options: Mapping[str, Any] | None,
+        hearer: Hearer,
+    ) -> AIMessage:
         call = _Call(
             prompt=prompt,
             tools=tools,
             purpose=purpose,
             options=options or {},
-            hearer=self._hearer if purpose is Purpose.ANSWER else Accountant(self._hearer.called),
+            hearer=hearer,
             models=self._models,
             budget=self._budget,
         )

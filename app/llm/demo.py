@@ -86,7 +86,8 @@ class DemoModel(BaseChatModel):
 
 def _answer(messages: Sequence[BaseMessage], tools: Sequence[dict[str, Any]]) -> AIMessage:
     calls = _calls(messages, {tool["function"]["name"] for tool in tools})
-    answer = AIMessage(content="" if calls else reply(messages), tool_calls=calls, response_metadata={"model_name": DEMO_MODEL})
+    answer = AIMessage(content="" if calls else reply(messages), tool_calls=calls)
+    answer.response_metadata = {"model_name": DEMO_MODEL, "finish_reason": "tool_calls" if calls else "stop"}
     asked, said = count_tokens_approximately(messages, tools=list(tools)), count_tokens_approximately([answer])
     answer.usage_metadata = UsageMetadata(input_tokens=asked, output_tokens=said, total_tokens=asked + said)
     return answer

@@ -13,13 +13,11 @@ from uuid import UUID
 import structlog
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimedOut
 
-from app.errors import SettingsInvalid
 from app.persistence.channels import EVENTS
+from app.persistence.redis_client import redis_client
 from app.settings import RedisSettings
 
 IDS_PER_NOTICE: Final = 200
@@ -120,7 +118,7 @@ async def open_redis_notices(settings: RedisSettings) -> AsyncGenerator[RedisNot
     if not (url := settings.url.get_secret_value()):
         yield None
         return
-    async with _client(url) as client:
+    async with redis_client(url, answer_seconds=ANSWER_SECONDS) as client:
         notices = RedisNotices(client)
         telling = asyncio.create_task(notices.keep_telling(), name="redis-notices")
         try:
@@ -129,23 +127,6 @@ async def open_redis_notices(settings: RedisSettings) -> AsyncGenerator[RedisNot
             await notices.tell_the_rest()
             telling.cancel()
             await asyncio.wait([telling])
-
-
-def _client(url: str) -> Redis:
-    try:
-        client = Redis.from_url(
-            url,
-            socket_connect_timeout=ANSWER_SECONDS,
-            socket_timeout=ANSWER_SECONDS,
-            # The client's own would try again, with pauses of seconds; here the next notice is the next try.
-            retry=Retry(NoBackoff(), 0),
-        )
-        # Connects to nothing; an option that there is not is found out only here.
-        client.connection_pool.make_connection()  # type: ignore[no-untyped-call]  # redis leaves it bare
-    except (ValueError, TypeError):
-        # Their words may quote the password.
-        raise SettingsInvalid("REDIS_URL: must be an address like redis://host:6379.") from None
-    return client
 
 
 async def _next(ear: PubSub) -> dict[str, Any]:

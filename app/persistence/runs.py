@@ -98,7 +98,8 @@ WITH free AS (
       FROM free WHERE run.id = free.id
     RETURNING run.*
 )
-SELECT taken.id, taken.session_id, taken.attempt, taken.crashes, taken.model, taken.asked_id, taken.message_id, taken.from_checkpoint,
+SELECT taken.id, taken.session_id, taken.attempt, taken.crashes, taken.model, taken.cache, taken.asked_id, taken.message_id,
+       taken.from_checkpoint,
        coalesce(message.content, '') AS text, taken.user_id, "user".email, "user".created_at AS user_created_at,
        parent.status AS parent_status,
        (SELECT jsonb_object_agg(interrupt.id, interrupt.answer) FROM interrupt WHERE interrupt.resumed_by = taken.id) AS answers,
@@ -218,6 +219,7 @@ def _taken(row: Mapping[str, Any]) -> TakenRun:
         "attempt",
         "crashes",
         "model",
+        "cache",
         "asked_id",
         "message_id",
         "text",

@@ -80,6 +80,7 @@ class RunRow(SQLModel, table=True):
     kept_from: UUID | None = _column("Earliest run of its branch that the model reads word for word; none where it reads all", default=None)
     waiting: bool = _column("Another run has the session's turn, and this one is to follow it", default=False)
     background: bool = _column("A worker makes it, not the process that was asked", default=False)
+    cache: bool = _column("An answer that was given before will do", default=False)
     asked_id: UUID | None = _column("The message in the transcript that it answers; none when it goes on after a question", default=None)
     message_id: UUID = _column("The message in the transcript that is its answer")
     idempotency_key: str | None = _column("What the client named this request, to send it again safely", default=None, max_length=200)

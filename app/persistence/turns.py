@@ -27,14 +27,14 @@ _FIRST_WORDS: Final = 200
 _WAITS_SQL: Final = "run.waiting AND run.status = 'queued'"
 
 _NEW_COLUMNS: Final = (
-    "id, session_id, user_id, status, attempt, crashes, model, parent_id, from_checkpoint, waiting, background, asked_id, message_id, "
-    "idempotency_key, body_hash, stop_requested, owner, lease_expires_at, input_tokens, output_tokens, reasoning_tokens, cached_tokens, "
-    "created_at, started_at"
+    "id, session_id, user_id, status, attempt, crashes, model, parent_id, from_checkpoint, waiting, background, cache, asked_id, "
+    "message_id, idempotency_key, body_hash, stop_requested, owner, lease_expires_at, input_tokens, output_tokens, reasoning_tokens, "
+    "cached_tokens, created_at, started_at"
 )
 # A run that is made at once is leased to its process, and so is one that waits: others begin it when its process does not.
 _NEW_VALUES: Final = """
 %(id)s, place.session_id, place.user_id, CASE WHEN place.queued THEN 'queued' ELSE 'running' END, 1, 0, %(model)s, place.parent_id,
-(SELECT checkpoint FROM run WHERE id = place.parent_id), place.waiting, %(background)s,
+(SELECT checkpoint FROM run WHERE id = place.parent_id), place.waiting, %(background)s, %(cache)s,
 %(asked_id)s::uuid, %(message_id)s, %(idempotency_key)s, %(body_hash)s, false, CASE WHEN %(background)s THEN NULL ELSE %(owner)s::uuid END,
 CASE WHEN NOT %(background)s THEN now() + make_interval(secs => %(lease_seconds)s) END, 0, 0, 0, 0, now(),
 CASE WHEN NOT place.queued THEN now() END
@@ -198,7 +198,7 @@ class TurnTable:
         None when one of them is not open any more, and for the same reasons as `claim`.
         """
         outcome = "expired" if run.answered_by is None else "answered"
-        values = {**self._lease, **columns_of(run), "answers": Jsonb({**run.answers}), "outcome": outcome, "asked_id": None}
+        values = {**self._lease, **columns_of(run), "answers": Jsonb({**run.answers}), "outcome": outcome, "asked_id": None, "cache": False}
         with database_errors():
             async with self._pool.connection() as connection, connection.transaction() as transaction:
                 row = await (await connection.execute(_RESUME, values)).fetchone()

@@ -73,7 +73,8 @@ class NewRun:
     """What one user message asks for; `title` names a session that has no name yet.
 
     With `forks` it goes on from the run `parent_id`, None for the beginning of the conversation; else from the latest of the branch
-    that is shown. With `waits` it takes its place behind a run that has the turn; in the `background` a worker makes it.
+    that is shown. With `waits` it takes its place behind a run that has the turn; in the `background` a worker makes it. With `cache`
+    an answer that was given before will do.
     """
 
     id: UUID
@@ -90,6 +91,7 @@ class NewRun:
     parent_id: UUID | None = None
     waits: bool = False
     background: bool = False
+    cache: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +166,7 @@ class TakenRun:
     parent_status: RunStatus | None = None
     answers: Mapping[str, Any] | None = None
     crashes: int = 0
+    cache: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,8 @@ class Ask:
     """A user's message to a session; the same `idempotency_key` with the same words means the same run.
 
     With `again` it is said in the place of the message `instead_of`, or of the last one, and what followed becomes another branch;
-    without `text` it is the same message. In the `background` a worker answers it.
+    without `text` it is the same message. In the `background` a worker answers it. With `cache` an answer that was
+    given before will do.
     """
 
     user: User
@@ -41,6 +42,7 @@ class Ask:
     again: bool = False
     instead_of: UUID | None = None
     background: bool = False
+    cache: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +83,7 @@ def new_run(ask: Ask, place: Place, model: str) -> NewRun:
         parent_id=place.parent_id,
         waits=ask.on_busy is OnBusy.ENQUEUE,
         background=ask.background,
+        cache=ask.cache,
     )
 
 
@@ -117,6 +120,7 @@ def taken_run(new: NewRun | Resumption, claim: Claim, user: User) -> TakenRun:
         from_checkpoint=claim.from_checkpoint,
         parent_status=claim.parent_status,
         answers=new.answers if isinstance(new, Resumption) else None,
+        cache=bool(message and message.cache),
     )
 
 

@@ -77,6 +77,7 @@ async def open_runs(
         flusher=flusher,
         bulletin=bulletin,
         models=models,
+        cache=means.cache,
         settings=means.runs,
         agent=agent,
         bench_of=bench_of,

@@ -13,6 +13,7 @@ from app.agent.graph import Agent
 from app.errors import AppError, AttemptsExhausted, MessageNotFound, RunCancelled, RunNotFound, ServerBusy, ServerStopping
 from app.llm.asking import Asker
 from app.llm.models import Models
+from app.llm.response_cache import ResponseCache
 from app.persistence.values import Claim, Entry, FinishedRun, Run, RunStatus, TakenRun, WaitingRun
 from app.runs.asking import Ask, Place, new_run, taken_run
 from app.runs.attempts import Attempts
@@ -58,6 +59,7 @@ class Crew:
     flusher: Flusher
     bulletin: Bulletin
     models: Models
+    cache: ResponseCache | None
     settings: RunSettings
     agent: Agent
     bench_of: Callable[[TakenRun], Bench]
@@ -237,7 +239,9 @@ def _live_run(crew: Crew, taken: TakenRun) -> LiveRun:
     model = taken.model if taken.model in crew.models else crew.models.choice.default
     run_log = RunLog(taken.id, taken.attempt, crew.flusher.appended)
     story = Story(run_log, model, shows_reasoning=crew.models.choice.shows_reasoning)
-    return LiveRun(taken=taken, asker=Asker(crew.models, model, story), bench=crew.bench_of(taken), log=run_log, story=story)
+    cache = crew.cache.of(str(taken.user.id)) if crew.cache and taken.cache else None
+    asker = Asker(crew.models, model, story, cache)
+    return LiveRun(taken=taken, asker=asker, bench=crew.bench_of(taken), log=run_log, story=story)
 
 
 def _never_begun(run_id: UUID, message_id: UUID) -> FinishedRun:

@@ -129,6 +129,7 @@ class Story:
             cached_tokens=self._sum("cached_tokens"),
             cost_usd=None if None in costs or not costs else total_usd(cost for cost in costs if cost is not None),
             model=self.answered_by,
+            from_cache=bool(self.calls) and all(call.from_cache for call in self.calls),
         )
 
     @property

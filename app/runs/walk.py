@@ -20,6 +20,7 @@ from app.agent.memory import Memory
 from app.agent.state import AgentContext, AgentState, CallStarts, SessionNames
 from app.errors import AppError, RunCancelled, RunTimeout, ServerStopping, StepLimitReached
 from app.llm.asking import Asker
+from app.llm.response_cache import ResponseCache
 from app.persistence.values import Question, RunStatus, TakenRun
 from app.runs.log import RunLog
 from app.runs.retelling import retell
@@ -42,6 +43,7 @@ class Means:
     runs: RunSettings
     tools: ToolSettings
     context: ContextSettings
+    cache: ResponseCache | None = None
 
 
 class Place(Protocol):

@@ -8,6 +8,7 @@ from app.settings.loading import Settings, load_settings, variables
 from app.settings.sections import (
     ROOT,
     AccountSettings,
+    CacheSettings,
     ContextSettings,
     DatabaseSettings,
     Environment,
@@ -23,6 +24,7 @@ from app.settings.sections import (
 __all__ = [
     "ROOT",
     "AccountSettings",
+    "CacheSettings",
     "ContextSettings",
     "DatabaseSettings",
     "Environment",

@@ -13,6 +13,7 @@ from app.errors import SettingsInvalid
 from app.settings.sections import (
     ROOT,
     AccountSettings,
+    CacheSettings,
     ContextSettings,
     DatabaseSettings,
     Environment,
@@ -70,6 +71,7 @@ class Settings:
     accounts: AccountSettings
     models: ModelSettings
     context: ContextSettings
+    cache: CacheSettings
     runs: RunSettings
     tools: ToolSettings
     worker: WorkerSettings

@@ -187,6 +187,17 @@ class ContextSettings(Section):
     )
 
 
+class CacheSettings(Section):
+    is_on: bool = Field(
+        False,
+        validation_alias="RESPONSE_CACHE",
+        description="Keep answers, and give one again to its user when a request allows it; with REDIS_URL in Redis, else in the process",
+    )
+    seconds: Count = Field(3600, validation_alias="RESPONSE_CACHE_SECONDS", description="How long an answer is kept")
+    entries: Count = Field(1000, validation_alias="RESPONSE_CACHE_ENTRIES", description="Most answers that a process keeps in its memory")
+    most_bytes: Count = Field(50_000_000, validation_alias="RESPONSE_CACHE_BYTES", description="Most memory that these answers may take")
+
+
 class RunSettings(Section):
     max_live_runs: Count = Field(
         200, validation_alias="MAX_LIVE_RUNS", description="Runs this process works on at once; one more is told to come back"

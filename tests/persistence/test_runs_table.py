@@ -373,3 +373,13 @@ async def test_a_session_that_its_user_has_named_asks_for_no_name(database: Data
     await SessionTable(database).rename(session.id, "Mine")
     assert await here.runs.finish(finished(run))
     assert await jobs(database, "name_session") == []
+
+
+@pytest.mark.parametrize("cache", [True, False])
+async def test_that_a_kept_answer_will_do_is_known_to_each_who_takes_the_run(database: Database, user: User, cache: bool) -> None:
+    sessions = [await SessionTable(database).add(user.id, "") for _ in range(2)]
+    lost, background = process(database, lease_seconds=0), process(database)
+    await claimed(lost, user, sessions[0], cache=cache)
+    run = await claimed(background, user, sessions[1], cache=cache, background=True)
+    taken = [*await background.runs.take(5, []), await background.runs.take_queued(run.id)]
+    assert [bool(one and one.cache) for one in taken] == [cache, cache]

@@ -181,6 +181,7 @@ class Tables:
             parent_status=self.status(parent) if parent else None,
             answers=answers or None,
             crashes=row.crashes,
+            cache=isinstance(row.asked, NewRun) and row.asked.cache,
         )
 
 

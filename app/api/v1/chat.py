@@ -100,7 +100,7 @@ async def chat_stream(run_id: AskedRun, ask: AskIn, runs: RunsDep, tails: TailsD
 
 @router.post("/regenerate", responses=_asking | _answering)
 async def regenerate(run_id: AskedAgainRun, tails: TailsDep, server: ServerDep) -> AnswerOut:
-    """Answer the last message, or the one named, once more; what was said before becomes another branch."""
+    """Answer the last message, or the one named, once more, never from the cache; what was said before becomes another branch."""
     return _answer(await whole_answer(tails, run_id, silence_seconds=server.heartbeat_seconds))
 
 
@@ -140,6 +140,7 @@ def _ask(session_id: UUID, user: CurrentUser, ask: AskIn, key: str | None, *, ba
         again=ask.instead_of is not None,
         instead_of=ask.instead_of,
         background=background,
+        cache=ask.cache,
     )
 
 

@@ -57,6 +57,9 @@ class AskIn(BaseModel):
         ),
     )
     on_disconnect: OnDisconnect = "continue"
+    cache: bool = Field(
+        False, description="Whether an answer given to this user before, to the very same prompt, will do; the server must keep answers"
+    )
 
     @model_validator(mode="after")
     def _does_not_wait_elsewhere(self) -> Self:

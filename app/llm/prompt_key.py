@@ -1,0 +1,45 @@
+"""What makes two prompts the same."""
+
+import json
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import Any, Final
+
+from langchain_core.messages import BaseMessage
+
+from app.llm.catalog import ModelSpec
+
+# What the catalog tells of a model that the provider never hears.
+_NOT_SENT: Final = {"prices", "context_window"}
+
+
+def prompt_key(
+    user_id: str, spec: ModelSpec, prompt: Sequence[BaseMessage], tools: Sequence[Mapping[str, Any]], options: Mapping[str, Any]
+) -> str | None:
+    """SHA-256, in hex, over all that a provider is sent, and who it is sent for; None when an option cannot be written as JSON."""
+    asked = {
+        "user": user_id,
+        "model": spec.model_dump(mode="json", exclude=_NOT_SENT),
+        "prompt": [_as_sent(message) for message in prompt],
+        "tools": tools,
+        "options": options,
+    }
+    try:
+        # In ASCII, for a text may hold half of a surrogate pair, which UTF-8 has no bytes for.
+        return sha256(json.dumps(asked, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
+def _as_sent(message: BaseMessage) -> Mapping[str, Any]:
+    """Without the message's id, and without what its own answer has cost: those are new each time."""
+    return {
+        "type": message.type,
+        "role": getattr(message, "role", None),
+        "name": message.name,
+        "content": message.content,
+        "more": {name: value for name, value in message.additional_kwargs.items() if value},
+        "calls": getattr(message, "tool_calls", ()),
+        "answers": getattr(message, "tool_call_id", None),
+        "status": getattr(message, "status", None),
+    }

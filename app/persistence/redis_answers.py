@@ -1,0 +1,111 @@
+"""Answers of models kept in Redis, for the response cache of all servers. Redis may be slow, silent or gone: nobody waits for it.
+
+What is kept is what users were told, as plain text, for as long as the settings say.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Final, cast
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from app.persistence.redis_client import redis_client
+from app.settings import RedisSettings
+
+BLINK_SECONDS: Final = 0.2
+PAUSE_SECONDS: Final = 3
+
+_WRITE_SECONDS: Final = 1
+_MOST_UNWRITTEN: Final = 50
+_PREFIX: Final = "milepost:answer:"
+
+log = structlog.get_logger()
+
+
+class RedisAnswers:
+    """Finds within a blink or not at all, and writes in the background; after a failure Redis is left alone for a pause."""
+
+    def __init__(self, client: Redis, seconds: int) -> None:
+        self._client = client
+        self._seconds = seconds
+        self._unwritten: dict[str, bytes] = {}
+        self._news = asyncio.Event()
+        self._is_well = True
+        self._ask_again_at = 0.0
+
+    async def find(self, key: str) -> bytes | None:
+        if answer := self._unwritten.get(key):
+            return answer
+        if self._is_left_alone():
+            return None
+        try:
+            # Around all of it: a connection that is opened first says several things, and each may take its own time.
+            async with asyncio.timeout(BLINK_SECONDS):
+                found = cast("bytes | None", await self._client.get(_PREFIX + key))
+        except (RedisError, OSError) as error:
+            self._failed(error)
+            return None
+        self._is_well = True
+        return found
+
+    def keep(self, key: str, answer: bytes) -> None:
+        """Have it written soon, unless Redis is away or too much waits."""
+        if len(self._unwritten) < _MOST_UNWRITTEN and not self._is_left_alone():
+            self._unwritten[key] = answer
+            self._news.set()
+
+    async def keep_writing(self) -> None:
+        """Write until cancelled."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            await self._write_all()
+
+    async def _write_all(self) -> None:
+        while self._unwritten:
+            key, answer = next(iter(self._unwritten.items()))
+            try:
+                async with asyncio.timeout(_WRITE_SECONDS):
+                    await self._client.set(_PREFIX + key, answer, ex=self._seconds)
+            except (RedisError, OSError) as error:
+                self._failed(error)
+                self._unwritten.clear()  # they would outlive their time here
+            else:
+                self._is_well = True
+                self._unwritten.pop(key, None)
+
+    def _is_left_alone(self) -> bool:
+        """Whether it failed a moment ago; who asks after that is the one who finds out, and others need not wait with them."""
+        if self._is_well:
+            return False
+        if time.monotonic() < self._ask_again_at:
+            return True
+        self._ask_again_at = time.monotonic() + PAUSE_SECONDS
+        return False
+
+    def _failed(self, error: Exception) -> None:
+        # The kind only: the words may name the address.
+        if self._is_well:
+            log.warning("response_cache_away", error=type(error).__name__)
+        self._is_well = False
+        self._ask_again_at = time.monotonic() + PAUSE_SECONDS
+
+
+@asynccontextmanager
+async def open_redis_answers(settings: RedisSettings, seconds: int) -> AsyncGenerator[RedisAnswers | None]:
+    """None without a Redis; one that does not answer is as good as any that comes back. Raise SettingsInvalid for no address at all."""
+    if not (url := settings.url.get_secret_value()):
+        yield None
+        return
+    async with redis_client(url, answer_seconds=_WRITE_SECONDS) as client:
+        answers = RedisAnswers(client, seconds)
+        writing = asyncio.create_task(answers.keep_writing(), name="redis-answers")
+        try:
+            yield answers
+        finally:
+            writing.cancel()
+            await asyncio.wait([writing])
