@@ -36,6 +36,10 @@ class Users:
             raise InvalidCredentials
         return self._tokens.issue(user.id)
 
+    def user_of(self, token: str) -> UUID:
+        """Who the token says they are, be it that they are gone by now; raise NotAuthenticated when it is not valid."""
+        return self._tokens.user_of(token)
+
     async def authenticate(self, token: str) -> User:
         """Raise NotAuthenticated when the token is not valid or its user is gone."""
         user = await self._store.read(self._tokens.user_of(token))

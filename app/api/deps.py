@@ -1,5 +1,6 @@
 """What an endpoint may ask for; whatever deserves a status is found out here, before the first byte."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any, TypedDict
 from uuid import UUID
 
@@ -8,7 +9,7 @@ from fastapi.security import OAuth2PasswordBearer
 
 from app.accounts.users import Users
 from app.api.health import Health
-from app.errors import NotAuthenticated
+from app.errors import NotAuthenticated, SessionNotFound
 from app.llm.models import Models
 from app.persistence.values import Session, User
 from app.runs.ledger import Ledger
@@ -63,9 +64,29 @@ async def _current_user(token: Annotated[str | None, Depends(_token)], users: Us
 CurrentUser = Annotated[User, Depends(_current_user)]
 
 
-async def _own_session(session_id: UUID, user: CurrentUser, sessions: SessionsDep) -> Session:
+@dataclass(frozen=True, slots=True)
+class Own:
+    """Somebody's session, and who they are."""
+
+    user: User
+    session: Session
+
+
+async def _own(session_id: UUID, token: Annotated[str | None, Depends(_token)], users: UsersDep, sessions: SessionsDep) -> Own:
     """404, never 403, for another's session: nothing tells that it exists."""
-    return await sessions.read(user.id, session_id)
+    if token is None:
+        raise NotAuthenticated
+    if found := await sessions.find_with_owner(users.user_of(token), session_id):
+        return Own(*found)
+    await users.authenticate(token)
+    raise SessionNotFound
+
+
+OwnDep = Annotated[Own, Depends(_own)]
+
+
+async def _own_session(own: OwnDep) -> Session:
+    return own.session
 
 
 OwnSession = Annotated[Session, Depends(_own_session)]

@@ -15,7 +15,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from psycopg import AsyncCursor
 from psycopg.rows import DictRow, dict_row
 
-from app.errors import AppError, RunLost
+from app.errors import AppError, RunLost, TurnTooOld
 from app.persistence.checkpoint_rows import Unwritten, UnwrittenWrites, columns
 from app.persistence.database import Pool, database_errors, fetch_all, patiently
 from app.persistence.tables import LIVE_SQL
@@ -103,7 +103,10 @@ class FencedSaver(PooledPostgresSaver):
             if self.latest is None:
                 return None
             config = {**config, "configurable": {**place, "checkpoint_id": self.latest}}
-        return await patiently(self._patience_seconds, partial(super().aget_tuple, config))
+        found = await patiently(self._patience_seconds, partial(super().aget_tuple, config))
+        if found is None and config["configurable"].get("checkpoint_id") == self.latest:
+            raise TurnTooOld  # rather than an answer without what was said before
+        return found
 
     async def aput(
         self, config: RunnableConfig, checkpoint: Checkpoint, metadata: CheckpointMetadata, new_versions: ChannelVersions

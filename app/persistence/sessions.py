@@ -12,10 +12,15 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.persistence.channels import EVENTS
 from app.persistence.database import Database, database_errors, execute, fetch_all
 from app.persistence.tables import LIVE_SQL, InterruptRow, MessageRow, RunRow, SessionRow
-from app.persistence.values import FirstTurn, Message, Role, RunStatus, Session
+from app.persistence.values import FirstTurn, Message, Role, RunStatus, Session, User
 
 _READ_SESSION: Final = """
 SELECT id, name, naming = 'done' AS name_is_final, created_at, updated_at FROM session WHERE id = %(session_id)s AND user_id = %(user_id)s
+"""
+_READ_WITH_OWNER: Final = """
+SELECT session.id, session.name, naming = 'done' AS name_is_final, session.created_at, session.updated_at,
+       email, "user".created_at AS user_created_at
+  FROM session JOIN "user" ON "user".id = session.user_id WHERE session.id = %(session_id)s AND session.user_id = %(user_id)s
 """
 # From the head of the branch that is shown, or from the run of the message before which to read, as far back as a page can reach.
 _TRANSCRIPT: Final = """
@@ -39,11 +44,14 @@ SELECT message.id, message.run_id, role, CASE WHEN role = 'assistant' THEN model
 _NAME: Final = "UPDATE session SET name = coalesce(%(name)s, name), naming = 'done' WHERE id = %(session_id)s AND naming = 'asked'"
 _FIRST_TURN: Final = """
 WITH first AS (
-    SELECT run.id, run.user_id, run.asked_id, run.message_id FROM run JOIN session ON session.id = run.session_id AND naming = 'asked'
+    SELECT run.id, run.user_id, run.message_id FROM run JOIN session ON session.id = run.session_id AND naming = 'asked'
      WHERE session.id = %(session_id)s AND run.status = 'completed' ORDER BY run.started_at LIMIT 1
 )
 SELECT first.user_id, question.content AS question, answer.content AS answer
-  FROM first JOIN message AS question ON question.id = first.asked_id JOIN message AS answer ON answer.id = first.message_id
+  FROM first JOIN message AS answer ON answer.id = first.message_id JOIN LATERAL (
+       -- Not only of this run: one that goes on after a question was asked nothing itself.
+       SELECT content FROM message WHERE session_id = %(session_id)s AND role = 'user' AND run_id <= first.id ORDER BY id DESC LIMIT 1
+  ) AS question ON true
 """
 # The end comes after whatever the attempt may have told its readers and not written yet: an attempt has a million numbers.
 _END_LIVE: Final = f"""
@@ -76,6 +84,14 @@ class SessionTable:
             async with self._database.pool.connection() as connection, connection.cursor(row_factory=class_row(Session)) as cursor:
                 await cursor.execute(_READ_SESSION, {"session_id": session_id, "user_id": user_id})
                 return await cursor.fetchone()
+
+    async def read_with_owner(self, user_id: UUID, session_id: UUID) -> tuple[User, Session] | None:
+        """The same in one query with the user, as nearly every request needs both."""
+        rows = await fetch_all(self._database.pool, _READ_WITH_OWNER, {"session_id": session_id, "user_id": user_id})
+        if not rows:
+            return None
+        user = User(id=user_id, email=rows[0].pop("email"), created_at=rows[0].pop("user_created_at"))
+        return user, Session(**rows[0])
 
     async def page(self, user_id: UUID, *, limit: int, before: UUID | None, search: str) -> Sequence[Session]:
         """The user's sessions, newest first, that are older than `before` and whose name contains `search`."""

@@ -6,7 +6,7 @@ from typing import Protocol
 from uuid import UUID
 
 from app.errors import BranchNotFound, SessionNotFound
-from app.persistence.values import Branch, Message, Session
+from app.persistence.values import Branch, Message, Session, User
 from app.runs.service import Runs
 from app.runs.turns import busy
 
@@ -14,6 +14,7 @@ from app.runs.turns import busy
 class SessionStore(Protocol):
     async def add(self, user_id: UUID, name: str) -> Session: ...
     async def read(self, user_id: UUID, session_id: UUID) -> Session | None: ...
+    async def read_with_owner(self, user_id: UUID, session_id: UUID) -> tuple[User, Session] | None: ...
     async def page(self, user_id: UUID, *, limit: int, before: UUID | None, search: str) -> Sequence[Session]: ...
     async def rename(self, session_id: UUID, name: str) -> None: ...
     async def delete(self, session_id: UUID) -> None: ...
@@ -48,6 +49,10 @@ class Sessions:
         if session := await self._store.read(user_id, session_id):
             return session
         raise SessionNotFound
+
+    async def find_with_owner(self, user_id: UUID, session_id: UUID) -> tuple[User, Session] | None:
+        """The session and its user, if it is that user's and they still have an account."""
+        return await self._store.read_with_owner(user_id, session_id)
 
     async def page(self, user_id: UUID, *, limit: int, before: UUID | None, search: str) -> Page[Session]:
         """Newest first; one more than the page is read, to know whether another follows."""

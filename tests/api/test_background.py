@@ -7,7 +7,7 @@ import httpx
 import psycopg
 import pytest
 
-from tests.stub.answers import HttpError, Text
+from tests.stub.answers import HttpError, Text, ToolCall, ToolCalls
 from tests.stub.client import ProviderStub
 from tests.visitor import Visitor, text_of, types_of
 
@@ -99,3 +99,14 @@ async def test_a_name_that_its_user_gave_is_left_alone(ada: Visitor, provider: P
         "updated_at": "",
     }
     assert len(await provider.requests()) == 1
+
+
+@_works
+async def test_a_session_whose_first_answer_follows_a_question_is_named_too(ada: Visitor, provider: ProviderStub) -> None:
+    await provider.script(ToolCalls([ToolCall("rename_session", {"name": "Oslo"})]), Text("As you wish."), Text("A refusal"))
+    session = await ada.open_session()
+    (question,) = (await ada.ask(session, "Rename it")).json()["interrupts"]
+    reply = {"interrupt_id": question["id"], "value": {"approved": False}}
+    await ada.http.post(f"/sessions/{session}/resume", json=reply)
+    assert (await _until_named(ada, session))["name"] == "A refusal"
+    assert "Rename it" in str((await provider.requests())[-1].messages)

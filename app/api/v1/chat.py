@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header
 from fastapi.responses import StreamingResponse
 
-from app.api.deps import CurrentUser, OwnSession, QuestionsDep, RunsDep, ServerDep, TailsDep
+from app.api.deps import Own, OwnDep, QuestionsDep, RunsDep, ServerDep, TailsDep
 from app.api.errors import problems
 from app.api.sse import MEDIA_TYPE, event_stream
 from app.api.v1.chat_schemas import STREAM_EXAMPLE, AgainIn, AnswerOut, AskIn, IdempotencyKey, OnDisconnect, ReplyIn
@@ -58,15 +58,15 @@ router = APIRouter()
 Key = Annotated[IdempotencyKey | None, Header()]
 
 
-async def _asked(session: OwnSession, ask: AskIn, user: CurrentUser, runs: RunsDep, idempotency_key: Key = None) -> UUID:
-    return await runs.start(_ask(session.id, user, ask, idempotency_key))
+async def _asked(own: OwnDep, ask: AskIn, runs: RunsDep, idempotency_key: Key = None) -> UUID:
+    return await runs.start(_ask(own, ask, idempotency_key))
 
 
-async def _asked_again(session: OwnSession, again: AgainIn, user: CurrentUser, runs: RunsDep, idempotency_key: Key = None) -> UUID:
+async def _asked_again(own: OwnDep, again: AgainIn, runs: RunsDep, idempotency_key: Key = None) -> UUID:
     return await runs.start(
         Ask(
-            user=user,
-            session_id=session.id,
+            user=own.user,
+            session_id=own.session.id,
             text=None,
             model=again.model,
             idempotency_key=idempotency_key,
@@ -77,8 +77,8 @@ async def _asked_again(session: OwnSession, again: AgainIn, user: CurrentUser, r
     )
 
 
-async def _replied(session: OwnSession, reply: ReplyIn, user: CurrentUser, questions: QuestionsDep, idempotency_key: Key = None) -> UUID:
-    return await questions.answer(Reply(user=user, session_id=session.id, answers=reply.by_id(), idempotency_key=idempotency_key))
+async def _replied(own: OwnDep, reply: ReplyIn, questions: QuestionsDep, idempotency_key: Key = None) -> UUID:
+    return await questions.answer(Reply(user=own.user, session_id=own.session.id, answers=reply.by_id(), idempotency_key=idempotency_key))
 
 
 AskedRun = Annotated[UUID, Depends(_asked)]
@@ -123,16 +123,16 @@ async def resume_stream(run_id: RepliedRun, reply: ReplyIn, runs: RunsDep, tails
 
 
 @router.post("/runs", status_code=202, responses=_asking)
-async def run_in_background(session: OwnSession, ask: AskIn, user: CurrentUser, runs: RunsDep, idempotency_key: Key = None) -> RunOut:
+async def run_in_background(own: OwnDep, ask: AskIn, runs: RunsDep, idempotency_key: Key = None) -> RunOut:
     """Send a message for a worker to answer; read the run, or its stream, at `runs`."""
-    run_id = await runs.start(_ask(session.id, user, ask, idempotency_key, background=True))
-    return RunOut.model_validate(await runs.read(user.id, run_id), from_attributes=True)
+    run_id = await runs.start(_ask(own, ask, idempotency_key, background=True))
+    return RunOut.model_validate(await runs.read(own.user.id, run_id), from_attributes=True)
 
 
-def _ask(session_id: UUID, user: CurrentUser, ask: AskIn, key: str | None, *, background: bool = False) -> Ask:
+def _ask(own: Own, ask: AskIn, key: str | None, *, background: bool = False) -> Ask:
     return Ask(
-        user=user,
-        session_id=session_id,
+        user=own.user,
+        session_id=own.session.id,
         text=ask.message,
         model=ask.model,
         idempotency_key=key,
