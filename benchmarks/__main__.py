@@ -67,4 +67,7 @@ def _measured(target: str, scenario: Scenario) -> Row:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)

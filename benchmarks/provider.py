@@ -83,6 +83,9 @@ class _Connection(asyncio.Protocol):
         if head.startswith(b"GET /_account "):
             self._transport.write(wire.reply(HTTPStatus.OK, self._account.settled()))
             return
+        if not head.startswith(b"POST /v1/chat/completions "):
+            self._transport.write(wire.error(HTTPStatus.NOT_FOUND, "This stub completes chats."))
+            return
         request = ChatRequest.model_validate_json(body)
         if complaint := request.complaint():
             self._transport.write(wire.error(HTTPStatus.BAD_REQUEST, complaint))

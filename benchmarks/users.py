@@ -44,11 +44,12 @@ async def _one_user(order: Order, number: int, ask: Ask, deadline: float) -> lis
 
 async def _one_turn(conversation: Conversation, question: str, ask: Ask, deadline: float) -> _Asked:
     began = time.monotonic()
+    limit = asyncio.timeout(max(0, deadline - began))
     try:
-        async with asyncio.timeout(max(0, deadline - began)):
+        async with limit:
             answer: Answer | str = await ask(conversation, question)
     except Exception as problem:  # noqa: BLE001  # whatever it is, it is a failure to be counted
-        answer = OUT_OF_TIME if time.monotonic() >= deadline else type(problem).__name__
+        answer = OUT_OF_TIME if limit.expired() else type(problem).__name__
     return _Asked(question=question, began_at=began, ended_at=time.monotonic(), answer=answer)
 
 
