@@ -11,7 +11,7 @@ from typing import IO, Final
 
 import psutil
 
-from benchmarks.orders import ORDER, READY, TURNS, Order, Turn
+from benchmarks.orders import ORDER, READY, REPLY, Order, Reply
 from benchmarks.processes import ROOT, stop
 
 # What a process may need beyond an order's own time to judge its answers.
@@ -24,8 +24,8 @@ class Driver:
     orders: IO[bytes]
     replies: IO[bytes]
 
-    def obey(self, order: Order) -> list[Turn]:
-        """Wait for the turns of an order; raise RuntimeError when the process dies or goes on for too long."""
+    def obey(self, order: Order) -> Reply:
+        """Wait for what comes of an order; raise RuntimeError when the process dies or goes on for too long."""
         watchdog = threading.Timer(order.seconds + _GRACE_SECONDS, self.process.kill)
         watchdog.start()
         try:
@@ -38,7 +38,7 @@ class Driver:
             watchdog.cancel()
         if not reply:
             raise RuntimeError("the process that drives the users ended or hung")
-        return TURNS.validate_json(reply)
+        return REPLY.validate_json(reply)
 
 
 @contextmanager

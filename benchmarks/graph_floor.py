@@ -27,7 +27,7 @@ from app.agent.prompts import system_prompt
 from app.agent.tools import TOOLS
 from benchmarks import users
 from benchmarks.answers import COMPLETED, Heard
-from benchmarks.orders import Conversation, Order, Turn, obey
+from benchmarks.orders import Conversation, Order, Reply, obey
 
 _CONNECTIONS: Final = 20
 
@@ -126,7 +126,7 @@ async def _serve(database_url: str, provider_url: str, name: str) -> None:
     async with _open_saver(database_url) as saver:
         graph = _picture(model, saver)
 
-        async def talk(order: Order) -> list[Turn]:
+        async def talk(order: Order) -> Reply:
             async def ask(conversation: Conversation, question: str) -> _Said:
                 return await (_whole if order.scenario.whole else _streamed)(graph, conversation, question)
 

@@ -9,14 +9,14 @@ import uvloop
 
 from benchmarks import users
 from benchmarks.answers import HttpAnswer
-from benchmarks.orders import Conversation, Order, Turn, obey
+from benchmarks.orders import Conversation, Order, Reply, obey
 
 
 async def _serve() -> None:
     timeout = aiohttp.ClientTimeout(total=None)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as http:
 
-        async def talk(order: Order) -> list[Turn]:
+        async def talk(order: Order) -> Reply:
             async def ask(conversation: Conversation, question: str) -> HttpAnswer:
                 return await _ask(http, conversation, question, whole=order.scenario.whole)
 

@@ -30,7 +30,6 @@ def measure(target: Target, scenario: Scenario, provider: Provider) -> Row:
     quiet_cpu_seconds([target.process, provider.process])
     provider.account()
     stages = [*_stages(target, scenario, provider)]
-    has_clients = target.driver.process != target.process
     return row_of(
         target.name,
         target.how,
@@ -38,7 +37,7 @@ def measure(target: Target, scenario: Scenario, provider: Provider) -> Row:
         stages,
         provider.account(),
         has_database=target.database is not None,
-        has_clients=has_clients,
+        has_clients=not _is_own_client(target),
     )
 
 
@@ -58,20 +57,24 @@ def _stage(target: Target, order: Order, provider: Provider) -> Stage:
     """Bytes are counted before the first and after the last look at the clocks: counting them is no turn's work."""
     processes = [target.process, target.driver.process, provider.process, *([target.database.process] if target.database else [])]
     bytes_before, cpu_before, began = _bytes(target), quiet_cpu_seconds(processes), time.monotonic()
-    turns = target.driver.obey(order)
-    seconds = max(turn.ended_at for turn in turns) - began
+    reply = target.driver.obey(order)
+    seconds = max(turn.ended_at for turn in reply.turns) - began
     cpu = [late - early for early, late in zip(cpu_before, quiet_cpu_seconds(processes), strict=True)]
     rss, bytes_after = rss_bytes(target.process), _bytes(target)
     books = Books(
-        target_cpu=cpu[0],
-        driver_cpu=cpu[1],
+        target_cpu=cpu[0] - (reply.judging_cpu_seconds if _is_own_client(target) else 0),
+        driver_cpu=cpu[1] - reply.judging_cpu_seconds,
         provider_cpu=cpu[2],
         postgres_cpu=sum(cpu[3:]),
         seconds=seconds,
         kept_bytes=bytes_after[0] - bytes_before[0],
         written_bytes=bytes_after[1] - bytes_before[1],
     )
-    return Stage(first_turn=order.first_turn, last_turn=order.first_turn + order.turns - 1, turns=turns, books=books, rss_bytes=rss)
+    return Stage(first_turn=order.first_turn, last_turn=order.first_turn + order.turns - 1, turns=reply.turns, books=books, rss_bytes=rss)
+
+
+def _is_own_client(target: Target) -> bool:
+    return target.driver.process == target.process
 
 
 def _bytes(target: Target) -> tuple[float, float]:

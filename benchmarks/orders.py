@@ -49,14 +49,22 @@ class Turn:
     failure: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What came of an order, and the CPU that went into judging it, which is no part of talking."""
+
+    turns: Sequence[Turn]
+    judging_cpu_seconds: float
+
+
 ORDER: Final[TypeAdapter[Order]] = TypeAdapter(Order)
-TURNS: Final[TypeAdapter[list[Turn]]] = TypeAdapter(list[Turn])
+REPLY: Final[TypeAdapter[Reply]] = TypeAdapter(Reply)
 
 
-async def obey(talk: Callable[[Order], Awaitable[list[Turn]]]) -> None:
+async def obey(talk: Callable[[Order], Awaitable[Reply]]) -> None:
     """Carry out orders until there is nobody left to give any; the loop goes on between them, so that connections can be closed."""
     sys.stdout.buffer.write(READY)
     sys.stdout.buffer.flush()
     while line := await asyncio.to_thread(sys.stdin.buffer.readline):
-        sys.stdout.buffer.write(TURNS.dump_json(await talk(ORDER.validate_json(line))) + b"\n")
+        sys.stdout.buffer.write(REPLY.dump_json(await talk(ORDER.validate_json(line))) + b"\n")
         sys.stdout.buffer.flush()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from benchmarks.answers import COMPLETED, Heard
-from benchmarks.orders import Conversation, Order, Turn
+from benchmarks.orders import Conversation, Order, Reply, Turn
 
 OUT_OF_TIME: Final = "not over when time was up"
 
@@ -29,11 +29,13 @@ class _Asked:
     answer: Answer | str
 
 
-async def talk(order: Order, ask: Ask) -> list[Turn]:
+async def talk(order: Order, ask: Ask) -> Reply:
     """Let all users talk until each has had the turns ordered, then judge every answer."""
     deadline = time.monotonic() + order.seconds
     asked = await asyncio.gather(*(_one_user(order, number, ask, deadline) for number in range(len(order.conversations))))
-    return [_judged(one, order.scenario.expected_text) for turns in asked for one in turns]
+    began = time.process_time()
+    turns = [_judged(one, order.scenario.expected_text) for turns in asked for one in turns]
+    return Reply(turns=turns, judging_cpu_seconds=time.process_time() - began)
 
 
 async def _one_user(order: Order, number: int, ask: Ask, deadline: float) -> list[_Asked]:

@@ -41,7 +41,7 @@ def order(provider: Provider, scenario: Scenario, *, seconds: float = 30, model:
 
 def test_each_token_is_seen_after_it_was_sent_and_at_the_pace_promised(provider: Provider, clients: Driver) -> None:
     provider.account()
-    turns = clients.obey(order(provider, PACED))
+    turns = clients.obey(order(provider, PACED)).turns
     account = provider.account()
     assert [turn.failure for turn in turns] == [""] * 6
     assert account.calls == 6
@@ -54,13 +54,13 @@ def test_each_token_is_seen_after_it_was_sent_and_at_the_pace_promised(provider:
 
 
 def test_a_wrong_text_a_refusal_and_lost_time_are_failures(provider: Provider, clients: Driver) -> None:
-    wrong = clients.obey(order(provider, PACED, model="stub-4"))
+    wrong = clients.obey(order(provider, PACED, model="stub-4")).turns
     assert {turn.failure for turn in wrong} == {"tokens lost, doubled or swapped"}
-    slow = clients.obey(order(provider, replace(PACED, tokens=100), seconds=0.3))
+    slow = clients.obey(order(provider, replace(PACED, tokens=100), seconds=0.3)).turns
     assert [turn.failure for turn in slow] == [OUT_OF_TIME] * 6
     nowhere = order(provider, PACED)
     lost = [replace(conversation, url=conversation.url + "/none") for conversation in nowhere.conversations]
-    assert {turn.failure for turn in clients.obey(replace(nowhere, conversations=lost))} == {"ended as: HTTP 404"}
+    assert {turn.failure for turn in clients.obey(replace(nowhere, conversations=lost)).turns} == {"ended as: HTTP 404"}
     stage = Stage(first_turn=1, last_turn=2, turns=[*wrong, *slow], books=Books(seconds=1), rss_bytes=0)
     assert row_of("x", "", replace(PACED, stages=(4,)), [stage], provider.account(), has_database=False, has_clients=True).success_rate == 0
 
