@@ -1,5 +1,6 @@
 """Understand an answer by its bytes, after the clock has stopped."""
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ class HttpAnswer:
 
     def heard(self) -> Heard:
         if self.status != HTTPStatus.OK:
-            return Heard(text="", ended=f"HTTP {self.status}")
+            return Heard(text="", ended=f"HTTP {self.status}{_problem_code(self.body)}")
         if self.whole:
             return _hear_whole(self.body, self.dialect)
         return _hear_events(self) if self.dialect == "milepost" else _hear_chunks(self)
@@ -51,6 +52,12 @@ class HttpAnswer:
             fields = dict(line.split(b": ", 1) for line in frame.split(b"\n") if b": " in line and not line.startswith(b":"))
             if b"data" in fields:
                 yield self.times[bisect_left(self.lengths, end)], fields.get(b"event", b"").decode(), fields[b"data"]
+
+
+def _problem_code(body: bytes) -> str:
+    """Our own word for it, where the refusal has one."""
+    found = re.search(rb'"code":\s*"(\w+)"', body)
+    return f" {found[1].decode()}" if found else ""
 
 
 class _Tokens:

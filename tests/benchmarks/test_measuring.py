@@ -101,3 +101,9 @@ def test_tables_replace_what_stood_between_their_marks_only(tmp_path: Path) -> N
     assert document.read_text() == "above\n<!-- chat: begin -->\n\nnew\n\n<!-- chat: end -->\nbelow\n"
     with pytest.raises(ValueError, match="marks"):
         write_into(document, "tools", "new\n")
+
+
+def test_a_refusal_is_named_by_its_code() -> None:
+    body = b'{"status": 503, "code": "server_busy"}'
+    answer = HttpAnswer(status=503, body=body, lengths=[len(body)], times=[1], dialect="milepost", whole=False)
+    assert answer.heard().ended == "HTTP 503 server_busy"
