@@ -16,7 +16,7 @@ import psycopg
 
 from app.persistence import migrate
 from app.persistence.embedded import embedded_postgres
-from benchmarks.measure import percentiles
+from benchmarks.figures import percentiles
 from tests.faults.server_process import ServerProcess
 from tests.stub.answers import Text
 from tests.stub.client import ProviderStub, start_stub

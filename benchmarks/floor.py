@@ -1,4 +1,4 @@
-"""The floor: the least that any Python server does to pass a provider's stream on, with nothing kept and nobody asked who they are."""
+"""The floor: the least that any Python server does to pass a provider's answer on, with nothing kept and nobody asked who they are."""
 
 import argparse
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -8,26 +8,40 @@ import aiohttp
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, StreamingResponse
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 
 def create_floor(provider_url: str, model: str) -> Starlette:
+    url = f"{provider_url}/chat/completions"
+
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as app.state.provider:
             yield
 
-    async def chat(request: Request) -> StreamingResponse:
+    async def body_of(request: Request, *, stream: bool) -> dict[str, object]:
         message = (await request.json())["message"]
-        body = {"model": model, "messages": [{"role": "user", "content": message}], "stream": True}
+        return {"model": model, "messages": [{"role": "user", "content": message}], "stream": stream}
+
+    async def chat_stream(request: Request) -> StreamingResponse:
+        pieces = _passed_on(request.app.state.provider, url, await body_of(request, stream=True))
+        return StreamingResponse(pieces, media_type="text/event-stream")
+
+    async def chat(request: Request) -> Response:
         provider: aiohttp.ClientSession = request.app.state.provider
-        return StreamingResponse(_passed_on(provider, f"{provider_url}/chat/completions", body), media_type="text/event-stream")
+        async with provider.post(url, json=await body_of(request, stream=False)) as response:
+            return Response(await response.read(), media_type="application/json")
 
     async def ready(_request: Request) -> PlainTextResponse:
         return PlainTextResponse("ready")
 
-    return Starlette(routes=[Route("/chat", chat, methods=["POST"]), Route("/health/ready", ready)], lifespan=lifespan)
+    routes = [
+        Route("/chat", chat, methods=["POST"]),
+        Route("/chat/stream", chat_stream, methods=["POST"]),
+        Route("/health/ready", ready),
+    ]
+    return Starlette(routes=routes, lifespan=lifespan)
 
 
 async def _passed_on(provider: aiohttp.ClientSession, url: str, body: dict[str, object]) -> AsyncGenerator[bytes]:

@@ -1,75 +1,81 @@
-"""Run one scenario against one target and turn what happened into a row of figures."""
+"""Run one scenario against one target, stage by stage, with the books closed at each stage's end."""
 
-import statistics
 import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
 
-from benchmarks.load import Turn, open_clients, talk
+from benchmarks.orders import Order
 from benchmarks.processes import quiet_cpu_seconds, rss_bytes
+from benchmarks.provider import Provider
+from benchmarks.rows import Books, Row, Stage, row_of
 from benchmarks.scenario import Scenario
 from benchmarks.targets import Target
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Percentiles:
-    p50: float
-    p95: float
-    p99: float
+_WARM_UP_USERS: Final = 50
+_WARM_UP_SECONDS: Final = 60
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """Figures of one target; times in milliseconds, over the successful turns."""
-
-    target: str
-    turns: int
-    success_rate: float
-    failures: Mapping[str, int]
-    cpu_ms_per_turn: float
-    postgres_cpu_ms_per_turn: float | None
-    first_token_ms: Percentiles
-    turn_ms: Percentiles
-    turns_per_second: float
-    token_frames_per_turn: float
-    rss_mb: float
-    how: str
-
-
-async def measure(target: Target, scenario: Scenario) -> Row:
-    """Sign everybody up, let each warm up by one turn, then measure until the processes are quiet again."""
-    async with open_clients() as clients:
-        conversations = await target.open_conversations(clients, scenario.users)
-        await talk(clients, conversations, replace(scenario, turns=1), target.hear)
-        before = await quiet_cpu_seconds(target.processes)
-        began = time.perf_counter()
-        turns = await talk(clients, conversations, scenario, target.hear)
-        seconds = time.perf_counter() - began
-        after = await quiet_cpu_seconds(target.processes)
-    cpu_ms = [(late - early) * 1_000 / len(turns) for early, late in zip(before, after, strict=True)]
-    return _row(target, turns, seconds, cpu_ms)
-
-
-def _row(target: Target, turns: Sequence[Turn], seconds: float, cpu_ms: Sequence[float]) -> Row:
-    good = [turn for turn in turns if not turn.failure]
-    return Row(
-        target=target.name,
-        turns=len(turns),
-        success_rate=len(good) / len(turns),
-        failures=Counter(turn.failure for turn in turns if turn.failure),
-        cpu_ms_per_turn=cpu_ms[0],
-        postgres_cpu_ms_per_turn=cpu_ms[1] if target.postgres else None,
-        first_token_ms=percentiles([turn.first_token_seconds * 1_000 for turn in good]),
-        turn_ms=percentiles([turn.seconds * 1_000 for turn in good]),
-        turns_per_second=len(good) / seconds,
-        token_frames_per_turn=sum(turn.token_frames for turn in good) / max(1, len(good)),
-        rss_mb=rss_bytes(target.process) / 1_000_000,
-        how=target.how,
+def measure(target: Target, scenario: Scenario, provider: Provider) -> Row:
+    """Let everybody, or fifty of more, have a turn that does not count, then measure."""
+    target.driver.obey(
+        Order(
+            scenario=replace(scenario, spread=False),
+            conversations=target.conversations[:_WARM_UP_USERS],
+            first_turn=0,
+            turns=1,
+            seconds=_WARM_UP_SECONDS,
+        )
+    )
+    quiet_cpu_seconds([target.process, provider.process])
+    provider.account()
+    stages = [*_stages(target, scenario, provider)]
+    return row_of(
+        target.name,
+        target.how,
+        scenario,
+        stages,
+        provider.account(),
+        has_database=target.database is not None,
+        has_clients=not _is_own_client(target),
     )
 
 
-def percentiles(values: Sequence[float]) -> Percentiles:
-    """Cut at the 50th, 95th and 99th of a hundred; not-a-number when there are too few values to cut."""
-    cuts = statistics.quantiles(values, n=100, method="inclusive") if len(values) > 1 else [float("nan")] * 99
-    return Percentiles(p50=cuts[49], p95=cuts[94], p99=cuts[98])
+def _stages(target: Target, scenario: Scenario, provider: Provider) -> Iterator[Stage]:
+    first_turn, seconds_left = 1, scenario.seconds
+    for turns in scenario.stages:
+        if seconds_left <= 0:
+            return  # the rest counts as failed
+        order = Order(scenario=scenario, conversations=target.conversations, first_turn=first_turn, turns=turns, seconds=seconds_left)
+        stage = _stage(target, order, provider)
+        yield stage
+        first_turn += turns
+        seconds_left -= stage.books.seconds
+
+
+def _stage(target: Target, order: Order, provider: Provider) -> Stage:
+    """Bytes are counted before the first and after the last look at the clocks: counting them is no turn's work."""
+    processes = [target.process, target.driver.process, provider.process, *([target.database.process] if target.database else [])]
+    bytes_before, cpu_before, began = _bytes(target), quiet_cpu_seconds(processes), time.monotonic()
+    reply = target.driver.obey(order)
+    seconds = max(turn.ended_at for turn in reply.turns) - began
+    cpu = [late - early for early, late in zip(cpu_before, quiet_cpu_seconds(processes), strict=True)]
+    rss, bytes_after = rss_bytes(target.process), _bytes(target)
+    books = Books(
+        target_cpu=cpu[0] - (reply.judging_cpu_seconds if _is_own_client(target) else 0),
+        driver_cpu=cpu[1] - reply.judging_cpu_seconds,
+        provider_cpu=cpu[2],
+        postgres_cpu=sum(cpu[3:]),
+        seconds=seconds,
+        kept_bytes=bytes_after[0] - bytes_before[0],
+        written_bytes=bytes_after[1] - bytes_before[1],
+    )
+    return Stage(first_turn=order.first_turn, last_turn=order.first_turn + order.turns - 1, turns=reply.turns, books=books, rss_bytes=rss)
+
+
+def _is_own_client(target: Target) -> bool:
+    return target.driver.process == target.process
+
+
+def _bytes(target: Target) -> tuple[float, float]:
+    return target.database.kept_and_written_bytes() if target.database else (0, 0)

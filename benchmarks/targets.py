@@ -1,8 +1,8 @@
-"""What is measured: the server as it is shipped, and the floor beneath it, each in a process of its own beside the stub."""
+"""What is measured: the server as it is shipped and the floors beneath it, each in a process of its own beside the stub."""
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,87 +11,130 @@ from typing import Final
 
 import aiohttp
 import psutil
+import yaml
 
-from benchmarks.answers import Heard, hear_provider, hear_server
-from benchmarks.load import Conversation
-from benchmarks.processes import free_port, postgres_under, started
+from benchmarks.database import Database, start_database
+from benchmarks.driver import Driver, start_driver
+from benchmarks.orders import Conversation
+from benchmarks.processes import free_port, started
+from benchmarks.provider import Provider
 from benchmarks.scenario import Scenario
 
-_POSTGRES_STOP_SECONDS: Final = 15
-
-type OpenConversations = Callable[[aiohttp.ClientSession, int], Awaitable[Sequence[Conversation]]]
+_MOST_ACCOUNTS: Final = 50
+_SIGN_UP_SECONDS: Final = 120
+_DEFAULT_LIVE_RUNS: Final = 200
+# A small model's; so a long session outgrows it.
+_CONTEXT_WINDOW: Final = 32_000
+_PRICES: Final = {"input": 0.25, "cached_input": 0.025, "output": 2.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A running process and how to talk to it; `how` says what the figures include."""
+    """A running process and who talks to it, which may be itself; `how` says what the figures include."""
 
     name: str
     how: str
     process: psutil.Process
-    postgres: psutil.Process | None
-    open_conversations: OpenConversations
-    hear: Callable[[bytes], Heard]
-
-    @property
-    def processes(self) -> Sequence[psutil.Process]:
-        return [self.process, *([self.postgres] if self.postgres else [])]
+    driver: Driver
+    conversations: Sequence[Conversation]
+    database: Database | None = None
 
 
-type Start = Callable[[Scenario, str], AbstractContextManager[Target]]
+type Start = Callable[[Scenario, Provider], AbstractContextManager[Target]]
 
 
 @contextmanager
-def start_floor(scenario: Scenario, provider_url: str) -> Iterator[Target]:
+def start_stub(scenario: Scenario, provider: Provider) -> Iterator[Target]:
+    """The stub itself: what a client sees with nothing in between."""
+    conversation = Conversation(url=f"{provider.url}/chat/completions", headers={}, dialect="provider", model=scenario.model)
+    with TemporaryDirectory() as name, start_driver("benchmarks.load", log=Path(name, "load.log")) as driver:
+        yield Target(
+            name="stub",
+            how="The clients talk to the stub, with nothing in between; its CPU is the stub's own",
+            process=provider.process,
+            driver=driver,
+            conversations=[conversation] * scenario.users,
+        )
+
+
+@contextmanager
+def start_floor(scenario: Scenario, provider: Provider) -> Iterator[Target]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-
-    async def open_conversations(_clients: aiohttp.ClientSession, users: int) -> Sequence[Conversation]:
-        return [Conversation(url=f"{url}/chat", headers={}) for _ in range(users)]
-
-    arguments = ("--port", str(port), "--provider", provider_url, "--model", scenario.model)
+    arguments = ("--port", str(port), "--provider", provider.url, "--model", scenario.model)
+    conversation = Conversation(url=f"{url}/{_path(scenario)}", headers={}, dialect="provider")
     with (
-        TemporaryDirectory() as folder,
-        started("benchmarks.floor", *arguments, ready_url=f"{url}/health/ready", log=Path(folder, "log")) as process,
+        TemporaryDirectory() as name,
+        started("benchmarks.floor", *arguments, ready_url=f"{url}/health/ready", log=Path(name, "log")) as process,
+        start_driver("benchmarks.load", log=Path(name, "load.log")) as driver,
     ):
-        how = "Starlette under uvicorn hands on the stub's bytes through aiohttp; no database, no accounts, no parsing of tokens"
-        yield Target(name="floor", how=how, process=process, postgres=None, open_conversations=open_conversations, hear=hear_provider)
+        yield Target(
+            name="floor",
+            how="Starlette under uvicorn hands on the stub's bytes through aiohttp; no database, no accounts, no parsing of tokens",
+            process=process,
+            driver=driver,
+            conversations=[conversation] * scenario.users,
+        )
 
 
 @contextmanager
-def start_server(scenario: Scenario, provider_url: str) -> Iterator[Target]:
-    how = "`python -m app serve` in staging's settings, embedded Postgres of its own; log to a file; sign-up before the clock starts"
-    with _serving(scenario, provider_url, "server", how, {}) as target:
+def start_graph(scenario: Scenario, provider: Provider) -> Iterator[Target]:
+    with TemporaryDirectory(ignore_cleanup_errors=True) as name, start_database(Path(name, "data")) as database:
+        arguments = ("--database", database.url, "--provider", provider.url, "--model", scenario.model)
+        with start_driver("benchmarks.graph_floor", *arguments, log=Path(name, "log")) as driver:
+            yield Target(
+                name="graph",
+                how="The same graph in one process that is its own client: stock ChatOpenAI, stock AsyncPostgresSaver on a pool, "
+                'stream_mode="messages"; no HTTP, no accounts, no event log, no transcript',
+                process=driver.process,
+                driver=driver,
+                conversations=[Conversation(url=f"session-{user}", headers={}, dialect="milepost") for user in range(scenario.users)],
+                database=database,
+            )
+
+
+@contextmanager
+def start_server(scenario: Scenario, provider: Provider) -> Iterator[Target]:
+    how = "`python -m app serve` in staging's settings, embedded Postgres, log to a file; sign-up before the clock starts"
+    with _serving(scenario, provider, "server", how, {}) as target:
         yield target
 
 
 @contextmanager
-def start_server_without_log(scenario: Scenario, provider_url: str) -> Iterator[Target]:
+def start_server_without_log(scenario: Scenario, provider: Provider) -> Iterator[Target]:
     """What the durable event log costs is the difference."""
-    how = "the same, but events are written to the database once, with the run's end"
-    with _serving(scenario, provider_url, "without log", how, {"EVENT_FLUSH_MS": "3600000"}) as target:
+    how = "The same as server, but events are written to the database once, with the run's end"
+    with _serving(scenario, provider, "without-log", how, {"EVENT_FLUSH_MS": "3600000"}) as target:
         yield target
 
 
+TARGETS: Final[Mapping[str, Start]] = {
+    "stub": start_stub,
+    "floor": start_floor,
+    "graph": start_graph,
+    "server": start_server,
+    "without-log": start_server_without_log,
+}
+
+
 @contextmanager
-def _serving(scenario: Scenario, provider_url: str, title: str, how: str, more: Mapping[str, str]) -> Iterator[Target]:
+def _serving(scenario: Scenario, provider: Provider, name: str, how: str, more: Mapping[str, str]) -> Iterator[Target]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-
-    async def open_conversations(clients: aiohttp.ClientSession, users: int) -> Sequence[Conversation]:
-        return await asyncio.gather(*(_signed_up(clients, f"{url}/api/v1", number) for number in range(users)))
-
-    with TemporaryDirectory(ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        variables = {**_server_variables(scenario, provider_url, port, folder), **more}
-        with started("app", "serve", ready_url=f"{url}/health/ready", log=folder / "log", variables=variables) as process:
-            postgres = postgres_under(folder)
-            yield Target(name=title, how=how, process=process, postgres=postgres, open_conversations=open_conversations, hear=hear_server)
-        if postgres:
-            psutil.wait_procs([postgres], timeout=_POSTGRES_STOP_SECONDS)
+    with TemporaryDirectory(ignore_cleanup_errors=True) as temporary, start_database(Path(temporary, "data")) as database:
+        folder = Path(temporary)
+        variables = {**_server_variables(scenario, provider.url, port, folder), **more}
+        with (
+            started("app", "serve", ready_url=f"{url}/health/ready", log=folder / "log", variables=variables) as process,
+            start_driver("benchmarks.load", log=folder / "load.log") as driver,
+        ):
+            conversations = asyncio.run(_signed_up(f"{url}/api/v1", scenario))
+            yield Target(name=name, how=how, process=process, driver=driver, conversations=conversations, database=database)
 
 
 def _server_variables(scenario: Scenario, provider_url: str, port: int, folder: Path) -> Mapping[str, str]:
+    models = folder / "models.yaml"
+    models.write_text(yaml.safe_dump({"models": [{"name": scenario.model, "context_window": _CONTEXT_WINDOW, "prices": _PRICES}]}))
     return {
         "APP_ENV": "staging",
         "HOST": "127.0.0.1",
@@ -100,24 +143,39 @@ def _server_variables(scenario: Scenario, provider_url: str, port: int, folder: 
         "DATABASE_URL": "",
         "MIGRATE_ON_START": "true",
         "JWT_SECRET_KEY": secrets.token_urlsafe(48),
+        "MODELS_FILE": str(models),
         "OPENAI_API_KEY": "x",
         "OPENAI_BASE_URL": provider_url,
         "DEFAULT_LLM_MODEL": scenario.model,
         "RATE_LIMIT_ENABLED": "false",
+        "MAX_LIVE_RUNS": str(max(_DEFAULT_LIVE_RUNS, scenario.users)),
         "LOG_LEVEL": "info",
         "LOG_FORMAT": "json",
     }
 
 
-async def _signed_up(clients: aiohttp.ClientSession, api: str, number: int) -> Conversation:
-    """Register one user and open a session: argon2 is dear on purpose, and no part of a turn."""
+def _path(scenario: Scenario) -> str:
+    return "chat" if scenario.whole else "chat/stream"
+
+
+async def _signed_up(api: str, scenario: Scenario) -> Sequence[Conversation]:
+    """Give each user a session. Of many, several share an account: argon2 is dear on purpose, and no part of a turn."""
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_SIGN_UP_SECONDS), raise_for_status=True) as http:
+        accounts = await asyncio.gather(*(_register(http, api, number) for number in range(min(scenario.users, _MOST_ACCOUNTS))))
+        owners = [accounts[number % len(accounts)] for number in range(scenario.users)]
+        sessions = await asyncio.gather(*(_open_session(http, api, owner) for owner in owners))
+    return [
+        Conversation(url=f"{api}/sessions/{session}/{_path(scenario)}", headers=owner, dialect="milepost")
+        for session, owner in zip(sessions, owners, strict=True)
+    ]
+
+
+async def _register(http: aiohttp.ClientSession, api: str, number: int) -> Mapping[str, str]:
     account = {"email": f"user{number}@example.com", "password": f"Measured-{number}!"}
-    async with clients.post(f"{api}/auth/register", json=account, raise_for_status=True) as response:
-        token = (await response.json())["tokens"]["access_token"]
-    headers = {"Authorization": f"Bearer {token}"}
-    async with clients.post(f"{api}/sessions", json={}, headers=headers, raise_for_status=True) as response:
-        session_id = (await response.json())["id"]
-    return Conversation(url=f"{api}/sessions/{session_id}/chat/stream", headers=headers)
+    async with http.post(f"{api}/auth/register", json=account) as response:
+        return {"Authorization": f"Bearer {(await response.json())['tokens']['access_token']}"}
 
 
-TARGETS: Final[Mapping[str, Start]] = {"floor": start_floor, "server": start_server, "without-log": start_server_without_log}
+async def _open_session(http: aiohttp.ClientSession, api: str, owner: Mapping[str, str]) -> str:
+    async with http.post(f"{api}/sessions", json={}, headers=owner) as response:
+        return str((await response.json())["id"])
