@@ -95,9 +95,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         notices = await stack.enter_async_context(open_redis_notices(settings.redis))
         sessions = SessionTable(database)
         events = EventTable(database.pool, notices.tell if notices else None)
-        owner = uuid7()
-        turns = TurnTable(database.pool, owner=owner, lease_seconds=settings.runs.lease_seconds)
-        runs = RunTable(database.pool, owner=owner, lease_seconds=settings.runs.lease_seconds, tell=notices.tell if notices else None)
+        turns, runs = _as_one_owner(database.pool, settings.runs.lease_seconds, notices)
         rows = Rows(runs=runs, turns=turns, past=BranchTable(database.pool), events=events)
         means = Means(memory=NoMemory(), names=sessions, runs=settings.runs, tools=settings.tools, context=settings.context, cache=cache)
         agent = build_agent(PooledPostgresSaver(database.pool), recalls=not isinstance(means.memory, NoMemory))
@@ -106,10 +104,8 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         await stack.enter_async_context(_listening(url, office, notices))
         ledger = Ledger(LedgerTable(database.pool))
         questions = Questions(InterruptTable(database.pool), turns, office.runs, office.tails)
-        jobs = {
-            "make_run": _by_id(office.runs.make),
-            "name_session": _by_id(partial(name_session, sessions, models, ledger, settings.worker)),
-        }
+        naming = partial(name_session, sessions, models, ledger, settings.worker)
+        jobs = {"make_run": _by_id(office.runs.make), "name_session": _by_id(naming)}
         chores = [*_chores(settings.runs, questions, turns, events), _pruning(settings.context, CheckpointTable(database.pool))]
         queue = await stack.enter_async_context(open_queue(database.pool, jobs, chores))
         yield Services(
@@ -124,6 +120,13 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             notices=notices,
             queue=queue,
         )
+
+
+def _as_one_owner(pool: Pool, lease_seconds: float, notices: RedisNotices | None) -> tuple[TurnTable, RunTable]:
+    """This process, by one name in the leases of its runs."""
+    owner = uuid7()
+    turns = TurnTable(pool, owner=owner, lease_seconds=lease_seconds)
+    return turns, RunTable(pool, owner=owner, lease_seconds=lease_seconds, tell=notices.tell if notices else None)
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ from psycopg import AsyncCursor
 from psycopg.rows import DictRow, dict_row
 
 from app.errors import AppError, RunLost, TurnTooOld
-from app.persistence.checkpoint_rows import Unwritten, UnwrittenWrites, columns
+from app.persistence.checkpoint_rows import Rows, Unwritten, UnwrittenWrites
 from app.persistence.database import Pool, database_errors, fetch_all, patiently
 from app.persistence.tables import LIVE_SQL
 
@@ -27,18 +27,20 @@ WITH held AS (
     SELECT id FROM run WHERE id = %(run_id)s AND attempt = %(attempt)s AND {LIVE_SQL} FOR SHARE
 ), blobs AS (
     INSERT INTO checkpoint_blobs (thread_id, checkpoint_ns, channel, version, type, blob)
-    SELECT %(thread_id)s, one.* FROM held, unnest(%(blob_namespaces)s::text[], %(channels)s::text[], %(versions)s::text[],
-           %(blob_types)s::text[], %(blobs)b::bytea[]) AS one
+    SELECT %(thread_id)s, one.namespace, channel, version, type, substring(%(bytes)b::bytea FROM starts FOR length)
+      FROM held, jsonb_to_recordset(%(blobs)s::jsonb) AS one (namespace text, channel text, version text, type text, starts int, length int)
     ON CONFLICT DO NOTHING
 ), saved AS (
     INSERT INTO checkpoints (thread_id, checkpoint_ns, checkpoint_id, parent_checkpoint_id, checkpoint, metadata)
-    SELECT %(thread_id)s, one.* FROM held, unnest(%(namespaces)s::text[], %(ids)s::text[], %(parent_ids)s::text[],
-           %(checkpoints)s::jsonb[], %(metadata)s::jsonb[]) AS one
+    SELECT %(thread_id)s, one.* FROM held, jsonb_to_recordset(%(checkpoints)s::jsonb)
+        AS one (namespace text, id text, parent_id text, checkpoint jsonb, metadata jsonb)
     ON CONFLICT (thread_id, checkpoint_ns, checkpoint_id) DO UPDATE SET checkpoint = excluded.checkpoint, metadata = excluded.metadata
 ), written AS (
     INSERT INTO checkpoint_writes (thread_id, checkpoint_ns, checkpoint_id, task_id, task_path, idx, channel, type, blob)
-    SELECT %(thread_id)s, one.* FROM held, unnest(%(write_namespaces)s::text[], %(write_ids)s::text[], %(task_ids)s::text[],
-           %(task_paths)s::text[], %(places)s::int[], %(write_channels)s::text[], %(write_types)s::text[], %(values)b::bytea[]) AS one
+    SELECT %(thread_id)s, one.namespace, one.id, task_id, task_path, place, channel, type,
+           substring(%(bytes)b::bytea FROM starts FOR length)
+      FROM held, jsonb_to_recordset(%(writes)s::jsonb)
+        AS one (namespace text, id text, task_id text, task_path text, place int, channel text, type text, starts int, length int)
     ON CONFLICT (thread_id, checkpoint_ns, checkpoint_id, task_id, idx) DO UPDATE
        SET channel = excluded.channel, type = excluded.type, blob = excluded.blob
 )
@@ -169,7 +171,7 @@ class FencedSaver(PooledPostgresSaver):
             self.latest = root.id
 
     async def _save(self, unwritten: Sequence[Unwritten], writes: Sequence[UnwrittenWrites]) -> None:
-        values = {**self._holder, **columns(self.serde, unwritten, writes)}
+        values = {**self._holder, **Rows(self.serde, unwritten, writes).parameters()}
         if not await patiently(self._patience_seconds, partial(fetch_all, self._pool, _SAVE, values)):
             raise RunLost
 

@@ -8,7 +8,8 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from app.persistence.database import Pool, execute, fetch_all
-from app.persistence.values import DaySpent, LedgerCall, Spent, columns_of
+from app.persistence.spending import DaySpent, LedgerCall, Spent
+from app.persistence.values import columns_of
 
 _COLUMNS: Final[Mapping[str, str]] = {
     "id": "uuid",

@@ -11,7 +11,7 @@ import structlog
 from app.errors import AppError
 from app.llm.asking import Accountant
 from app.llm.calls import Hearer, ModelCall
-from app.persistence.values import DaySpent, LedgerCall, Spent
+from app.persistence.spending import DaySpent, LedgerCall, Spent
 
 log = structlog.get_logger()
 

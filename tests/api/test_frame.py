@@ -16,7 +16,7 @@ from tests.visitor import Visitor
 # Nobody needs to be logged in for these.
 OPEN: Final = {"/api/v1/auth/register", "/api/v1/auth/login", "/health", "/health/live", "/health/ready"}
 # And these are about oneself.
-OWN: Final = {"/api/v1/auth/me", "/api/v1/models", "/api/v1/sessions"}
+OWN: Final = {"/api/v1/auth/me", "/api/v1/models", "/api/v1/sessions", "/api/v1/usage"}
 PROBLEM: Final = {"type", "title", "status", "code", "detail", "instance", "request_id"}
 
 

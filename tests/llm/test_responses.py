@@ -41,7 +41,7 @@ class Asked:
 
         specs = [THINKER, PLAIN]
         self.listener = HeardAll()
-        models = [Model(spec=spec, client=chat(spec)) for spec in specs]
+        models = [Model(spec=spec, client=chat(spec), price=spec.prices) for spec in specs]
         self._models = Models(models, Choice(specs=specs, default=THINKER.name), ModelSettings(LLM_FALLBACK=False))
 
     async def says(self, *prompt: HumanMessage | AIMessage | ToolMessage, model: str = THINKER.name) -> AIMessage:
