@@ -258,6 +258,16 @@ async def test_it_streams_as_any_other_model_does(models: tuple[LeanModel, OpenA
     assert [piece.usage_metadata for piece in lean] == [piece.usage_metadata for piece in stock]
 
 
+async def test_who_hears_it_hears_it_too_when_a_callback_wants_the_chunks(
+    models: tuple[LeanModel, OpenAIModel], provider: ProviderStub
+) -> None:
+    await provider.script(Text("It is 84."))
+    heard = HeardAll()
+    events = [event async for event in models[0].astream_events(QUESTION, version="v2", hearer=heard)]
+    assert sum(event["event"] == "on_chat_model_stream" for event in events) >= 3
+    assert joined(heard.heard) == [("token", "It is 84.")]
+
+
 class Sum(BaseModel):
     """A sum."""
 

@@ -43,7 +43,10 @@ class LeanModel(OpenAIModel):
         **kwargs: Any,  # noqa: ANN401  # the parent's own
     ) -> ChatResult:
         if "response_format" in kwargs:
-            return await super()._agenerate(messages, stop, run_manager, **kwargs)
+            result = await super()._agenerate(messages, stop, run_manager, **kwargs)
+            if hearer:
+                hearer.token(str(result.generations[0].message.text))
+            return result
         assembly = Assembly(hearer)
         with model_errors():
             async with aclosing(self._transport.chunks(self._body(messages, stop, kwargs))) as reads:
@@ -59,13 +62,15 @@ class LeanModel(OpenAIModel):
         messages: list[BaseMessage],
         stop: list[str] | None = None,
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        *,
+        hearer: Hearer | None = None,  # LangChain streams in place of `_agenerate` when a callback wants the chunks
         **kwargs: Any,  # noqa: ANN401  # the parent's own
     ) -> AsyncIterator[ChatGenerationChunk]:
         if "response_format" in kwargs:
             async for chunk in super()._astream(messages, stop, run_manager, **kwargs):
                 yield chunk
             return
-        assembly = Assembly(None)
+        assembly = Assembly(hearer)
         with model_errors():
             async with aclosing(self._transport.chunks(self._body(messages, stop, kwargs))) as reads:
                 async for chunks in reads:

@@ -50,7 +50,8 @@ async def open_transport(base_url: str, key: str, *, connect_seconds: float, idl
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_seconds, sock_read=idle_seconds)
     # Asking the environment for a proxy costs more than all the rest of a request.
     connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=bool(getproxies())) as http:
+    proxied, no_cookies = bool(getproxies()), aiohttp.DummyCookieJar()
+    async with aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=proxied, cookie_jar=no_cookies) as http:
         yield Transport(http, base_url, key)
 
 
