@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
-from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai import ChatOpenAI
 
 from app.errors import ModelBadAnswer
@@ -16,6 +16,10 @@ _KEPT: Final = {**dict.fromkeys(REASONING, "reasoning_content"), "refusal": "ref
 
 class OpenAIModel(ChatOpenAI):
     """Stream as ChatOpenAI does; raise a ModelError for whatever goes wrong at the provider."""
+
+    async def _agenerate(self, *args: Any, **kwargs: Any) -> ChatResult:  # noqa: ANN401  # the parent's own
+        with model_errors():
+            return await super()._agenerate(*args, **kwargs)
 
     async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:  # noqa: ANN401  # the parent's own
         finished = False

@@ -13,7 +13,7 @@ from langchain_core.outputs import LLMResult
 from pydantic import BaseModel, SecretStr
 
 from app.agent.tools import TOOLS
-from app.errors import ModelError
+from app.errors import ModelError, ModelRateLimited
 from app.llm.catalog import ModelSpec
 from app.llm.clients import open_chat_model
 from app.llm.lean.model import LeanModel
@@ -279,6 +279,14 @@ async def test_structured_output_works_as_before(models: tuple[LeanModel, OpenAI
     for method in ("json_schema", "function_calling"):
         for model in models:
             assert await model.with_structured_output(Sum, method=method).ainvoke(QUESTION) == Sum(result=84)
+
+
+async def test_its_errors_are_ours_too(models: tuple[LeanModel, OpenAIModel], provider: ProviderStub) -> None:
+    await provider.script(HttpError(429, retry_after="7", times=2))
+    for model in models:
+        with pytest.raises(ModelRateLimited) as refused:
+            await model.with_structured_output(Sum, method="json_schema").ainvoke(QUESTION)
+        assert refused.value.extra == {"retry_after": 7}
 
 
 async def test_a_connection_is_used_again(models: tuple[LeanModel, OpenAIModel], provider: ProviderStub) -> None:
