@@ -1,5 +1,6 @@
 """The lean client makes of a stream what ChatOpenAI makes of it: the same message, the same usage, the same error."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -277,3 +278,17 @@ async def test_a_connection_is_used_again(models: tuple[LeanModel, OpenAIModel],
         await models[0].ainvoke(QUESTION)
     connections = models[0]._transport._http.connector._conns  # type: ignore[union-attr]  # nobody else tells
     assert [len(free) for free in connections.values()] == [1]
+
+
+async def test_an_answer_whose_connection_breaks_after_its_end_is_whole() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        body = lines([*said("Yes."), STOP])
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (len(body), body))
+        await asyncio.sleep(0.03)
+        writer.transport.abort()  # without the last chunk, which says that nothing follows
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = "http://127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+        async with open_chat_model(ModelSpec(name="stub"), ModelSettings(OPENAI_BASE_URL=url), SecretStr("sk-test")) as model:
+            assert (await streamed(model, QUESTION, HeardAll(), hears=True)).text == "Yes."

@@ -65,8 +65,8 @@ def _chunk(event: bytes) -> Any:  # noqa: ANN401  # whatever the provider sends
 
 
 async def _let_end(response: aiohttp.ClientResponse) -> None:
-    """Read the body's last bytes, for only then can the connection be used again."""
+    """Read the body's last bytes, for only then can the connection be used again; the answer is whole without them."""
     if not response.content.at_eof():
-        with suppress(TimeoutError):
+        with suppress(TimeoutError, aiohttp.ClientError, ConnectionError):
             async with asyncio.timeout(_LAST_BYTES_SECONDS):
                 await response.read()
