@@ -289,6 +289,6 @@ async def test_an_answer_whose_connection_breaks_after_its_end_is_whole() -> Non
         writer.transport.abort()  # without the last chunk, which says that nothing follows
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
-        url = "http://127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with open_chat_model(ModelSpec(name="stub"), ModelSettings(OPENAI_BASE_URL=url), SecretStr("sk-test")) as model:
             assert (await streamed(model, QUESTION, HeardAll(), hears=True)).text == "Yes."

@@ -270,7 +270,8 @@ HALVES = b"""data: {"choices": [{"index": 0, "delta": {"role": "assistant", "con
 data: {"choices": [{"index": 0, "delta": {"content": "\\ude00"}}]}
 
 data: {"choices": [{"index": 0, "delta": {"tool_calls": [
-data:   {"index": 0, "id": "call-1", "type": "function", "function": {"name": "web_search", "arguments": "{\\"query\\": \\"\\\\ud83d\\"}"}}]}}]}
+data:   {"index": 0, "id": "call-1", "type": "function",
+data:   "function": {"name": "web_search", "arguments": "{\\"query\\": \\"\\\\ud83d\\"}"}}]}}]}
 
 data: {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}
 
