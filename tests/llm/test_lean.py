@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+from base64 import b64encode
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -292,3 +294,31 @@ async def test_an_answer_whose_connection_breaks_after_its_end_is_whole() -> Non
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with open_chat_model(ModelSpec(name="stub"), ModelSettings(OPENAI_BASE_URL=url), SecretStr("sk-test")) as model:
             assert (await streamed(model, QUESTION, HeardAll(), hears=True)).text == "Yes."
+
+
+async def test_the_environments_proxy_is_asked_with_its_own_login_and_our_key(
+    provider: ProviderStub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    heads: list[str] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + lines([*said("Yes."), STOP]))
+        writer.close()
+
+    async def asked(url: str) -> str:
+        async with open_chat_model(ModelSpec(name="stub"), ModelSettings(OPENAI_BASE_URL=url), SecretStr("sk-test")) as model:
+            return (await streamed(model, QUESTION, HeardAll(), hears=True)).text
+
+    (tmp_path / "netrc").write_text("default login ada password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        monkeypatch.setenv("http_proxy", f"http://ada:secret@127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        assert await asked("http://models.example/v1") == "Yes."
+        await provider.script(Text("Directly."))
+        assert await asked(provider.url) == "Directly."
+    (head,) = heads
+    assert head.startswith("POST http://models.example/v1/chat/completions ")
+    assert "Authorization: Bearer sk-test\r\n" in head
+    assert f"Proxy-Authorization: Basic {b64encode(b'ada:secret').decode()}\r\n" in head
