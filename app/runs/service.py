@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 
 from app.agent.graph import Agent
-from app.errors import AppError, AttemptsExhausted, MessageNotFound, RunCancelled, RunNotFound, ServerBusy, ServerStopping
+from app.errors import AppError, MessageNotFound, RunCancelled, RunNotFound, ServerBusy, ServerStopping
 from app.llm.asking import Asker
 from app.llm.models import Models
 from app.llm.response_cache import ResponseCache
@@ -137,9 +137,7 @@ class Runs:
         again = Reset(reason="The server that was answering stopped.")
         self._attempts.begin(_live_run(self._crew, taken), started if taken.attempt == FIRST_ATTEMPT else again)
         self._crew.bulletin.tell(str(taken.id))
-        if taken.crashes >= self._crew.settings.max_attempts:
-            self._attempts.stop(taken.id, AttemptsExhausted())
-        elif self.is_stopping:
+        if self.is_stopping:
             self._attempts.stop(taken.id, ServerStopping())
 
     async def make(self, run_id: UUID) -> None:

@@ -18,7 +18,7 @@ from app.agent.graph import Agent
 from app.agent.history import closing
 from app.agent.memory import Memory
 from app.agent.state import AgentContext, AgentState, CallStarts, SessionNames
-from app.errors import AppError, RunCancelled, RunTimeout, ServerStopping, StepLimitReached
+from app.errors import AppError, AttemptsExhausted, RunCancelled, RunTimeout, ServerStopping, StepLimitReached
 from app.llm.asking import Asker
 from app.llm.response_cache import ResponseCache
 from app.persistence.values import Question, RunStatus, TakenRun
@@ -121,11 +121,16 @@ def log_crash(event: str, error: Exception) -> None:
 
 async def _walk(run: LiveRun, means: Means) -> None:
     agent, config = run.bench.agent, _config(run, means)
-    if run.taken.checkpoint:
-        state: AgentState | Command[Any] | None = None  # go on from where an earlier attempt has come
-        if not await retell(agent, config, run.taken, run.story):
-            return
-    else:
+    too_often = run.taken.crashes - means.runs.max_attempts
+    if too_often > 0:  # not even telling again what was said may be what they died of
+        raise AttemptsExhausted
+    state: AgentState | Command[Any] | None = None
+    # Go on from where an earlier attempt has come.
+    if run.taken.checkpoint and not await retell(agent, config, run.taken, run.story):
+        return
+    if too_often == 0:
+        raise AttemptsExhausted  # and yet what was said is kept, and what was paid
+    if not run.taken.checkpoint:
         state = await _beginning(run, config)
     result = await agent.ainvoke(state, config, context=_context(run, means), durability="async", control=run.control)
     run.questions = [_question(question) for question in result.get("__interrupt__", ())]

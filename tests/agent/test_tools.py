@@ -27,6 +27,7 @@ from app.llm.calls import ModelCall
 from app.llm.demo import DemoModel
 from app.settings import ContextSettings, ToolSettings
 from tests.fakes import NamesInMemory, StartsInMemory, models_of
+from tests.ports import held_port
 
 NOON = datetime(2026, 7, 1, 12, 0, 5, tzinfo=UTC)
 
@@ -193,11 +194,11 @@ def test_nesting_beyond_the_stack_is_refused_and_does_not_end_the_process() -> N
 
 
 @pytest.fixture
-def refusing_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+def refusing_proxy(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
     """Send every search to a port of this machine on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    monkeypatch.setenv("DDGS_PROXY", f"http://127.0.0.1:{port}")
+    with held_port() as port:
+        monkeypatch.setenv("DDGS_PROXY", f"http://127.0.0.1:{port.getsockname()[1]}")
+        yield
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Final, Self
 
 import httpx
+
+from tests.ports import held_port
 
 ROOT: Final = Path(__file__).parents[2]
 _START_SECONDS: Final = 40
@@ -23,8 +24,8 @@ class ServerProcess:
 
     def __init__(self, variables: Mapping[str, str], log: Path, command: str = "serve") -> None:
         self._command = command
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self._held = held_port()
+        self.port: int = self._held.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self._variables = {**_clean(os.environ), **variables, "PORT": str(self.port), "DEBUG": "false"}
         self._log = log
@@ -42,6 +43,7 @@ class ServerProcess:
         if self.process and self.process.poll() is None:
             self.signal(signal.SIGCONT)
             self.kill()
+        self._held.close()
 
     async def start(self) -> None:
         """Start it; of a server wait until it answers."""

@@ -17,7 +17,7 @@ from tests.visitor import Visitor, text_of, types_of
 FAILURES: Final = (
     (HttpError(400, message="canary"), 502, "model_rejected"),
     (HttpError(401, message="canary"), 502, "model_auth_failed"),
-    (HttpError(403, message="canary"), 502, "model_auth_failed"),
+    (HttpError(403, message="canary"), 502, "model_forbidden"),
     (HttpError(404, message="canary"), 502, "model_rejected"),
     (HttpError(429, message="canary", retry_after="7"), 503, "model_rate_limited"),
     (HttpError(500, message="canary"), 503, "model_unavailable"),

@@ -1,8 +1,11 @@
 """The lean client makes of a stream what ChatOpenAI makes of it: the same message, the same usage, the same error."""
 
+import asyncio
 import json
+from base64 import b64encode
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -295,3 +298,45 @@ async def test_a_connection_is_used_again(models: tuple[LeanModel, OpenAIModel],
         await models[0].ainvoke(QUESTION)
     connections = models[0]._transport._http.connector._conns  # type: ignore[union-attr]  # nobody else tells
     assert [len(free) for free in connections.values()] == [1]
+
+
+async def test_an_answer_whose_connection_breaks_after_its_end_is_whole() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        body = lines([*said("Yes."), STOP])
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (len(body), body))
+        await asyncio.sleep(0.03)
+        writer.transport.abort()  # without the last chunk, which says that nothing follows
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with open_chat_model(ModelSpec(name="stub"), ModelSettings(OPENAI_BASE_URL=url), SecretStr("sk-test")) as model:
+            assert (await streamed(model, QUESTION, HeardAll(), hears=True)).text == "Yes."
+
+
+async def test_the_environments_proxy_is_asked_with_its_own_login_and_our_key(
+    provider: ProviderStub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    heads: list[str] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + lines([*said("Yes."), STOP]))
+        writer.close()
+
+    async def asked(url: str) -> str:
+        async with open_chat_model(ModelSpec(name="stub"), ModelSettings(OPENAI_BASE_URL=url), SecretStr("sk-test")) as model:
+            return (await streamed(model, QUESTION, HeardAll(), hears=True)).text
+
+    (tmp_path / "netrc").write_text("default login ada password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        monkeypatch.setenv("http_proxy", f"http://ada:secret@127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        assert await asked("http://models.example/v1") == "Yes."
+        await provider.script(Text("Directly."))
+        assert await asked(provider.url) == "Directly."
+    (head,) = heads
+    assert head.startswith("POST http://models.example/v1/chat/completions ")
+    assert "Authorization: Bearer sk-test\r\n" in head
+    assert f"Proxy-Authorization: Basic {b64encode(b'ada:secret').decode()}\r\n" in head

@@ -301,7 +301,7 @@ async def test_memory_is_bounded_and_keeps_what_is_asked_for() -> None:
     assert (await store.find("too large"), await store.find("large"), store._bytes) == (None, b"y" * 2_500, 2_800)
 
 
-@pytest.mark.parametrize("text", ["😀 \ud800 half", "這是一個沒有空格的很長的句子" * 20, "\n\n  x" + " " * 10_000, "word " * 20_000])
+@pytest.mark.parametrize("text", ["😀 half", "這是一個沒有空格的很長的句子" * 20, "\n\n  x" + " " * 10_000, "word " * 20_000])
 async def test_any_text_comes_back_as_it_was_in_small_pieces(text: str) -> None:
     house = House(_ended("stop", text=text))
     await house.asks()

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import HumanMessage, ToolMessage
 
 from app.agent.tools import TOOLS
 from app.errors import ModelError
@@ -19,7 +19,7 @@ from app.llm.demo import DemoModel
 from app.llm.models import Model, Models, open_models
 from app.settings import ModelSettings, Settings
 from tests.fakes import HeardAll
-from tests.stub.answers import Answer, Hang, HttpError, Refusal, Text, ToolCall, ToolCalls
+from tests.stub.answers import Answer, Hang, HttpError, Raw, Refusal, Text, ToolCall, ToolCalls
 from tests.stub.client import ProviderStub
 
 HERE, THERE = Text("Here."), Text("There.")
@@ -263,3 +263,28 @@ async def test_fifty_calls_at_once_survive_a_first_provider_that_is_down(scene: 
     answers = await asyncio.gather(*(asker.ask([HumanMessage(f"I am {number}.")]) for number, asker in enumerate(askers)))
     assert [answer.text for answer in answers] == [f"You said: I am {number}." for number in range(50)]
     assert await scene.asked() == (50, 50), "nobody tries again what is known to be down"
+
+
+HALVES = b"""data: {"choices": [{"index": 0, "delta": {"role": "assistant", "content": "a\\ud800b \\ud83d"}}]}
+
+data: {"choices": [{"index": 0, "delta": {"content": "\\ude00"}}]}
+
+data: {"choices": [{"index": 0, "delta": {"tool_calls": [
+data:   {"index": 0, "id": "call-1", "type": "function",
+data:   "function": {"name": "web_search", "arguments": "{\\"query\\": \\"\\\\ud83d\\"}"}}]}}]}
+
+data: {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}
+
+data: [DONE]
+
+"""
+
+
+@pytest.mark.parametrize("client", [pytest.param(name, marks=pytest.mark.variables(LLM_CLIENT=name)) for name in ("lean", "stock")])
+async def test_half_a_character_in_an_answer_does_not_keep_the_next_from_being_asked_for(client: str, scene: Scene) -> None:
+    await scene.first.script(Raw([HALVES]), Text("Yes."))
+    answer = await scene.asker.ask([HumanMessage("Well?")], tools=TOOLS)
+    assert (answer.text, answer.tool_calls[0]["args"]) == ("a\ufffdb 😀", {"query": "\ufffd"}), client
+    result = ToolMessage("Nothing.", tool_call_id="call-1")
+    assert (await scene.asker.ask([HumanMessage("Well?"), answer, result], tools=TOOLS)).text == "Yes."
+    assert await scene.asked() == (2, 0)

@@ -229,6 +229,7 @@ class AttemptSaver(InMemorySaver):
             if self.latest is None:
                 return None
             config = {**config, "configurable": {**place, "checkpoint_id": self.latest}}
+        await asyncio.sleep(0)  # no database answers at once
         return await self._shared.aget_tuple(config)
 
     async def aput(

@@ -85,6 +85,20 @@ async def test_a_run_in_which_too_many_processes_died_is_given_up(scenery: Scene
     assert [(end.attempt, end.error_code) for end in store.finished] == [(3, "attempts_exhausted")]
 
 
+async def test_what_a_run_that_is_given_up_had_said_and_cost_is_kept(scenery: Scenery) -> None:
+    store = Tables()
+    async with scenery(calls(("calculate", '{"expression": "12*7"}')), never(), store=store) as dying:
+        run = await dying.asks()
+        await until_said(dying, run, "Half ")
+        store.dies(run)
+        async with scenery(store=store, RUN_MAX_ATTEMPTS=1) as living:
+            await living.reads(run)
+    (end,) = store.finished
+    assert (end.attempt, end.error_code) == (2, "attempts_exhausted")
+    assert [call["content"] for call in end.tool_calls] == ["84"]
+    assert [call.purpose for call in end.calls] == ["answer"]
+
+
 async def test_a_database_that_is_away_for_a_while_costs_no_event(scenery: Scenery) -> None:
     more = asyncio.Event()
     async with scenery([*says("One two three")[:1], more, *says("two three")]) as scene:

@@ -15,6 +15,7 @@ from app.agent.approval import refusal
 from app.agent.marks import is_once_only, is_to_be_approved
 from app.agent.state import AgentContext
 from app.errors import AppError, DatabaseRefused
+from app.llm.characters import whole
 
 type _Answer = ToolMessage | Command[Any]
 
@@ -49,7 +50,7 @@ async def _answered(request: ToolCallRequest, execute: Callable[[ToolCallRequest
         answer = await _bounded(request, execute, context.tools.timeout_seconds)
     if isinstance(answer, ToolMessage):
         context.listener.tool_answered(answer.tool_call_id, call["name"], answer.text, is_error=answer.status == "error")
-        answer = _cut(answer, context.tools.result_characters)
+        answer = _cut(_readable(answer), context.tools.result_characters)
     return answer
 
 
@@ -59,6 +60,11 @@ async def _bounded(request: ToolCallRequest, execute: Callable[[ToolCallRequest]
             return await execute(request)
     except TimeoutError:
         return _not_made(request, f"The tool gave no answer within {seconds:g} seconds.")
+
+
+def _readable(answer: ToolMessage) -> ToolMessage:
+    content = whole(answer.content)
+    return answer if content == answer.content else answer.model_copy(update={"content": content})
 
 
 def _cut(answer: ToolMessage, characters: int) -> ToolMessage:

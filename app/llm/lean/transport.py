@@ -5,7 +5,8 @@ import json
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
-from urllib.request import getproxies
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import orjson
@@ -48,11 +49,19 @@ class Transport:
 async def open_transport(base_url: str, key: str, *, connect_seconds: float, idle_seconds: float) -> AsyncGenerator[Transport]:
     """Connections of one provider, closed when we leave; silence for `idle_seconds` in an answer is an error."""
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_seconds, sock_read=idle_seconds)
-    # Asking the environment for a proxy costs more than all the rest of a request.
     connector = aiohttp.TCPConnector(limit=0)
-    proxied, no_cookies = bool(getproxies()), aiohttp.DummyCookieJar()
-    async with aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=proxied, cookie_jar=no_cookies) as http:
+    no_cookies = aiohttp.DummyCookieJar()
+    async with aiohttp.ClientSession(connector=connector, timeout=timeout, proxy=_proxy_of(base_url), cookie_jar=no_cookies) as http:
         yield Transport(http, base_url, key)
+
+
+def _proxy_of(base_url: str) -> str | None:
+    """The proxy that the environment names for this address.
+
+    With aiohttp's `trust_env`, asking for it costs more than all the rest of a request, and a login in ~/.netrc contradicts our key.
+    """
+    address = urlsplit(base_url)
+    return None if proxy_bypass(address.netloc.rpartition("@")[2]) else getproxies().get(address.scheme)
 
 
 def _chunk(event: bytes) -> Any:  # noqa: ANN401  # whatever the provider sends
@@ -66,8 +75,8 @@ def _chunk(event: bytes) -> Any:  # noqa: ANN401  # whatever the provider sends
 
 
 async def _let_end(response: aiohttp.ClientResponse) -> None:
-    """Read the body's last bytes, for only then can the connection be used again."""
+    """Read the body's last bytes, for only then can the connection be used again; the answer is whole without them."""
     if not response.content.at_eof():
-        with suppress(TimeoutError):
+        with suppress(TimeoutError, aiohttp.ClientError, ConnectionError):
             async with asyncio.timeout(_LAST_BYTES_SECONDS):
                 await response.read()
