@@ -57,8 +57,10 @@ async def test_a_rolling_restart_under_load_loses_no_answer(
     client = Client(visitors)
     stopped = asyncio.Event()
 
-    async def keep_asking(number: int) -> list[tuple[str, list[str]]]:
-        session, said = await visitors[number % 2].open_session(), list[str]()
+    sessions = [await visitors[number % 2].open_session() for number in range(8)]
+
+    async def keep_asking(session: str) -> list[tuple[str, list[str]]]:
+        said = list[str]()
         while not stopped.is_set():
             said.append(text_of(await client.answer(session, f"Message {len(said)}")))
         return [(session, said)]
@@ -70,7 +72,7 @@ async def test_a_rolling_restart_under_load_loses_no_answer(
             await server.start()
         stopped.set()
 
-    results = await asyncio.gather(*map(keep_asking, range(8)), deploy())
+    results = await asyncio.gather(*map(keep_asking, sessions), deploy())
     conversations = [conversation for found in results[:-1] for conversation in found or ()]
     assert len(conversations) == 8
     afterwards = await door.enter(first)  # the others' connections are to processes that are gone
