@@ -66,7 +66,7 @@ def _named(settings: ModelSettings) -> list[ModelSpec]:
 
 
 def _is_out_of_place(spec: ModelSpec, settings: ModelSettings) -> bool:
-    """Whether it is at OpenAI while OPENAI_API_KEY is the key of another server, which nobody else may be shown."""
+    """Whether it is at OpenAI while OPENAI_API_KEY is the key of another server, which OpenAI must not be shown."""
     return bool(spec.base_url) and is_openai(spec.base_url) and spec.key_name == "OPENAI_API_KEY" and _is_elsewhere(settings)
 
 

@@ -53,7 +53,7 @@ def test_the_default_model_may_name_its_provider(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("server", ["http://localhost:11434/v1", "https://api.openai.com.example.org/v1", "https://eu.api.openai.com/v1"])
-def test_openais_models_are_not_looked_for_at_another_server_and_its_key_is_shown_to_nobody(server: str) -> None:
+def test_openais_models_are_not_looked_for_at_another_server_nor_at_openai_with_its_key(server: str) -> None:
     settings = ModelSettings(OPENAI_BASE_URL=server, DEFAULT_LLM_MODEL="gpt-5", MODELS_FILE=ROOT / "models.yaml")
     [only] = choose_models(settings, KEYS).specs
     assert (only.name, only.base_url, only.prices) == ("gpt-5", "", None), "an id of that server's, at a price of its own"
