@@ -104,7 +104,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         await stack.enter_async_context(_listening(url, office, notices))
         ledger = Ledger(LedgerTable(database.pool))
         questions = Questions(InterruptTable(database.pool), turns, office.runs, office.tails)
-        naming = partial(name_session, sessions, models, ledger, settings.worker)
+        naming = partial(name_session, sessions, models, ledger, settings.worker, cache=cache)
         jobs = {"make_run": _by_id(office.runs.make), "name_session": _by_id(naming)}
         chores = [*_chores(settings.runs, questions, turns, events), _pruning(settings.context, CheckpointTable(database.pool))]
         queue = await stack.enter_async_context(open_queue(database.pool, jobs, chores))

@@ -138,6 +138,9 @@ def two_providers(provider: ProviderStub, second_provider: ProviderStub, tmp_pat
 def variables_of_test(database_url: str, _stub: ProviderStub, tmp_path: Path, request: pytest.FixtureRequest) -> dict[str, str]:
     """The environment a server of this test has; `@pytest.mark.variables(NAME="value")` changes it."""
     marked = request.node.get_closest_marker("variables")
+    # Beside the default model, which nobody knows the price of, one that has its price.
+    priced = {"name": "gpt-5", "base_url": _stub.url, "prices": {"input": 1.25, "cached_input": 0.125, "output": 10}}
+    (tmp_path / "priced.yaml").write_text(json.dumps({"models": [priced]}))  # JSON is YAML
     return {
         "APP_ENV": "test",
         "DATABASE_URL": database_url,
@@ -147,6 +150,7 @@ def variables_of_test(database_url: str, _stub: ProviderStub, tmp_path: Path, re
         "DEFAULT_LLM_MODEL": "stub",
         "OPENAI_API_KEY": "sk-test",
         "OPENAI_BASE_URL": _stub.url,
+        "MODELS_FILE": str(tmp_path / "priced.yaml"),
         "LLM_MAX_RETRIES": "0",
         "LLM_FALLBACK": "false",
         "LLM_IDLE_SECONDS": "2",

@@ -66,6 +66,22 @@ def test_every_fault_is_named_and_no_value_is_shown(tmp_path: Path) -> None:
     assert "canary" not in "".join(faults)
 
 
+@pytest.mark.parametrize("address", ["localhost:11434/v1", "canary", "ftp://canary/v1", "http://", "http://canary:port", "http://a canary"])
+def test_an_address_without_its_scheme_or_host_is_refused(address: str, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"OPENAI_BASE_URL='{address}'\n")
+    assert _faults(tmp_path) == ["OPENAI_BASE_URL: must begin with http:// or https:// and name a host."]
+
+
+def test_the_models_may_not_be_given_more_time_than_the_run(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("LLM_TURN_SECONDS=301\n")
+    assert [fault.partition(":")[0] for fault in _faults(tmp_path)] == ["LLM_TURN_SECONDS"]
+    file.write_text("LLM_TURN_SECONDS=301\nRUN_TIMEOUT_SECONDS=301\n")
+    assert load_settings(tmp_path).models.turn_seconds == 301
+    file.write_text("RUN_TIMEOUT_SECONDS=60\n")
+    assert load_settings(tmp_path).runs.timeout_seconds == 60, "a default gives way"
+
+
 def test_an_unknown_environment_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("APP_ENV", "moon")
     assert _faults(tmp_path) == ["APP_ENV: must be one of development, staging, production, test."]

@@ -115,15 +115,18 @@ async def _app_error(request: Request, error: Exception) -> JSONResponse:
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for this class
-    faults = [*map(_fault, error.errors())]
-    named = ", ".join(dict.fromkeys(fault["field"] for fault in faults))
-    return _answer(request, errors.InvalidInput(f"Not valid: {named}."), errors=faults)
+    # Once each: a route and what it depends on may both have read the same body.
+    faults = dict.fromkeys(map(_fault, error.errors()))
+    named = ", ".join(dict.fromkeys(field for field, _ in faults))
+    listed = [{"field": field, "message": message} for field, message in faults]
+    return _answer(request, errors.InvalidInput(f"Not valid: {named}."), errors=listed)
 
 
-def _fault(error: Mapping[str, Any]) -> dict[str, str]:
+def _fault(error: Mapping[str, Any]) -> tuple[str, str]:
+    """The field, and what is wrong with it."""
     place: Sequence[object] = error["loc"]
     # The first part says where: body, query, path or header.
-    return {"field": ".".join(map(str, place[1:] or place)), "message": error["msg"].removeprefix("Value error, ")}
+    return ".".join(map(str, place[1:] or place)), error["msg"].removeprefix("Value error, ")
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:

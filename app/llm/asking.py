@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
+import structlog
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.tools import BaseTool
 from uuid_utils.compat import uuid7
@@ -23,6 +24,11 @@ from app.llm.origin import readable_by, sign
 from app.llm.response_cache import CacheOfUser
 from app.llm.streaming import check_refusal, streamed
 from app.llm.trying import Trying
+
+# What the cache may tell again: a name goes with the answer that it was made from.
+_KEPT: Final = (Purpose.ANSWER, Purpose.NAMING)
+
+log = structlog.get_logger()
 
 
 class Asker:
@@ -52,11 +58,10 @@ class Asker:
         What was heard of a try that failed is taken back before the next. Raise a ModelError.
         """
         ask = partial(self._ask_models, prompt, tools, purpose, options)
-        if purpose is not Purpose.ANSWER:
-            return await ask(Accountant(self._hearer.called))
-        if self._cache is None:
-            return await ask(self._hearer)
-        return await self._cache.answer(self.spec(), prompt, tools, options, hearer=self._hearer, ask=ask)
+        hearer = self._hearer if purpose is Purpose.ANSWER else Accountant(self._hearer.called)
+        if self._cache is None or purpose not in _KEPT:
+            return await ask(hearer)
+        return await self._cache.answer(self.spec(purpose), purpose, prompt, tools, options, hearer=hearer, ask=ask)
 
     async def _ask_models(
         self,
@@ -103,7 +108,10 @@ class _Call:
             check_refusal(answer)
         except BaseException as error:  # a call that is cut off in the middle was paid for, too
             self.heard = timed.heard
-            self.hearer.called(timed.call(model, self.purpose, answer, error_code=_code_of(error)))
+            code = _code_of(error)
+            self.hearer.called(timed.call(model, self.purpose, answer, error_code=code))
+            if isinstance(error, Exception):  # to be stopped is no failure
+                log.warning("model_call_failed", model=model.spec.name, error=code, purpose=self.purpose)
             raise
         call = timed.call(model, self.purpose, answer)
         note(answer, call)

@@ -1,17 +1,31 @@
 """models.yaml: which models there are, where they live and what they cost."""
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from app.errors import SettingsInvalid
 from app.llm.provider_table import PROVIDERS
+from app.settings import WebAddress, in_words
 
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _MILLION: Final = 1_000_000
 _OURS: Final = ("openai", "demo")
+_OPENAIS_HOST: Final = "api.openai.com"
+# Only such variables are read, and no provider's key looks like one.
+_KEY_VARIABLE: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*_API_KEY)?")
+
+
+def _key_variable(name: str) -> str:
+    if not _KEY_VARIABLE.fullmatch(name):
+        # Not repeated: people put the key itself here.
+        raise ValueError("must be the name of a variable that ends in _API_KEY, and never the key itself")
+    return name
 
 
 class Prices(BaseModel):
@@ -48,8 +62,8 @@ class ModelSpec(BaseModel):
     provider: str = "openai"
     api: Literal["chat", "responses"] = "chat"
     model: str = ""
-    base_url: str = ""
-    key_variable: str = ""
+    base_url: WebAddress = ""
+    key_variable: Annotated[str, AfterValidator(_key_variable)] = ""
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     max_tokens: Annotated[int, Field(gt=0)] | None = None
     context_window: Annotated[int, Field(gt=0)] | None = None
@@ -97,6 +111,11 @@ class _Catalog(BaseModel):
     models: list[ModelSpec]
 
 
+def is_openai(address: str) -> bool:
+    """Whether OpenAI itself is there; empty is its address."""
+    return not address or urlsplit(address).hostname == _OPENAIS_HOST
+
+
 def read_catalog(file: Path) -> list[ModelSpec]:
     """Raise SettingsInvalid, naming the place in the file, when it cannot be read or names a model twice."""
     try:
@@ -106,9 +125,15 @@ def read_catalog(file: Path) -> list[ModelSpec]:
     except yaml.YAMLError as error:
         raise SettingsInvalid(f"MODELS_FILE: {file.name} is not valid YAML.") from error
     except ValidationError as error:
-        problems = (f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors(include_input=False))
-        raise SettingsInvalid("\n".join(f"MODELS_FILE: {file.name}: {problem}." for problem in problems)) from error
+        # Without its cause, which quotes what stands in the file.
+        raise SettingsInvalid("\n".join(f"MODELS_FILE: {file.name}: {fault}." for fault in _faults(error))) from None
     names = [model.name for model in models]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise SettingsInvalid(f"MODELS_FILE: {file.name} names {', '.join(repeated)} more than once.")
     return models
+
+
+def _faults(error: ValidationError) -> Iterator[str]:
+    for problem in error.errors(include_input=False, include_url=False):
+        place = ".".join(map(str, problem["loc"])) or "the file"
+        yield f"{place}: {in_words(problem)}"

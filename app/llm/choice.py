@@ -10,7 +10,7 @@ from typing import Final
 from pydantic import SecretStr
 
 from app.errors import SettingsInvalid
-from app.llm.catalog import ModelSpec, read_catalog
+from app.llm.catalog import ModelSpec, is_openai, read_catalog
 from app.llm.provider_table import PROVIDERS
 from app.settings import ModelSettings
 
@@ -38,6 +38,8 @@ def choose_models(settings: ModelSettings, keys: Mapping[str, SecretStr]) -> Cho
     missing on the day it is needed.
     """
     specs = [spec for spec in _named(settings) if _reachable(spec, settings, keys)]
+    if not specs and _is_elsewhere(settings) and not settings.default_model:
+        raise SettingsInvalid("DEFAULT_LLM_MODEL: must name a model of the server at OPENAI_BASE_URL.")
     if not specs and not settings.allow_demo_model:
         raise SettingsInvalid("OPENAI_API_KEY: no model has its key; set one, or ALLOW_DEMO_MODEL=true to answer with the demo model.")
     if missing := [*map(_package_missing, filter(_lacks_package, specs))]:
@@ -53,10 +55,28 @@ def choose_models(settings: ModelSettings, keys: Mapping[str, SecretStr]) -> Cho
 
 def _named(settings: ModelSettings) -> list[ModelSpec]:
     """The catalog, and the default model when that is not in it: `provider:model`, or an id of the configured server."""
-    specs = read_catalog(settings.models_file)
+    specs = [spec for spec in read_catalog(settings.models_file) if not _is_out_of_place(spec, settings)]
     if not settings.default_model or settings.default_model in {spec.name for spec in specs}:
         return specs
-    return [_unlisted(settings.default_model), *specs]
+    unlisted = _unlisted(settings.default_model)
+    if not unlisted.model and specs and not settings.openai_base_url and not any(map(_is_at_openai, specs)):
+        known = ", ".join(spec.name for spec in specs)
+        raise SettingsInvalid(f"DEFAULT_LLM_MODEL: must be one of {known}; each has a server of its own, and no other is named.")
+    return [unlisted, *specs]
+
+
+def _is_out_of_place(spec: ModelSpec, settings: ModelSettings) -> bool:
+    """Whether it is at OpenAI while OPENAI_API_KEY is the key of another server, which OpenAI must not be shown."""
+    return bool(spec.base_url) and is_openai(spec.base_url) and spec.key_name == "OPENAI_API_KEY" and _is_elsewhere(settings)
+
+
+def _is_at_openai(spec: ModelSpec) -> bool:
+    return spec.provider == "openai" and is_openai(spec.base_url)
+
+
+def _is_elsewhere(settings: ModelSettings) -> bool:
+    """Whether another server has taken OpenAI's place; one of OpenAI's own for a region counts as such."""
+    return not is_openai(settings.openai_base_url)
 
 
 def _unlisted(name: str) -> ModelSpec:
@@ -69,7 +89,7 @@ def _unlisted(name: str) -> ModelSpec:
 
 def _reachable(spec: ModelSpec, settings: ModelSettings, keys: Mapping[str, SecretStr]) -> bool:
     # A server of one's own may want no key; OpenAI's always does.
-    keyless = bool(spec.base_url) or not spec.key_name or (spec.key_name == "OPENAI_API_KEY" and bool(settings.openai_base_url))
+    keyless = not is_openai(spec.base_url) or not spec.key_name or (spec.key_name == "OPENAI_API_KEY" and _is_elsewhere(settings))
     return spec.provider == "demo" or spec.key_name in keys or keyless
 
 

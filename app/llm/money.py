@@ -3,11 +3,10 @@
 import math
 from collections.abc import Iterable, Mapping
 from typing import Final, Protocol, TypedDict
-from urllib.parse import urlsplit
 
 from langchain_core.messages.ai import UsageMetadata
 
-from app.llm.catalog import ModelSpec
+from app.llm.catalog import ModelSpec, is_openai
 from app.settings import ModelSettings
 
 # More than any call has; a provider that counts more miscounts, and the ledger has no room for it.
@@ -35,7 +34,6 @@ _PRICE_LISTS: Final[Mapping[str, str]] = {
     "openrouter": "openrouter",
     "xai": "x-ai",
 }
-_OPENAIS_OWN: Final = "api.openai.com"
 
 
 class Price(Protocol):
@@ -68,7 +66,7 @@ def price_of(spec: ModelSpec, settings: ModelSettings) -> Price | None:
     address = spec.base_url or (settings.openai_base_url if spec.provider == "openai" else "")
     price_list = _PRICE_LISTS.get(spec.provider)
     # Another server may call its model as it likes.
-    if price_list is None or (address and urlsplit(address).hostname != _OPENAIS_OWN):
+    if price_list is None or not is_openai(address):
         return None
     # A CPU second that a server does not spend whose catalog has all prices.
     from app.llm.known_prices import known_price  # noqa: PLC0415

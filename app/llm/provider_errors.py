@@ -58,8 +58,8 @@ def provider_errors() -> Generator[None]:
     except Exception as error:  # what a provider's package may raise, nobody has listed
         retry_after = _retry_after_seconds(error)
         ours = _kind(error)
-        # The kind alone: its words may be the user's.
-        log.warning("provider_failed", kind=type(error).__qualname__, error=ours.code)
+        # The kind alone: its words may be the user's. That the call failed is the warning of who made it.
+        log.info("provider_failed", kind=type(error).__qualname__, error=ours.code)
         raise (ours() if retry_after is None else ours(retry_after=retry_after)) from error
 
 

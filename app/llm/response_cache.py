@@ -52,9 +52,9 @@ class ResponseCache:
             self._schemas[ids] = [*tools], [convert_to_openai_tool(tool) for tool in tools]
         return self._schemas[ids][1]
 
-    async def answer(self, key: str, spec: ModelSpec, hearer: Hearer, ask: AskModel) -> AIMessage:
+    async def answer(self, key: str, spec: ModelSpec, purpose: Purpose, hearer: Hearer, ask: AskModel) -> AIMessage:
         """The answer that is kept, or that somebody is about to get; else the model's."""
-        telling = _Telling(spec, hearer)
+        telling = _Telling(spec, purpose, hearer)
         while others := self._under_way.get(key):
             await others.over.wait()
             if others.answer:
@@ -102,6 +102,7 @@ class CacheOfUser:
     async def answer(
         self,
         spec: ModelSpec,
+        purpose: Purpose,
         prompt: Sequence[BaseMessage],
         tools: Sequence[BaseTool],
         options: Mapping[str, Any] | None,
@@ -111,7 +112,7 @@ class CacheOfUser:
     ) -> AIMessage:
         """The answer to this prompt, from the cache or from `ask`, which is given who is to hear it; raise what `ask` raises."""
         key = prompt_key(self.user_id, spec, prompt, self.cache.schemas(tools), options or {})
-        return await self.cache.answer(key, spec, hearer, ask) if key else await ask(hearer)
+        return await self.cache.answer(key, spec, purpose, hearer, ask) if key else await ask(hearer)
 
 
 class _Overhearing:
@@ -134,8 +135,9 @@ class _Overhearing:
 class _Telling:
     """One answer told again, piece by piece, as the model would tell it."""
 
-    def __init__(self, spec: ModelSpec, hearer: Hearer) -> None:
+    def __init__(self, spec: ModelSpec, purpose: Purpose, hearer: Hearer) -> None:
         self._spec = spec
+        self._purpose = purpose
         self._hearer = hearer
         self._started_at = datetime.now(UTC)
         self._started = time.perf_counter()
@@ -154,7 +156,7 @@ class _Telling:
         call = ModelCall(
             id=uuid7(),
             model=self._spec.name,
-            purpose=Purpose.ANSWER,
+            purpose=self._purpose,
             started_at=self._started_at,
             latency_ms=self._elapsed_ms(),
             first_token_ms=first_token_ms,

@@ -3,16 +3,20 @@
 from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 
+import structlog
 from langchain_core.messages import AIMessage
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
-from app.errors import ModelError, ModelRefused, ModelRejected, ModelTimeout
+from app.errors import ModelError, ModelRefused, ModelRejected, ModelTimeout, ModelUnavailable
 from app.llm.budget import TURN_IS_OVER, TurnBudget
 from app.llm.models import Model, Models
 
 # Nobody waits longer for one model while another could answer.
 _LONGEST_WAIT_SECONDS: Final = 10
+_LEFT_ALONE: Final = "The model has failed of late and is left alone for a moment, and no other answered."
 _backoff: Final = wait_random_exponential(multiplier=0.5, max=8)
+
+log = structlog.get_logger()
 
 
 class Call(Protocol):
@@ -43,20 +47,29 @@ class Trying:
         self._failed: ModelError | None = None
 
     async def answer(self, name: str) -> AIMessage:
-        """What the named model answers, or one in its stead; raise the first one's error when none does."""
+        """What the named model answers, or one in its stead; raise the named one's error when none does, or that it was not asked."""
         if self._budget.left_seconds <= 0:
             raise ModelTimeout(TURN_IS_OVER)
-        first: ModelError | None = None
-        for model in self._worth_asking(self._models.circle(name)):
-            if first:
-                self._call.take_back(first.detail)
+        circle = self._models.circle(name)
+        named = before = circle[0]
+        last: ModelError | None = None
+        told: ModelError = ModelUnavailable(_LEFT_ALONE)
+        for model in self._worth_asking(circle):
+            self._move_on(before, last, model)
             try:
                 return await self._patiently(model)
             except ModelError as error:
-                if self._is_final(error, is_first=first is None):
+                if self._is_final(error, is_named=model is named):
                     raise
-                first = first or error
-        raise first or ModelError
+                before, last, told = model, error, error if model is named else told
+        raise told
+
+    def _move_on(self, before: Model, error: ModelError | None, model: Model) -> None:
+        """From one model to the next; there is no error where the one before was not asked."""
+        if model is not before:
+            log.warning("model_fallback", model=before.spec.name, error=error.code if error else None, next_model=model.spec.name)
+        if error:
+            self._call.take_back(error.detail)
 
     def _worth_asking(self, circle: Sequence[Model]) -> Iterator[Model]:
         """Those whose breaker admits them when it is their turn; where there is none, the first in spite of it."""
@@ -91,9 +104,9 @@ class Trying:
             raise self._failed
         return await self._call.once(model)
 
-    def _is_final(self, error: ModelError, *, is_first: bool) -> bool:
-        """Whether no other model is asked; a request that the first one took may still be more than another takes."""
-        return isinstance(error, ModelRefused) or (isinstance(error, ModelRejected) and is_first) or self._budget.left_seconds <= 0
+    def _is_final(self, error: ModelError, *, is_named: bool) -> bool:
+        """Whether no other model is asked; a request that the named one takes may still be more than another does."""
+        return isinstance(error, ModelRefused) or (isinstance(error, ModelRejected) and is_named) or self._budget.left_seconds <= 0
 
     @property
     def _has_other(self) -> bool:

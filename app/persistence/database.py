@@ -46,6 +46,8 @@ _CONNECTION_LIFE_SECONDS: Final = 1800
 _RECONNECT_SECONDS: Final = 2
 _DEAD_PEER_MILLISECONDS: Final = 10_000
 _MILLISECONDS: Final = 1_000
+# A database that hangs is one that does not answer; and whatever its own time zone, moments come in UTC.
+_SESSION: Final = "SET statement_timeout = {}; SET timezone = 'UTC'"
 _LONGEST_PAUSE_SECONDS: Final = 1
 
 
@@ -151,8 +153,7 @@ async def _check(connection: psycopg.AsyncConnection[DictRow]) -> None:
 async def _configure(connection: psycopg.AsyncConnection[DictRow], statement_seconds: float) -> None:
     # In the pool's `kwargs` autocommit would crash the queue's listener, which shares this pool.
     await connection.set_autocommit(True)
-    # A database that hangs is one that does not answer.
-    await connection.execute(sql.SQL("SET statement_timeout = {}").format(int(statement_seconds * _MILLISECONDS)))
+    await connection.execute(sql.SQL(_SESSION).format(int(statement_seconds * _MILLISECONDS)))
 
 
 @asynccontextmanager
@@ -169,7 +170,7 @@ async def _open_engine(url: str, settings: DatabaseSettings) -> AsyncGenerator[A
 
     # In a transaction of its own, or the first rollback would take it back.
     def bound(connection: DBAPIConnection, _: object) -> None:
-        connection.cursor().execute(f"SET statement_timeout = {int(settings.statement_seconds * _MILLISECONDS)}")
+        connection.cursor().execute(_SESSION.format(int(settings.statement_seconds * _MILLISECONDS)))
         connection.commit()
 
     sqlalchemy.event.listen(engine.sync_engine, "connect", bound)

@@ -44,10 +44,10 @@ SELECT message.id, message.run_id, role, CASE WHEN role = 'assistant' THEN model
 _NAME: Final = "UPDATE session SET name = coalesce(%(name)s, name), naming = 'done' WHERE id = %(session_id)s AND naming = 'asked'"
 _FIRST_TURN: Final = """
 WITH first AS (
-    SELECT run.id, run.user_id, run.message_id FROM run JOIN session ON session.id = run.session_id AND naming = 'asked'
+    SELECT run.id, run.user_id, run.message_id, run.cache FROM run JOIN session ON session.id = run.session_id AND naming = 'asked'
      WHERE session.id = %(session_id)s AND run.status = 'completed' ORDER BY run.started_at LIMIT 1
 )
-SELECT first.user_id, question.content AS question, answer.content AS answer
+SELECT first.user_id, question.content AS question, answer.content AS answer, first.cache
   FROM first JOIN message AS answer ON answer.id = first.message_id JOIN LATERAL (
        -- Not only of this run: one that goes on after a question was asked nothing itself.
        SELECT content FROM message WHERE session_id = %(session_id)s AND role = 'user' AND run_id <= first.id ORDER BY id DESC LIMIT 1

@@ -63,11 +63,12 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstTurn:
-    """What a session can be named by, and whose it is."""
+    """What a session can be named by, and whose it is; with `cache` a name that was given before will do."""
 
     user_id: UUID
     question: str
     answer: str
+    cache: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from app.agent.naming import name_conversation
 from app.errors import AppError
 from app.llm.asking import Asker
 from app.llm.models import Models
+from app.llm.response_cache import ResponseCache
 from app.persistence.values import FirstTurn
 from app.runs.ledger import Ledger
 from app.runs.walk import log_crash
@@ -49,11 +50,14 @@ async def kept_up(chore: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(_CRASH_PAUSE_SECONDS)
 
 
-async def name_session(store: NameStore, models: Models, ledger: Ledger, settings: WorkerSettings, session_id: UUID) -> None:
+async def name_session(
+    store: NameStore, models: Models, ledger: Ledger, settings: WorkerSettings, session_id: UUID, *, cache: ResponseCache | None
+) -> None:
     """Have a model name a session after its first answer; the first words stay where it cannot."""
     if turn := await store.first_turn(session_id):
+        kept = cache.of(str(turn.user_id)) if cache and turn.cache else None
         async with ledger.hearing(turn.user_id, session_id) as hearer:
-            name = await _name(Asker(models, None, hearer), settings.naming_seconds, turn) if not models.choice.is_demo else None
+            name = await _name(Asker(models, None, hearer, kept), settings.naming_seconds, turn) if not models.choice.is_demo else None
         await store.name(session_id, name)
 
 

@@ -115,6 +115,10 @@ type RunEvent = Started | Reset | Remembered | Token | Reasoning | ToolCalled | 
 def encode(event: RunEvent) -> bytes:
     """The event's JSON object on one line."""
     try:
-        return orjson.dumps(event)
+        return orjson.dumps(event, option=orjson.OPT_UTC_Z)
     except orjson.JSONEncodeError:  # a number past 64 bits in a tool's arguments, say
-        return json.dumps(asdict(event), default=str).encode()
+        return json.dumps(asdict(event), default=_plain).encode()
+
+
+def _plain(value: object) -> str:
+    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else str(value)

@@ -4,6 +4,7 @@ The first of `.env.<environment>.local`, `.env.<environment>`, `.env.local` and 
 wins over it. `.env.example` lists every variable, and a test keeps it so.
 """
 
+from app.settings.faults import in_words
 from app.settings.loading import Settings, load_settings, variables
 from app.settings.sections import (
     ROOT,
@@ -18,6 +19,7 @@ from app.settings.sections import (
     RunSettings,
     ServerSettings,
     ToolSettings,
+    WebAddress,
     WorkerSettings,
 )
 
@@ -35,7 +37,9 @@ __all__ = [
     "ServerSettings",
     "Settings",
     "ToolSettings",
+    "WebAddress",
     "WorkerSettings",
+    "in_words",
     "load_settings",
     "variables",
 ]

@@ -10,6 +10,7 @@ from dotenv import dotenv_values
 from pydantic import SecretStr, ValidationError
 
 from app.errors import SettingsInvalid
+from app.settings.faults import in_words
 from app.settings.sections import (
     ROOT,
     AccountSettings,
@@ -98,8 +99,8 @@ def load_settings(folder: Path = ROOT) -> Settings:
     if problems:
         raise SettingsInvalid("\n".join(problems))
     settings = Settings(environment=environment, model_keys=_model_keys(file), **sections)  # type: ignore[arg-type]  # each name has the type of its section
-    if weaknesses := [*_weaknesses(settings)]:
-        raise SettingsInvalid("\n".join(weaknesses))
+    if faults := [*_contradictions(settings), *_weaknesses(settings)]:
+        raise SettingsInvalid("\n".join(faults))
     return settings
 
 
@@ -162,7 +163,13 @@ def _unknown_variables(file: Path | None) -> Iterator[str]:
 
 def _sentences(error: ValidationError) -> Iterator[str]:
     for problem in error.errors(include_input=False, include_url=False):
-        yield f"{problem['loc'][0]}: {problem['msg'].removeprefix('Value error, ')}."
+        yield f"{problem['loc'][0]}: {in_words(problem)}."
+
+
+def _contradictions(settings: Settings) -> Iterator[str]:
+    """Settings of two sections that cannot both be meant; a default gives way to what is set."""
+    if "turn_seconds" in settings.models.model_fields_set and settings.models.turn_seconds > settings.runs.timeout_seconds:
+        yield "LLM_TURN_SECONDS: must not be more than RUN_TIMEOUT_SECONDS, which ends the whole run and the model calls with it."
 
 
 def _weaknesses(settings: Settings) -> Iterator[str]:

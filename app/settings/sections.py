@@ -3,6 +3,7 @@
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
@@ -25,7 +26,22 @@ def _under_root(path: Path) -> Path:
     return path if path.is_absolute() else ROOT / path
 
 
+def _web_address(text: str) -> str:
+    if text and not _is_web_address(text):
+        raise ValueError("must begin with http:// or https:// and name a host")
+    return text
+
+
+def _is_web_address(text: str) -> bool:
+    try:
+        address = urlsplit(text)
+        return address.scheme in {"http", "https"} and bool(address.hostname) and address.port != 0 and not any(map(str.isspace, text))
+    except ValueError:  # a port that is no number, say
+        return False
+
+
 CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)]
+WebAddress = Annotated[str, AfterValidator(_web_address)]
 RootedPath = Annotated[Path, AfterValidator(_under_root)]
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
@@ -108,15 +124,15 @@ class ModelSettings(Section):
     openai_api_key: SecretStr = Field(
         SecretStr(""), validation_alias="OPENAI_API_KEY", description="Key for models whose models.yaml entry names no other variable"
     )
-    openai_base_url: str = Field(
+    openai_base_url: WebAddress = Field(
         "",
         validation_alias="OPENAI_BASE_URL",
-        description="OpenAI-compatible server for models whose entry names none; empty is OpenAI's own",
+        description="OpenAI-compatible server instead of OpenAI's own, for models whose entry names none; OpenAI's are then left out",
     )
     default_model: str = Field(
         "",
         validation_alias="DEFAULT_LLM_MODEL",
-        description="Model of a message that names none: a models.yaml entry, provider:model or any id there; empty is the first entry",
+        description="Model of a message that names none: a models.yaml entry, provider:model or the server's id; empty is the first entry",
     )
     summary_model: str = Field(
         "",
@@ -147,7 +163,7 @@ class ModelSettings(Section):
     turn_seconds: Seconds = Field(
         270,
         validation_alias="LLM_TURN_SECONDS",
-        description="How long all model calls for one message may take, with the waits between them",
+        description="How long all model calls for one message may take, with the waits between them; RUN_TIMEOUT_SECONDS at most",
     )
     breaker_failures: Count = Field(
         5, validation_alias="LLM_BREAKER_FAILURES", description="Failures of a model in a row after which others are asked instead"

@@ -79,6 +79,22 @@ async def test_a_model_names_a_session_after_its_first_answer(ada: Visitor, prov
     assert (await ada.http.get("/usage")).json()["total"]["calls"] == 2
 
 
+@pytest.mark.variables(WORKER_IN_SERVER="true", RESPONSE_CACHE="true")
+async def test_an_answer_that_is_told_again_has_the_name_that_was_made_of_it(ada: Visitor, provider: ProviderStub) -> None:
+    await provider.script(Text("Oslo is lovely."), Text("A trip to Oslo"))
+    for _ in range(2):
+        session = await ada.open_session()
+        await ada.ask(session, "Tell me about Oslo", cache=True)
+        assert (await _until_named(ada, session))["name"] == "A trip to Oslo"
+    assert len(await provider.requests()) == 2, "for the first session"
+    total = (await ada.http.get("/usage")).json()["total"]
+    assert (total["calls"], total["from_cache_calls"]) == (4, 2)
+    session = await ada.open_session()
+    await ada.ask(session, "Tell me about Oslo")
+    await _until_named(ada, session)
+    assert len(await provider.requests()) == 4, "who does not ask for the cache has a name of their own, too"
+
+
 @_works
 async def test_the_first_words_stay_when_no_model_gives_a_name(ada: Visitor, provider: ProviderStub) -> None:
     await provider.script(Text("Oslo is lovely."), HttpError(500, times=3))

@@ -178,22 +178,26 @@ async def test_a_model_that_does_not_exist_is_named_with_those_that_do(ada: Visi
 
 
 @pytest.mark.parametrize(
-    ("body", "field"),
+    ("body", "field", "words"),
     [
-        ({"message": ""}, "message"),
-        ({"message": "x" * 32_001}, "message"),
-        ({"message": "nul\0"}, "message"),
-        ({"message": 7}, "message"),
-        ({}, "message"),
-        ({"message": "x", "surprise": 1}, "surprise"),
-        ({"message": "x", "on_busy": "shout"}, "on_busy"),
+        ({"message": ""}, "message", "1 character"),
+        ({"message": " \n\t\u2003"}, "message", "must not be empty"),
+        ({"message": "x" * 32_001}, "message", "at most 32000 characters"),
+        ({"message": "nul\0"}, "message", "NUL"),
+        ({"message": 7}, "message", "string"),
+        ({}, "message", "required"),
+        ({"message": "x", "surprise": 1}, "surprise", "not permitted"),
+        ({"message": "x", "model": "x" * 201}, "model", "at most 200 characters"),
+        ({"message": "x", "on_busy": "shout"}, "on_busy", "'rollback'"),
     ],
 )
-async def test_a_bad_message_is_refused_with_its_field_named(body: dict[str, object], field: str, ada: Visitor) -> None:
+async def test_a_bad_message_is_refused_with_its_field_named_once(body: dict[str, object], field: str, words: str, ada: Visitor) -> None:
     session = await ada.open_session()
-    refused = await ada.http.post(f"/sessions/{session}/chat", json=body)
-    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_input")
-    assert [fault["field"] for fault in refused.json()["errors"]] == [field]
+    for path in ("chat", "chat/stream", "runs"):
+        refused = await ada.http.post(f"/sessions/{session}/{path}", json=body)
+        assert (refused.status_code, refused.json()["code"], refused.json()["detail"]) == (422, "invalid_input", f"Not valid: {field}.")
+        [fault] = refused.json()["errors"]
+        assert (fault["field"], words in fault["message"]) == (field, True), fault
     assert await ada.messages(session) == []
 
 

@@ -1,9 +1,14 @@
 """Conversations: opened, listed, named, read and forgotten."""
 
+from collections.abc import Iterator
+
 import httpx
 import psycopg
 import pytest
+from psycopg import sql
 
+from app.settings import Settings
+from tests.conftest import serving
 from tests.stub.answers import Text, ToolCall, ToolCalls
 from tests.stub.client import ProviderStub
 from tests.visitor import Visitor
@@ -44,6 +49,7 @@ async def test_a_session_is_renamed(ada: Visitor) -> None:
     session = await ada.open_session("Old")
     renamed = await ada.http.patch(f"/sessions/{session}", json={"name": "<b>New</b> {x}"})
     assert renamed.json()["name"] == "<b>New</b> {x}" == (await ada.http.get(f"/sessions/{session}")).json()["name"]
+    assert (await ada.http.patch(f"/sessions/{session}", json={"name": " \t"})).status_code == httpx.codes.UNPROCESSABLE_ENTITY
     refused = await ada.http.patch(f"/sessions/{session}", json={"name": "x" * 201})
     assert refused.json()["errors"][0]["field"] == "name"
 
@@ -66,6 +72,28 @@ TABLES = ("message", "run", "run_event", "checkpoints", "checkpoint_blobs", "che
 def _counts(database_url: str) -> dict[str, int]:
     with psycopg.connect(database_url) as connection:
         return {table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in TABLES}  # type: ignore[index]  # noqa: S608
+
+
+@pytest.fixture
+def server_elsewhere(database_url: str, settings: Settings) -> Iterator[str]:
+    """A server whose database goes by the clocks of Kolkata."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        name = sql.Identifier(connection.info.dbname)
+        connection.execute(sql.SQL("ALTER DATABASE {} SET timezone = 'Asia/Kolkata'").format(name))
+    with serving(settings) as url:
+        yield url
+
+
+async def test_moments_are_told_in_utc_whatever_the_databases_clock(server_elsewhere: str) -> None:
+    async with Visitor(server_elsewhere) as visitor:
+        await visitor.register("ada@example.com")
+        session = await visitor.open_session()
+        await visitor.ask(session, "Hello")
+        read = (await visitor.http.get(f"/sessions/{session}")).json()
+        [listed] = (await visitor.http.get("/sessions")).json()["items"]
+        told = [read["created_at"], listed["created_at"], *(message["created_at"] for message in await visitor.messages(session))]
+        assert [moment[-1] for moment in told] == ["Z"] * 4
+        assert read["created_at"] == listed["created_at"]
 
 
 async def test_deleting_a_session_leaves_nothing_of_it(ada: Visitor, provider: ProviderStub, database_url: str) -> None:

@@ -164,7 +164,7 @@ async def test_only_who_has_logged_in_may_ask_what_was_paid(stranger: Visitor) -
     assert (await stranger.http.get("/usage")).json()["code"] == "not_authenticated"
 
 
-@pytest.mark.variables(OPENAI_BASE_URL="", DEFAULT_LLM_MODEL="o3")
+@pytest.mark.variables(OPENAI_BASE_URL="", DEFAULT_LLM_MODEL="o3", MODELS_FILE="models.yaml")
 async def test_models_are_listed_with_the_price_that_is_counted(ada: Visitor) -> None:
     listed = {model["name"]: (model["input_price"], model["output_price"]) for model in (await ada.http.get("/models")).json()["items"]}
     assert (listed["o3"], listed[PRICED]) == ((2, 8), (1.25, 10))

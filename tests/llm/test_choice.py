@@ -20,11 +20,17 @@ KEYS = {name: SecretStr("key") for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY
 NOT_INSTALLED = "ollama"
 
 
-def _chosen(folder: Path, *entries: str, default: str = "") -> list[tuple[str, str, str, str]]:
+def _chosen(folder: Path, *entries: str, default: str = "", server: str = "") -> list[tuple[str, str, str, str]]:
     file = folder / "models.yaml"
     file.write_text("models:\n" + "".join(f"  - {entry}\n" for entry in entries) if entries else "models: []\n")
-    choice = choose_models(ModelSettings(MODELS_FILE=file, DEFAULT_LLM_MODEL=default), KEYS)
+    choice = choose_models(ModelSettings(MODELS_FILE=file, DEFAULT_LLM_MODEL=default, OPENAI_BASE_URL=server), KEYS)
     return [(spec.name, spec.provider, spec.id_at_provider, spec.key_name) for spec in choice.specs]
+
+
+def _fault(folder: Path, *entries: str, default: str = "", server: str = "") -> str:
+    with pytest.raises(SettingsInvalid) as refused:
+        _chosen(folder, *entries, default=default, server=server)
+    return refused.value.detail
 
 
 def test_a_provider_s_entry_needs_no_more_than_its_key(tmp_path: Path) -> None:
@@ -44,6 +50,81 @@ def test_the_default_model_may_name_its_provider(tmp_path: Path) -> None:
     assert _chosen(tmp_path, default="openai:gpt-5") == [("openai:gpt-5", "openai", "gpt-5", "OPENAI_API_KEY")]
     # Other servers' ids have colons of their own.
     assert _chosen(tmp_path, default="llama3.2:3b") == [("llama3.2:3b", "openai", "llama3.2:3b", "OPENAI_API_KEY")]
+
+
+@pytest.mark.parametrize("server", ["http://localhost:11434/v1", "https://api.openai.com.example.org/v1", "https://eu.api.openai.com/v1"])
+def test_openais_models_are_not_looked_for_at_another_server_nor_at_openai_with_its_key(server: str) -> None:
+    settings = ModelSettings(OPENAI_BASE_URL=server, DEFAULT_LLM_MODEL="gpt-5", MODELS_FILE=ROOT / "models.yaml")
+    [only] = choose_models(settings, KEYS).specs
+    assert (only.name, only.base_url, only.prices) == ("gpt-5", "", None), "an id of that server's, at a price of its own"
+
+
+@pytest.mark.parametrize("server", ["", "https://api.openai.com/v1"])
+def test_openais_models_are_there_with_its_key_and_only_then(server: str) -> None:
+    settings = ModelSettings(OPENAI_BASE_URL=server, MODELS_FILE=ROOT / "models.yaml", ALLOW_DEMO_MODEL=True)
+    assert [spec.name for spec in choose_models(settings, KEYS).specs] == ["gpt-5-mini", "gpt-5", "gpt-4.1-mini"]
+    assert choose_models(settings, {}).is_demo
+
+
+def test_what_has_a_server_or_key_of_its_own_stays_beside_another_server(tmp_path: Path) -> None:
+    entries = (
+        "{name: here}",
+        "{name: there, base_url: 'http://localhost:1/v1'}",
+        "{name: gpt-5, base_url: 'https://api.openai.com/v1'}",
+        "{name: billed, base_url: 'https://api.openai.com/v1', key_variable: GROQ_API_KEY}",
+    )
+    assert [name for name, *_ in _chosen(tmp_path, *entries, server="http://localhost:2/v1")] == ["here", "there", "billed"]
+
+
+def test_another_server_s_model_must_be_named(tmp_path: Path) -> None:
+    fault = "DEFAULT_LLM_MODEL: must name a model of the server at OPENAI_BASE_URL."
+    assert _fault(tmp_path, "{name: gpt-5, base_url: 'https://api.openai.com/v1'}", server="http://localhost:1/v1") == fault
+
+
+def test_a_default_that_no_server_has_is_refused_and_the_known_ones_named(tmp_path: Path) -> None:
+    entries = ("{name: here, base_url: 'http://localhost:1/v1'}", "{name: claude, provider: anthropic}")
+    assert _fault(tmp_path, *entries, default="heer") == (
+        "DEFAULT_LLM_MODEL: must be one of here, claude; each has a server of its own, and no other is named."
+    )
+    # Another server, or OpenAI, may have it.
+    assert _chosen(tmp_path, *entries, default="heer", server="http://localhost:2/v1")[0][0] == "heer"
+    assert _chosen(tmp_path, *entries, "{name: gpt-5}", default="gpt-4o")[0][0] == "gpt-4o"
+    assert _chosen(tmp_path, *entries, default="openai:gpt-4o")[0][0] == "openai:gpt-4o"
+
+
+@pytest.mark.parametrize(
+    ("entry", "fault"),
+    [
+        ("{name: a, base_url: 'localhost:11434/v1'}", "base_url: must begin with http:// or https:// and name a host"),
+        ("{name: a, base_url: 'ftp://canary'}", "base_url: must begin with http:// or https:// and name a host"),
+        ("{name: a, base_url: 'http:///v1'}", "base_url: must begin with http:// or https:// and name a host"),
+        ("{name: a, base_url: 'http://me:canary@host:port'}", "base_url: must begin with http:// or https:// and name a host"),
+        ("{name: a, base_url: 'http://[canary'}", "base_url: must begin with http:// or https:// and name a host"),
+        *(
+            (
+                f"{{name: a, key_variable: {key}}}",
+                "key_variable: must be the name of a variable that ends in _API_KEY, and never the key itself",
+            )
+            for key in ("sk-proj-canary", "gsk_canary", "MY KEY_API_KEY", "1_API_KEY")
+        ),
+        ("{name: a, key_variable: [canary]}", "key_variable: must be text, in quotation marks where it looks like something else"),
+        ("{name: 7}", "name: must be text, in quotation marks where it looks like something else"),
+        ("{name: ''}", "name: must not be empty"),
+        ("{model: canary}", "name: is missing"),
+        ("{name: a, api: canary}", "api: must be one of 'chat' or 'responses'"),
+        ("{name: a, temprature: canary}", "temprature: is not known here"),
+        ("{name: a, temperature: 3}", "temperature: must be 2.0 or less"),
+        ("{name: a, max_tokens: 0}", "max_tokens: must be more than 0"),
+        ("{name: a, max_tokens: 1.5}", "max_tokens: must be a whole number"),
+        ("{name: a, fallback: canary}", "fallback: must be true or false"),
+        ("{name: a, prices: {input: -1, output: 1}}", "prices.input: must be 0.0 or more"),
+        ("{name: a, prices: {input: canary, output: 1}}", "prices.input: must be a number"),
+        ("{name: a, prices: {input: .inf, output: 1}}", "prices.input: must be a finite number"),
+        ("{name: a, prices: 7}", "prices: must be a mapping of names to values"),
+    ],
+)
+def test_what_is_wrong_with_an_entry_is_one_line_of_ours_without_the_value(entry: str, fault: str, tmp_path: Path) -> None:
+    assert _fault(tmp_path, entry) == f"MODELS_FILE: models.yaml: models.0.{fault}."
 
 
 def test_a_package_that_is_missing_is_told_before_the_model_is_needed(tmp_path: Path) -> None:

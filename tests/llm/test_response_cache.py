@@ -223,7 +223,7 @@ async def test_what_another_model_said_in_its_place_is_not_kept() -> None:
         return await Asker(house.models, None, HeardAll()).ask(PROMPT)
 
     for expected in ("one", "two"):
-        assert (await house.cache.answer("key", stands_in, HeardAll(), ask)).text == expected
+        assert (await house.cache.answer("key", stands_in, Purpose.ANSWER, HeardAll(), ask)).text == expected
 
 
 async def test_of_twenty_at_once_one_asks() -> None:

@@ -7,16 +7,19 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
-from langchain_core.messages import HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from structlog.testing import capture_logs
 
 from app.agent.tools import TOOLS
-from app.errors import ModelError
+from app.errors import ModelError, ModelRejected, ModelUnavailable
 from app.llm.asking import Asker
 from app.llm.breaker import BreakerState
+from app.llm.budget import TurnBudget
 from app.llm.catalog import ModelSpec
 from app.llm.choice import Choice
 from app.llm.demo import DemoModel
 from app.llm.models import Model, Models, open_models
+from app.llm.trying import Trying
 from app.settings import ModelSettings, Settings
 from tests.fakes import HeardAll
 from tests.stub.answers import Answer, Hang, HttpError, Raw, Refusal, Text, ToolCall, ToolCalls
@@ -254,6 +257,67 @@ async def test_when_all_breakers_are_open_the_first_model_is_asked_once_all_the_
     assert await scene.asked() == (2, 1)
     assert await scene.says() == "You said: Well?"
     assert scene.models.state("first") is BreakerState.CLOSED
+
+
+@pytest.mark.variables(LLM_BREAKER_FAILURES="1", LLM_BREAKER_SECONDS="60")
+async def test_a_model_that_was_not_asked_is_not_blamed_with_anothers_error(scene: Scene) -> None:
+    await scene.first.script(HttpError(503))
+    assert await scene.says() == "You said: Well?"
+    await scene.second.script(HttpError(404))
+    failed = await scene.fails()
+    assert (failed.code, failed.detail, failed.extra) == (
+        "model_unavailable",
+        "The model has failed of late and is left alone for a moment, and no other answered.",
+        {},
+    )
+    assert await scene.asked() == (1, 2)
+
+
+async def test_a_stand_in_that_refuses_the_request_is_not_the_last_one_asked() -> None:
+    specs = [ModelSpec(name=name) for name in ("down", "small", "large")]
+    settings = ModelSettings(LLM_FALLBACK=True, LLM_BREAKER_FAILURES=1)
+    models = Models([Model(spec=spec, client=DemoModel()) for spec in specs], Choice(specs=specs, default="down"), settings)
+    with pytest.raises(ModelUnavailable), models.breaker(models.get("down")).watching():
+        raise ModelUnavailable
+    assert (await Trying(_OnlyTheLarge(), models, TurnBudget(60)).answer("down")).text == "large"
+
+
+class _OnlyTheLarge:
+    heard = False
+
+    async def once(self, model: Model) -> AIMessage:
+        if model.spec.name != "large":
+            raise ModelRejected
+        return AIMessage(model.spec.name)
+
+    def take_back(self, reason: str) -> None: ...
+
+
+@pytest.mark.variables(LLM_BREAKER_FAILURES="1", LLM_BREAKER_SECONDS="60")
+async def test_each_failed_call_and_each_change_of_model_is_one_warning_without_words(scene: Scene) -> None:
+    await scene.first.script(HttpError(503))
+    await scene.second.script(HttpError(401))
+    with capture_logs() as logged:
+        await scene.fails()
+        assert await scene.says("canary") == "You said: canary"
+    failed = {"event": "model_call_failed", "log_level": "warning", "purpose": "answer"}
+    moved = {"event": "model_fallback", "log_level": "warning", "model": "first", "next_model": "second"}
+    assert [entry for entry in logged if not entry["event"].startswith("model_breaker")] == [
+        {**failed, "model": "first", "error": "model_unavailable"},
+        {**moved, "error": "model_unavailable"},
+        {**failed, "model": "second", "error": "model_auth_failed"},
+        {**moved, "error": None},  # its breaker is open
+    ]
+
+
+async def test_a_call_that_is_stopped_is_no_failure(scene: Scene) -> None:
+    await scene.first.script(Hang())
+    with capture_logs() as logged:
+        asking = asyncio.create_task(scene.says())
+        await scene.first.wait_until_asked()
+        asking.cancel()
+        await asyncio.wait([asking])
+    assert (asking.cancelled(), logged) == (True, [])
 
 
 @pytest.mark.variables(LLM_BREAKER_FAILURES="5", LLM_BREAKER_SECONDS="60")

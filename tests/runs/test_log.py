@@ -1,14 +1,17 @@
 """The log in memory: every tail reads everything once and in order, however fast it is and wherever it begins."""
 
 import asyncio
+import json
 import random
 from collections.abc import Callable
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
 
+from app.api.v1.chat_schemas import InterruptOut
 from app.persistence.values import Entry
-from app.runs.events import Ended, Token
+from app.runs.events import Ended, Interrupted, Token, encode
 from app.runs.log import RunLog
 
 QUIET = 60.0
@@ -54,6 +57,14 @@ async def test_a_later_attempt_counts_from_its_own_million() -> None:
     assert await numbers(log) == [2_000_001, 2_000_002]
     assert await numbers(log, after=2_000_001) == [2_000_002]
     assert await numbers(log, after=1_000_007) == [2_000_001, 2_000_002]
+
+
+@pytest.mark.parametrize("value", [None, 2**70], ids=["plain", "past 64 bits"])
+def test_a_moment_is_told_as_replies_tell_it(value: int | None) -> None:
+    moment = datetime(2026, 11, 21, 12, 30, 15, 250_000, tzinfo=UTC)
+    told = json.loads(encode(Interrupted(id="q", value=value, schema={}, expires_at=moment)))
+    reply = InterruptOut.model_validate({"id": "q", "value": value, "schema": {}, "expires_at": moment})
+    assert told["expires_at"] == reply.model_dump(mode="json")["expires_at"] == "2026-11-21T12:30:15.250000Z"
 
 
 async def test_silence_is_an_empty_batch_each_time() -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from app.api.v1.text import MessageText, PlainValue, SoundText
+from app.api.v1.text import SOUND, MessageText, PlainValue
 from app.persistence.values import RunStatus
 from app.runs.asking import OnBusy
 
@@ -31,13 +31,15 @@ data: {"status":"completed","message_id":"0198…","content":"","done":true}
 
 
 IdempotencyKey = Annotated[
-    SoundText,
+    str,
     Field(min_length=1, max_length=200, description="Sent again with the same body, it means the same run", examples=["5f1c2a90"]),
+    SOUND,
 ]
+InterruptId = Annotated[str, Field(min_length=1, max_length=64), SOUND]
 
 
 OnDisconnect = Annotated[Literal["continue", "cancel"], Field(description="What a stream's hang-up means for the run")]
-ModelName = Annotated[SoundText, Field(max_length=200, description="One of `GET models`; none is the default", examples=["demo"])]
+ModelName = Annotated[str, Field(max_length=200, description="One of `GET models`; none is the default", examples=["demo"]), SOUND]
 
 
 class AskIn(BaseModel):
@@ -82,7 +84,7 @@ class AgainIn(BaseModel):
 class OneReply(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    interrupt_id: Annotated[SoundText, Field(min_length=1, max_length=64)]
+    interrupt_id: InterruptId
     value: PlainValue = Field(description="As the question's schema asks")
 
 
@@ -91,7 +93,7 @@ class ReplyIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"interrupt_id": "0a1b…", "value": {"approved": True}}]})
 
-    interrupt_id: Annotated[SoundText, Field(min_length=1, max_length=64)] | None = None
+    interrupt_id: InterruptId | None = None
     value: PlainValue = None
     answers: Annotated[list[OneReply], Field(max_length=100)] = []
     on_disconnect: OnDisconnect = "continue"

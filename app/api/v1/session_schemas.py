@@ -1,13 +1,13 @@
 """What sessions take and answer."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from app.api.v1.chat_schemas import InterruptOut
-from app.api.v1.text import Name
+from app.api.v1.text import GivenName, Name
 from app.persistence.values import Role, RunStatus
 
 
@@ -20,7 +20,7 @@ class NewSession(BaseModel):
 class RenamedSession(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    name: Annotated[Name, Field(min_length=1)]
+    name: GivenName
 
 
 class SessionOut(BaseModel):

@@ -20,7 +20,7 @@ from app.api.v1.session_schemas import (
     StateOut,
     WaitingOut,
 )
-from app.api.v1.text import SoundText
+from app.api.v1.text import SOUND
 from app.errors import BranchNotFound, SessionBusy, SessionNotFound
 from app.persistence.values import Message, Session
 
@@ -42,7 +42,7 @@ async def list_sessions(
     sessions: SessionsDep,
     limit: Limit = 20,
     cursor: Annotated[UUID | None, Query(description="`next_cursor` of the page before")] = None,
-    q: Annotated[SoundText, Query(max_length=200, description="Part of a name, in any case")] = "",
+    q: Annotated[str, Query(max_length=200, description="Part of a name, in any case"), SOUND] = "",
 ) -> SessionPage:
     """One's own sessions, newest first."""
     page = await sessions.page(user.id, limit=limit, before=cursor, search=q)

@@ -34,8 +34,18 @@ def _plain(value: Any, depth: int = 0) -> Any:  # noqa: ANN401  # JSON of any sh
     return value
 
 
+def _said(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be empty")
+    return text
+
+
 # JSON of any shape that can be kept.
 PlainValue = Annotated[Any, AfterValidator(_plain)]
-SoundText = Annotated[str, AfterValidator(_sound)]
-MessageText = Annotated[SoundText, Field(min_length=1, max_length=MAX_MESSAGE_LENGTH, examples=["What time is it in Oslo?"])]
-Name = Annotated[SoundText, Field(max_length=200, examples=["Trip to Oslo"])]
+# Bounds of a length stand before these, or pydantic counts a text's characters as "items".
+SOUND: Final = AfterValidator(_sound)
+_SAID: Final = AfterValidator(_said)
+SoundText = Annotated[str, SOUND]
+MessageText = Annotated[str, Field(min_length=1, max_length=MAX_MESSAGE_LENGTH, examples=["What time is it in Oslo?"]), SOUND, _SAID]
+Name = Annotated[str, Field(max_length=200, examples=["Trip to Oslo"]), SOUND]
+GivenName = Annotated[str, Field(min_length=1, max_length=200, examples=["Trip to Oslo"]), SOUND, _SAID]
