@@ -1,6 +1,7 @@
 """Try until a model answers: the same one a few times, then the next."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Final, Protocol
 
 import structlog
@@ -45,6 +46,7 @@ class Trying:
         self._budget = budget
         self._others: Sequence[Model] = ()
         self._failed: ModelError | None = None
+        self._first_error: ModelError | None = None
 
     async def answer(self, name: str) -> AIMessage:
         """What the named model answers, or one in its stead; raise the named one's error when none does, or that it was not asked."""
@@ -82,21 +84,32 @@ class Trying:
             yield circle[0]
 
     async def _patiently(self, model: Model) -> AIMessage:
-        def is_worth_a_retry(error: BaseException) -> bool:
-            if not isinstance(error, ModelError) or not error.retryable:
-                return False
-            # Who has heard half an answer has waited enough.
-            return self._models.breaker(model).admits and not (self._call.heard and self._has_other)
-
+        self._failed = None
+        try:
+            return await self._once(model)  # as a rule, and then without the cost of being ready to try again
+        except ModelError as error:
+            self._first_error = error
         retrying = AsyncRetrying(
-            retry=retry_if_exception(is_worth_a_retry),
+            retry=retry_if_exception(partial(self._is_worth_a_retry, model)),
             wait=_wait_seconds,
             stop=self._gives_up,
             before_sleep=self._take_back,
             reraise=True,
         )
-        self._failed = None
-        return await retrying(self._once, model)
+        return await retrying(self._again, model)
+
+    def _is_worth_a_retry(self, model: Model, error: BaseException) -> bool:
+        if not isinstance(error, ModelError) or not error.retryable:
+            return False
+        # Who has heard half an answer has waited enough.
+        return self._models.breaker(model).admits and not (self._call.heard and self._has_other)
+
+    async def _again(self, model: Model) -> AIMessage:
+        """What became of the first try, and then others."""
+        if error := self._first_error:
+            self._first_error = None
+            raise error
+        return await self._once(model)
 
     async def _once(self, model: Model) -> AIMessage:
         # While this one waited, others may have found that the model is down.
