@@ -31,11 +31,10 @@ _COLUMNS: Final[Mapping[str, str]] = {
 def keep_calls_sql(whose: str, source: str) -> str:
     """A statement that writes `%(calls)s` once for the one row of `source`; `whose` are its user, session, run and attempt."""
     names = ", ".join(_COLUMNS)
-    return f"""
-    INSERT INTO model_call (user_id, session_id, run_id, attempt, {names})
+    # An attempt tells again what it finds in a checkpoint, and cannot know whether that is written.
+    return f"""INSERT INTO model_call (user_id, session_id, run_id, attempt, {names})
     SELECT {whose}, {", ".join(f"call.{name}" for name in _COLUMNS)}
       FROM {source}, jsonb_to_recordset(%(calls)s) AS call ({", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())})
-    -- An attempt tells again what it finds in a checkpoint, and cannot know whether that is written.
     ON CONFLICT (id) DO NOTHING
     """
 

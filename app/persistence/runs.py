@@ -18,9 +18,23 @@ from app.persistence.values import FinishedRun, Run, RunStatus, TakenRun, User, 
 
 _READ: Final = f"SELECT {RUN_COLUMNS} FROM run WHERE id = %(run_id)s AND user_id = %(user_id)s"
 
-# The last events go with the end: a reader who sees `end` finds the answer in the transcript, and the log is whole. The turn passes
-# to who waits for it, and the session's name to a model, in the same statement, for a process may die after any.
-_FINISH: Final = f"""
+_ASKED: Final = """), asked AS (
+    -- Withdrawn at once where the conversation goes on without an answer. A step that asks again does so under the same id.
+    INSERT INTO interrupt (session_id, id, run_id, value, answer_schema, outcome, created_at, expires_at, closed_at)
+    SELECT finished.session_id, question.id, finished.id, question.value, question.schema,
+           CASE WHEN EXISTS (SELECT FROM next) THEN 'withdrawn' ELSE 'open' END, now(), %(expires_at)s,
+           CASE WHEN EXISTS (SELECT FROM next) THEN now() END
+      FROM finished, jsonb_to_recordset(%(questions)s) AS question (id text, value jsonb, schema jsonb)
+    ON CONFLICT (session_id, id) DO UPDATE
+       SET run_id = excluded.run_id, value = excluded.value, answer_schema = excluded.answer_schema, outcome = excluded.outcome,
+           answer = NULL, answered_by = NULL, resumed_by = NULL, expires_at = excluded.expires_at, closed_at = excluded.closed_at
+"""
+
+
+def _finish_sql(asked: str = "") -> str:
+    # The last events go with the end: a reader who sees `end` finds the answer in the transcript, and the log is whole. The turn
+    # passes to who waits for it, and the session's name to a model, in the same statement, for a process may die after any.
+    return f"""
 WITH finished AS (
     UPDATE run SET status = %(status)s, error_code = %(error_code)s, finished_at = now(), lease_expires_at = NULL,
            model = coalesce(%(model)s, model),
@@ -41,17 +55,7 @@ WITH finished AS (
     INSERT INTO run_event (run_id, first_sequence, last_sequence, events, created_at)
     SELECT id, %(first_sequence)s, %(last_sequence)s, %(lines)s, now() FROM finished
     ON CONFLICT (run_id, first_sequence) DO UPDATE SET last_sequence = excluded.last_sequence, events = excluded.events
-), asked AS (
-    -- Withdrawn at once where the conversation goes on without an answer. A step that asks again does so under the same id.
-    INSERT INTO interrupt (session_id, id, run_id, value, answer_schema, outcome, created_at, expires_at, closed_at)
-    SELECT finished.session_id, question.id, finished.id, question.value, question.schema,
-           CASE WHEN EXISTS (SELECT FROM next) THEN 'withdrawn' ELSE 'open' END, now(), %(expires_at)s,
-           CASE WHEN EXISTS (SELECT FROM next) THEN now() END
-      FROM finished, jsonb_to_recordset(%(questions)s) AS question (id text, value jsonb, schema jsonb)
-    ON CONFLICT (session_id, id) DO UPDATE
-       SET run_id = excluded.run_id, value = excluded.value, answer_schema = excluded.answer_schema, outcome = excluded.outcome,
-           answer = NULL, answered_by = NULL, resumed_by = NULL, expires_at = excluded.expires_at, closed_at = excluded.closed_at
-), paid AS (
+{asked}), paid AS (
     {keep_calls_sql("finished.user_id, finished.session_id, finished.id, finished.attempt", "finished")}
 ), promoted AS (
     UPDATE run SET waiting = false, parent_id = finished.id, from_checkpoint = finished.checkpoint,
@@ -74,6 +78,11 @@ SELECT id, CASE WHEN %(notify)s THEN pg_notify('{EVENTS}', id::text) END,
        CASE WHEN EXISTS (SELECT FROM job) THEN {defer_sql("ARRAY(SELECT job FROM job)")} END
   FROM finished
 """
+
+
+# Two, for psycopg reads a statement of more than 4,096 characters anew each time.
+_FINISH: Final = _finish_sql()
+_FINISH_WITH_QUESTIONS: Final = _finish_sql(_ASKED)
 _ANSWER_OF_QUEUED: Final = "SELECT message_id FROM run WHERE id = %(run_id)s AND status = 'queued'"
 _HAS_ENDED_SO: Final = "SELECT FROM run WHERE id = %(id)s AND attempt = %(attempt)s AND status = %(status)s AND finished_at IS NOT NULL"
 
@@ -162,7 +171,7 @@ class RunTable:
             "lines": as_lines(run.events),
             "notify": self._tell is None,
         }
-        held = bool(await fetch_all(self._pool, _FINISH, {**self._lease, **values}))
+        held = bool(await fetch_all(self._pool, _FINISH_WITH_QUESTIONS if run.questions else _FINISH, {**self._lease, **values}))
         if held and self._tell:
             self._tell([run.id])
         return held

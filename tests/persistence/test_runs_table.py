@@ -11,6 +11,7 @@ import pytest
 from langgraph.checkpoint.base import CheckpointMetadata, empty_checkpoint
 from uuid_utils.compat import uuid7
 
+from app.persistence import checkpointer, runs, turns
 from app.persistence.channels import EVENTS, STOPS, WORK
 from app.persistence.checkpointer import PooledPostgresSaver
 from app.persistence.database import Database, execute
@@ -383,3 +384,8 @@ async def test_that_a_kept_answer_will_do_is_known_to_each_who_takes_the_run(dat
     run = await claimed(background, user, sessions[1], cache=cache, background=True)
     taken = [*await background.runs.take(5, []), await background.runs.take_queued(run.id)]
     assert [bool(one and one.cache) for one in taken] == [cache, cache]
+
+
+def test_no_statement_of_a_turn_is_too_long_to_be_kept() -> None:
+    statements = (runs._FINISH, turns._CLAIM, checkpointer._SAVE)
+    assert max(map(len, statements)) <= psycopg._queries.MAX_CACHED_STATEMENT_LENGTH
