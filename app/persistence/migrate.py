@@ -28,8 +28,8 @@ _TRY_LOCK: Final = "SELECT pg_try_advisory_lock(hashtextextended('milepost.migra
 _LOOK_SECONDS: Final = 0.1
 # Which of the queue's files were applied last stands in the comment of its table; no row when there is no such table yet.
 _QUEUE_VERSION: Final = "SELECT obj_description(oid, 'pg_class') FROM pg_class WHERE oid = to_regclass('procrastinate_jobs')"
-# Tables that others create and alter; Alembic must neither drop nor describe them.
-_FOREIGN_PREFIXES: Final = ("checkpoint", "procrastinate_")
+# Tables that others create and alter, and ours of vectors, a type that Alembic does not know: it must neither drop nor describe them.
+_FOREIGN_PREFIXES: Final = ("checkpoint", "procrastinate_", "memory")
 
 
 def is_ours(name: str | None, kind: str, _parents: object) -> bool:

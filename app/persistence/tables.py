@@ -34,6 +34,7 @@ class UserRow(SQLModel, table=True):
     id: UUID = _column("Time-ordered (UUIDv7)", default_factory=uuid7, primary_key=True)
     email: str = _column("Normalised: trimmed and lower case", unique=True, max_length=320)
     password_hash: str = _column("argon2id, with its parameters", max_length=255)
+    remembers: bool = _column("The agent may remember what they say", default=True)
     created_at: datetime = _column("When the account was made (UTC)", default_factory=_now, sa_type=_MOMENT)
 
 
@@ -43,6 +44,7 @@ class SessionRow(SQLModel, table=True):
         # Newest first for one user: the list's order and its cursor.
         Index("session_user_newest", "user_id", text("id DESC")),
         Index("session_prunable", "id", postgresql_where=text("prunable")),
+        Index("session_temporary", "updated_at", postgresql_where=text("temporary")),
         {"comment": "A conversation; its id is LangGraph's thread_id"},
     )
 
@@ -51,6 +53,8 @@ class SessionRow(SQLModel, table=True):
     name: str = _column("As shown in the list; empty until somebody or the first message names it", default="", max_length=200)
     naming: str = _column("open, words (the first message's), asked (a model is to name it) or done", default="open", max_length=8)
     head_run_id: UUID | None = _column("The latest run of the branch that is shown; what follows goes on from it", default=None)
+    remembers: bool = _column("Memories are used and made in it", default=True)
+    temporary: bool = _column("Nothing of it is kept after its end", default=False)
     prunable: bool = _column("A run has begun since its checkpoints were pruned", default=False)
     created_at: datetime = _column("When it was opened (UTC)", default_factory=_now, sa_type=_MOMENT)
     updated_at: datetime = _column("When it was last written to (UTC)", default_factory=_now, sa_type=_MOMENT)
@@ -189,3 +193,13 @@ class ModelCallRow(SQLModel, table=True):
     from_cache: bool = _column("Answered from our own cache: nobody was paid")
     error_code: str | None = _column("Stable code of what went wrong, if it did", default=None, max_length=64)
     created_at: datetime = _column("When the call began (UTC)", sa_type=_MOMENT)
+
+
+class AuditRow(SQLModel, table=True):
+    __tablename__ = "audit"
+    __table_args__ = ({"comment": "What an operator must be able to show later"},)
+
+    id: UUID = _column("Time-ordered (UUIDv7)", default_factory=uuid7, primary_key=True)
+    event: str = _column("What happened", max_length=64)
+    details: dict[str, Any] = _column("Counts and hashes; nothing personal", default_factory=dict, sa_type=JSONB)
+    created_at: datetime = _column("When it happened (UTC)", default_factory=_now, sa_type=_MOMENT)
