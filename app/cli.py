@@ -16,6 +16,8 @@ from app.settings import ROOT, Settings, load_settings
 
 _FAILED: Final = 1
 _MISUSED: Final = 2
+# Longer than a proxy keeps an idle connection, as a rule a minute: who closes first must be the one that sends the requests.
+_KEEP_ALIVE_SECONDS: Final = 75
 # For requests that are being answered when the runs are drained already.
 _LAST_WORDS_SECONDS: Final = 5
 
@@ -83,6 +85,7 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
             server_header=False,
             lifespan="on",
             timeout_graceful_shutdown=_LAST_WORDS_SECONDS,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         )
     return 0
 

@@ -97,8 +97,11 @@ class ModelSpec(BaseModel):
 
     @property
     def key_name(self) -> str:
-        """The variable that holds its key; empty for a provider that wants none."""
-        return self.key_variable or (PROVIDERS[self.provider].key_variable if self.provider in PROVIDERS else "OPENAI_API_KEY")
+        """The variable that holds its key; empty for a provider that wants none, and a server of its own that names none."""
+        if self.key_variable or self.provider in PROVIDERS:
+            return self.key_variable or PROVIDERS[self.provider].key_variable
+        # What opens OpenAI's door, or that of OPENAI_BASE_URL, is nobody else's to see.
+        return "OPENAI_API_KEY" if _belongs_to_openai(self.base_url) else ""
 
     @property
     def id_at_provider(self) -> str:
@@ -114,6 +117,11 @@ class _Catalog(BaseModel):
 def is_openai(address: str) -> bool:
     """Whether OpenAI itself is there; empty is its address."""
     return not address or urlsplit(address).hostname == _OPENAIS_HOST
+
+
+def _belongs_to_openai(address: str) -> bool:
+    """The same, with its addresses for regions."""
+    return is_openai(address) or (urlsplit(address).hostname or "").endswith(f".{_OPENAIS_HOST}")
 
 
 def read_catalog(file: Path) -> list[ModelSpec]:

@@ -175,3 +175,14 @@ def test_our_table_of_providers_is_langchain_s() -> None:
     made_otherwise = {"openai", "huggingface", "ibm", "langsmith"}
     theirs = {name: where[:2] for name, where in langchain._BUILTIN_PROVIDERS.items() if name not in made_otherwise}
     assert {name: (provider.module, provider.chat_class) for name, provider in PROVIDERS.items()} == theirs
+
+
+def test_openais_key_is_shown_to_nobody_else_by_itself(tmp_path: Path) -> None:
+    entries = (
+        "{name: local, base_url: 'http://localhost:11434/v1'}",
+        "{name: sly, base_url: 'https://api.openai.com.example.org/v1'}",
+        "{name: told, base_url: 'http://localhost:11434/v1', key_variable: OPENAI_API_KEY}",
+        "{name: region, base_url: 'https://eu.api.openai.com/v1'}",
+    )
+    keys = {name: key for name, _, _, key in _chosen(tmp_path, *entries)}
+    assert keys == {"local": "", "sly": "", "told": "OPENAI_API_KEY", "region": "OPENAI_API_KEY"}
