@@ -50,6 +50,11 @@ class EmbedderChoice:
     dimensions: int = 0
     own_dimensions: bool = False
 
+    @property
+    def name(self) -> str:
+        """The embedder's: another length makes other vectors."""
+        return f"{self.model}/{self.dimensions}" if self.model else WordsEmbedder.name
+
 
 def choose_embedder(settings: MemorySettings, models: ModelSettings) -> EmbedderChoice:
     """Take OpenAI's when its key is set, and the built-in one where nothing is; raise SettingsInvalid for half of a choice."""
@@ -76,6 +81,14 @@ def threshold(settings: MemorySettings, choice: EmbedderChoice) -> float:
     if settings.threshold is not None:
         return settings.threshold
     return _THRESHOLD if choice.model else _WORDS_THRESHOLD
+
+
+def other_embedder(name: str, in_use: str) -> SettingsInvalid:
+    """Why a server does not start when the vectors that are kept are those of the embedder `in_use`."""
+    return SettingsInvalid(
+        f"EMBEDDING_MODEL: the memories in the database have vectors of {in_use}, which {name} cannot be compared with; "
+        "set it back, or run `python -m app reembed-memories` with the new settings."
+    )
 
 
 @asynccontextmanager

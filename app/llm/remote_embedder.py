@@ -20,7 +20,7 @@ _OK: Final = 200
 
 class RemoteEmbedder:
     def __init__(self, http: aiohttp.ClientSession, choice: EmbedderChoice) -> None:
-        self.name = f"{choice.model}/{choice.dimensions}" if choice.own_dimensions else choice.model
+        self.name = choice.name
         self.dimensions = choice.dimensions
         self._http = http
         self._url = f"{choice.base_url.rstrip('/')}/{_PATH}"
