@@ -11,7 +11,9 @@ import uvicorn
 from app import VERSION
 from app.errors import AppError, SettingsInvalid
 from app.llm.choice import Choice, choose_models
+from app.llm.embedding import choose_embedder, other_embedder
 from app.persistence.address import database_url
+from app.persistence.embedder_in_use import embedder_in_use
 from app.settings import ROOT, Settings, load_settings
 
 _FAILED: Final = 1
@@ -47,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     _add(commands, "serve", _serve, "run the server, as the environment's settings say")
     _add(commands, "worker", _worker, "do background work: queued runs, names of sessions, what has expired, what is old")
+    _add(commands, "reembed-memories", _reembed_memories, "give all memories new vectors, after EMBEDDING_MODEL has changed")
     steps = _add(commands, "migrate", _migrate, "change or look at the database's schema").add_subparsers(dest="step", required=True)
     steps.add_parser("up", help="bring the schema to the newest revision, or to REVISION").add_argument(
         "revision", nargs="?", default="head"
@@ -69,8 +72,11 @@ def _add(
 
 def _serve(settings: Settings, _: argparse.Namespace) -> int:
     choice = choose_models(settings.models, settings.model_keys)
+    embedder = choose_embedder(settings.memory, settings.models) if settings.memory.is_on else None
     # Held here, so that the database outlives a reload of the server.
-    with database_url(settings.database):
+    with database_url(settings.database) as url:
+        if embedder and (in_use := embedder_in_use(url)) and in_use != embedder.name:
+            raise other_embedder(embedder.name, in_use)
         sys.stdout.write(_banner(settings, choice))
         sys.stdout.flush()
         uvicorn.run(
@@ -96,6 +102,13 @@ def _worker(settings: Settings, _: argparse.Namespace) -> int:
 
     asyncio.run(run_worker(settings))
     return 0
+
+
+def _reembed_memories(settings: Settings, _: argparse.Namespace) -> int:
+    from app.memory import reembed_memories  # noqa: PLC0415
+
+    count, name = asyncio.run(reembed_memories(settings))
+    return _tell(f"{count} memories have a new vector; all of them are of {name}.")
 
 
 def _banner(settings: Settings, choice: Choice) -> str:

@@ -17,10 +17,10 @@ from app.accounts.secrets import development_secret
 from app.accounts.tokens import Tokens
 from app.accounts.users import Users
 from app.agent.graph import Agent, build_agent
-from app.agent.memory import NoMemory
 from app.llm.kept_answers import AnswersInMemory
 from app.llm.models import Models, open_models
 from app.llm.response_cache import ResponseCache
+from app.memory import open_memory_embedder, recall_of
 from app.persistence import migrate
 from app.persistence.address import database_url
 from app.persistence.branches import BranchTable
@@ -97,8 +97,10 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         events = EventTable(database.pool, notices.tell if notices else None)
         turns, runs = _as_one_owner(database.pool, settings.runs.lease_seconds, notices)
         rows = Rows(runs=runs, turns=turns, past=BranchTable(database.pool), events=events)
-        means = Means(memory=NoMemory(), names=sessions, runs=settings.runs, tools=settings.tools, context=settings.context, cache=cache)
-        agent = build_agent(PooledPostgresSaver(database.pool), recalls=not isinstance(means.memory, NoMemory))
+        embedder = await stack.enter_async_context(open_memory_embedder(settings, database.pool))
+        memory = recall_of(embedder, settings, database.pool) if embedder else None
+        means = Means(memory=memory, names=sessions, runs=settings.runs, tools=settings.tools, context=settings.context, cache=cache)
+        agent = build_agent(PooledPostgresSaver(database.pool))
         bench_of = _bench_of(agent, database.pool, settings.runs)
         office = await stack.enter_async_context(open_runs(means, models, agent, bench_of, rows))
         await stack.enter_async_context(_listening(url, office, notices))

@@ -11,23 +11,21 @@ from app.agent.nodes.compact import compact
 from app.agent.nodes.recall import recall
 from app.agent.nodes.respond import respond_node
 from app.agent.nodes.tools import tools_node
-from app.agent.routes import to_answer, to_tools
+from app.agent.routes import to_answer, to_recall, to_tools
 from app.agent.state import AgentContext, AgentState
 from app.agent.tools import TOOLS
 
 type Agent = CompiledStateGraph[AgentState, AgentContext, AgentState, AgentState]
 
 
-def build_agent(checkpointer: BaseCheckpointSaver[str], tools: Sequence[BaseTool] = TOOLS, *, recalls: bool = True) -> Agent:
-    """Without a memory to ask it need not have the step that `recalls`."""
+def build_agent(checkpointer: BaseCheckpointSaver[str], tools: Sequence[BaseTool] = TOOLS) -> Agent:
     graph = StateGraph(AgentState, context_schema=AgentContext)
+    graph.add_node("recall", recall)
     graph.add_node("compact", compact)
     graph.add_node("respond", respond_node(tools))
     graph.add_node("tools", tools_node(tools))
-    if recalls:
-        graph.add_node("recall", recall)
-        graph.add_edge(START, "recall")
-    graph.add_conditional_edges("recall" if recalls else START, to_answer, ["compact", "respond"])
+    graph.add_conditional_edges(START, to_recall, ["recall", "compact", "respond"])
+    graph.add_conditional_edges("recall", to_answer, ["compact", "respond"])
     graph.add_edge("compact", "respond")
     graph.add_conditional_edges("respond", to_tools, ["tools", END])
     graph.add_edge("tools", "respond")

@@ -8,10 +8,3 @@ class Memory(Protocol):
     async def recall(self, user_id: str, query: str) -> Sequence[str]:
         """Return the facts about the user that fit the query, best first; empty when none do."""
         ...
-
-
-class NoMemory:
-    """Remember nothing: what a server without a memory store uses."""
-
-    async def recall(self, user_id: str, query: str) -> Sequence[str]:  # noqa: ARG002  # the Protocol's names
-        return ()

@@ -11,6 +11,11 @@ from app.agent.compaction import Bounds, place_to_cut
 from app.agent.state import AgentContext, AgentState
 
 
+async def to_recall(state: AgentState, runtime: Runtime[AgentContext]) -> Literal["recall", "compact", "respond"]:
+    """A step more, and its checkpoint, only where there is something to recall."""
+    return "recall" if runtime.context.memory else await to_answer(state, runtime)
+
+
 async def to_answer(state: AgentState, runtime: Runtime[AgentContext]) -> Literal["compact", "respond"]:
     """By way of a summary once the conversation has outgrown its bounds, and has a turn that can be folded into it."""
     messages, context = state["messages"], runtime.context

@@ -62,13 +62,16 @@ class SessionNames(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentContext:
-    """The means of one run; a tool takes the user from here, never from the model's arguments."""
+    """The means of one run; a tool takes the user from here, never from the model's arguments.
+
+    There is no `memory` where the user has none, or does not want it used.
+    """
 
     user_id: str
     user_name: str
     session_id: str
     model: Asker
-    memory: Memory
+    memory: Memory | None
     listener: Listener
     tools: ToolSettings
     bounds: ContextSettings

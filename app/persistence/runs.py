@@ -12,6 +12,7 @@ from app.persistence.database import Pool, database_errors, execute, fetch_all
 from app.persistence.events import as_lines
 from app.persistence.jobs import defer_sql, job_sql
 from app.persistence.ledger import as_recordset, keep_calls_sql
+from app.persistence.memory_search import recalls_sql
 from app.persistence.tables import LIVE_SQL
 from app.persistence.turns import RUN_COLUMNS
 from app.persistence.values import FinishedRun, Run, RunStatus, TakenRun, User, columns_of
@@ -108,7 +109,7 @@ WITH free AS (
     RETURNING run.*
 )
 SELECT taken.id, taken.session_id, taken.attempt, taken.crashes, taken.model, taken.cache, taken.asked_id, taken.message_id,
-       taken.from_checkpoint,
+       taken.from_checkpoint, {recalls} AS recalls,
        coalesce(message.content, '') AS text, taken.user_id, "user".email, "user".created_at AS user_created_at,
        parent.status AS parent_status,
        (SELECT jsonb_object_agg(interrupt.id, interrupt.answer) FROM interrupt WHERE interrupt.resumed_by = taken.id) AS answers,
@@ -118,9 +119,10 @@ SELECT taken.id, taken.session_id, taken.attempt, taken.crashes, taken.model, ta
        JOIN "user" ON "user".id = taken.user_id
 """
 _TAKE_FREE: Final = _TAKE.format(
-    which=f"({LIVE_SQL} AND lease_expires_at <= now() AND id <> ALL(%(ours)s)) OR (status = 'queued' AND owner = %(owner)s)"
+    recalls=recalls_sql("taken.session_id"),
+    which=f"({LIVE_SQL} AND lease_expires_at <= now() AND id <> ALL(%(ours)s)) OR (status = 'queued' AND owner = %(owner)s)",
 )
-_TAKE_QUEUED: Final = _TAKE.format(which="status = 'queued' AND id = %(run_id)s")
+_TAKE_QUEUED: Final = _TAKE.format(recalls=recalls_sql("taken.session_id"), which="status = 'queued' AND id = %(run_id)s")
 
 _RELEASE: Final = f"""
 WITH released AS (
@@ -235,6 +237,7 @@ def _taken(row: Mapping[str, Any]) -> TakenRun:
         "from_checkpoint",
         "checkpoint",
         "answers",
+        "recalls",
     )
     parent_status = RunStatus(row["parent_status"]) if row["parent_status"] else None
     return TakenRun(user=user, parent_status=parent_status, **{name: row[name] for name in names})

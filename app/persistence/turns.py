@@ -14,6 +14,7 @@ from app.errors import TurnTooOld
 from app.persistence.channels import WORK
 from app.persistence.database import Pool, database_errors, fetch_all
 from app.persistence.jobs import make_run_sql
+from app.persistence.memory_search import recalls_sql
 from app.persistence.tables import LIVE_SQL, TURN_SQL
 from app.persistence.values import Claim, NewRun, Resumption, Run, RunStatus, WaitingRun, columns_of
 
@@ -68,6 +69,7 @@ WITH found AS (
       FROM claimed WHERE interrupt.run_id = claimed.parent_id AND outcome = 'open' AND NOT claimed.waiting
 )
 SELECT claimed.status = 'queued' AS queued, claimed.from_checkpoint, parent.status AS parent_status,
+       {recalls_sql("claimed.session_id")} AS recalls,
        CASE WHEN %(background)s AND NOT claimed.waiting THEN {make_run_sql("claimed.id")} END
   FROM claimed LEFT JOIN run AS parent ON parent.id = claimed.parent_id
 """
@@ -83,6 +85,7 @@ WITH place AS (
     UPDATE session SET updated_at = now(), prunable = true, head_run_id = claimed.id FROM claimed WHERE session.id = claimed.session_id
 )
 SELECT %(background)s AS queued, claimed.from_checkpoint, 'interrupted' AS parent_status,
+       {recalls_sql("claimed.session_id")} AS recalls,
        CASE WHEN %(background)s THEN {make_run_sql("claimed.id")} END
   FROM claimed
 """
@@ -252,5 +255,5 @@ class TurnTable:
 
 
 def _claim(row: Mapping[str, Any]) -> Claim:
-    parent = row["parent_status"]
-    return Claim(queued=row["queued"], from_checkpoint=row["from_checkpoint"], parent_status=RunStatus(parent) if parent else None)
+    status = RunStatus(row["parent_status"]) if row["parent_status"] else None
+    return Claim(queued=row["queued"], from_checkpoint=row["from_checkpoint"], parent_status=status, recalls=row["recalls"])

@@ -115,11 +115,12 @@ class Resumption:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """How a new run got into its session: at once, or `queued` for its turn or for a worker."""
+    """How a new run got into its session: at once, or `queued` for its turn or for a worker; `recalls` as in TakenRun."""
 
     queued: bool
     from_checkpoint: str | None
     parent_status: RunStatus | None
+    recalls: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +154,8 @@ class TakenRun:
     """A run that this process holds, with what it takes to make its attempt.
 
     It begins at `from_checkpoint`, or where an earlier attempt has left its own `checkpoint`. A run that goes on after questions has
-    `answers`; `parent_status` is how the run before it ended, and `crashes` how many processes died in this one.
+    `answers`; `parent_status` is how the run before it ended, and `crashes` how many processes died in this one. It `recalls` when
+    something is remembered of the user, and user and session have it used.
     """
 
     id: UUID
@@ -170,6 +172,7 @@ class TakenRun:
     answers: Mapping[str, Any] | None = None
     crashes: int = 0
     cache: bool = False
+    recalls: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -121,6 +121,7 @@ def taken_run(new: NewRun | Resumption, claim: Claim, user: User) -> TakenRun:
         parent_status=claim.parent_status,
         answers=new.answers if isinstance(new, Resumption) else None,
         cache=bool(message and message.cache),
+        recalls=claim.recalls,
     )
 
 

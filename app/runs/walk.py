@@ -36,9 +36,9 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Means:
-    """What every run of this process works with."""
+    """What every run of this process works with; without a `memory` nothing is recalled."""
 
-    memory: Memory
+    memory: Memory | None
     names: SessionNames
     runs: RunSettings
     tools: ToolSettings
@@ -164,7 +164,7 @@ def _context(run: LiveRun, means: Means) -> AgentContext:
         user_name=user.email.partition("@")[0],
         session_id=str(run.session_id),
         model=run.asker,
-        memory=means.memory,
+        memory=means.memory if run.taken.recalls else None,
         listener=run.story,
         tools=means.tools,
         bounds=means.context,

@@ -19,6 +19,7 @@ from app.settings.sections import (
     DatabaseSettings,
     Environment,
     LogSettings,
+    MemorySettings,
     ModelSettings,
     RedisSettings,
     RunSettings,
@@ -73,6 +74,7 @@ class Settings:
     models: ModelSettings
     context: ContextSettings
     cache: CacheSettings
+    memory: MemorySettings
     runs: RunSettings
     tools: ToolSettings
     worker: WorkerSettings
@@ -114,7 +116,7 @@ def variables() -> Iterator[tuple[str, str, str]]:
 
 def _written(value: object) -> str:
     match value:
-        case SecretStr():
+        case SecretStr() | None:
             return ""
         case bool():
             return str(value).lower()

@@ -18,7 +18,9 @@ from tests.agent.turn import Turn
 from tests.fakes import MemoryOf, calls, says
 
 PICTURE = """
-__start__ --> recall
+__start__ -.-> recall
+__start__ -.-> compact
+__start__ -.-> respond
 recall -.-> compact
 recall -.-> respond
 compact --> respond
@@ -57,13 +59,14 @@ def test_the_graph_is_the_picture_in_the_papers() -> None:
     assert arrows == set(PICTURE.split("\n")) - {""}
 
 
-async def test_a_plain_question_goes_through_memory_and_model_only() -> None:
-    assert await Turn(says("Hello there.")).stations("Hi") == ["recall", "respond"]
+async def test_a_plain_question_goes_to_the_model_by_way_of_memory_where_there_is_one() -> None:
+    assert await Turn(says("Hello there.")).stations("Hi") == ["respond"]
+    assert await Turn(says("Hello there."), memory=MemoryOf()).stations("Hi") == ["recall", "respond"]
 
 
 async def test_a_question_for_a_tool_comes_back_to_the_model_with_its_answer() -> None:
     turn = Turn(calls(("calculate", '{"expression": "12*7"}')), says("It is 84."))
-    assert await turn.stations("What is 12*7?") == ["recall", "respond", "tools", "respond"]
+    assert await turn.stations("What is 12*7?") == ["respond", "tools", "respond"]
     assert kinds(turn.chat.asked[-1]) == ["system", "human", "ai", "tool"]
     assert [answer.text for answer in turn.answers_of_tools()] == ["84"]
     assert turn.listener.heard == [
@@ -212,7 +215,7 @@ async def test_a_model_that_calls_tools_for_ever_is_stopped_by_the_step_limit() 
 async def test_each_call_is_a_step_of_its_own() -> None:
     asked = calls(("calculate", '{"expression": "1+1"}'), ("calculate", '{"expression": "1+2"}'), ("explode", "{}"))
     turn = Turn(asked, says("Done."), tools=[explode])
-    assert await turn.stations("All.") == ["recall", "respond", "tools", "tools", "tools", "respond"]
+    assert await turn.stations("All.") == ["respond", "tools", "tools", "tools", "respond"]
     assert [(answer.tool_call_id, answer.text[:8]) for answer in turn.answers_of_tools()] == [
         ("call-1", "2"),
         ("call-2", "3"),

@@ -16,7 +16,6 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from langgraph.graph import START, StateGraph
 from langgraph.prebuilt import ToolNode
 
-from app.agent.memory import NoMemory
 from app.agent.state import AgentContext, AgentState
 from app.agent.tools import TOOLS
 from app.agent.tools.calculator import work_out
@@ -60,7 +59,7 @@ async def call(*calls: tuple[str, Mapping[str, Any]], settings: ToolSettings | N
         user_name="Ada",
         session_id="first",
         model=Asker(models_of(DemoModel()), None, Unheard()),
-        memory=NoMemory(),
+        memory=None,
         listener=Unheard(),
         tools=settings or ToolSettings(),
         bounds=ContextSettings(),

@@ -16,7 +16,7 @@ from app.agent.state import AgentContext, AgentState, CallStarts
 from app.agent.tools import TOOLS
 from app.llm.asking import Asker
 from app.settings import ContextSettings, ToolSettings
-from tests.fakes import HeardAll, MemoryOf, NamesInMemory, Piece, ScriptedChat, StartsInMemory, models_of
+from tests.fakes import HeardAll, NamesInMemory, Piece, ScriptedChat, StartsInMemory, models_of
 
 
 class Turn:
@@ -40,7 +40,7 @@ class Turn:
             user_name="ada",
             session_id=str(self.session_id),
             model=Asker(models_of(self.chat), None, self.listener),
-            memory=memory or MemoryOf(),
+            memory=memory,
             listener=self.listener,
             tools=ToolSettings(TOOL_TIMEOUT_SECONDS=tool_seconds),
             bounds=ContextSettings(**bounds),

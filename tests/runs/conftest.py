@@ -13,7 +13,6 @@ from langchain_core.messages import BaseMessage
 from langchain_core.tools import BaseTool
 
 from app.agent.graph import build_agent
-from app.agent.memory import NoMemory
 from app.agent.tools import TOOLS
 from app.runs.asking import Ask, Reply
 from app.runs.opening import Office, Rows, open_runs
@@ -84,7 +83,7 @@ def scenery() -> Scenery:
         store, chat, owner = store or Tables(), ScriptedChat(*answers), uuid4()
         agent = build_agent(store.checkpoints, [*TOOLS, *tools])
         means = Means(
-            memory=NoMemory(),
+            memory=None,
             names=NamesInMemory(),
             runs=RunSettings(EVENT_FLUSH_MS=1, **settings),
             tools=ToolSettings(),

@@ -16,7 +16,6 @@ from uuid_utils.compat import uuid7
 
 from app.agent.graph import build_agent
 from app.agent.marks import needs_approval
-from app.agent.memory import NoMemory
 from app.agent.tools import TOOLS
 from app.errors import AppError
 from app.llm.asking import Asker
@@ -28,7 +27,7 @@ from app.settings import ContextSettings, RunSettings, ToolSettings
 from tests.fakes import ADA, NamesInMemory, ScriptedChat, StartsInMemory, calls, models_of, says
 from tests.runs.tables import AttemptSaver, own_checkpoint
 
-MEANS: Final = Means(memory=NoMemory(), names=NamesInMemory(), runs=RunSettings(), tools=ToolSettings(), context=ContextSettings())
+MEANS: Final = Means(memory=None, names=NamesInMemory(), runs=RunSettings(), tools=ToolSettings(), context=ContextSettings())
 # More than a turn with its tools writes.
 MOST_WRITES: Final = 14
 YES: Final = {"approved": True}

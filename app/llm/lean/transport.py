@@ -51,11 +51,11 @@ async def open_transport(base_url: str, key: str, *, connect_seconds: float, idl
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_seconds, sock_read=idle_seconds)
     connector = aiohttp.TCPConnector(limit=0)
     no_cookies = aiohttp.DummyCookieJar()
-    async with aiohttp.ClientSession(connector=connector, timeout=timeout, proxy=_proxy_of(base_url), cookie_jar=no_cookies) as http:
+    async with aiohttp.ClientSession(connector=connector, timeout=timeout, proxy=proxy_of(base_url), cookie_jar=no_cookies) as http:
         yield Transport(http, base_url, key)
 
 
-def _proxy_of(base_url: str) -> str | None:
+def proxy_of(base_url: str) -> str | None:
     """The proxy that the environment names for this address.
 
     With aiohttp's `trust_env`, asking for it costs more than all the rest of a request, and a login in ~/.netrc contradicts our key.
