@@ -18,9 +18,11 @@ from app.accounts.tokens import Tokens
 from app.accounts.users import Users
 from app.agent.graph import Agent, build_agent
 from app.agent.memory import NoMemory
+from app.errors import SettingsInvalid
 from app.llm.kept_answers import AnswersInMemory
 from app.llm.models import Models, open_models
 from app.llm.response_cache import ResponseCache
+from app.llm.words_embedder import WordsEmbedder
 from app.persistence import migrate
 from app.persistence.address import database_url
 from app.persistence.branches import BranchTable
@@ -29,12 +31,14 @@ from app.persistence.checkpointer import FencedSaver, PooledPostgresSaver
 from app.persistence.checkpoints import CheckpointTable
 from app.persistence.database import Pool, open_database
 from app.persistence.events import EventTable
+from app.persistence.extraction import open_extraction
 from app.persistence.health import DatabaseHealth
 from app.persistence.interrupts import InterruptTable
 from app.persistence.ledger import LedgerTable
 from app.persistence.queue import Chore, Job, open_queue, work
 from app.persistence.redis_answers import open_redis_answers
 from app.persistence.redis_notices import RedisNotices, open_redis_notices
+from app.persistence.remembering import RememberingTable
 from app.persistence.runs import RunTable
 from app.persistence.sessions import SessionTable
 from app.persistence.tool_starts import ToolStarts
@@ -45,6 +49,7 @@ from app.runs.chores import forget_events, kept_up, name_session, prune_checkpoi
 from app.runs.ledger import Ledger
 from app.runs.opening import Office, Rows, open_runs
 from app.runs.questions import Questions
+from app.runs.remembering import Remembering
 from app.runs.service import Runs
 from app.runs.sessions import Sessions
 from app.runs.tail import Tails
@@ -55,12 +60,15 @@ from app.settings import (
     ContextSettings,
     DatabaseSettings,
     RedisSettings,
+    RememberingSettings,
     RunSettings,
     Settings,
     WorkerSettings,
 )
 
 _SECONDS_PER_HOUR: Final = 3600
+_EXTRACTION_THREADS: Final = 4
+_EVERY_FIVE_SECONDS: Final = "* * * * * */5"
 _EVERY_TEN_SECONDS: Final = "* * * * * */10"
 _EVERY_MINUTE: Final = "* * * * *"
 _EVERY_TEN_MINUTES: Final = "*/10 * * * *"
@@ -87,6 +95,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
     """Raise SettingsInvalid, DatabaseUnavailable or MigrationFailed; leaving ends live runs first and the database last."""
     async with AsyncExitStack() as stack:
         models = await stack.enter_async_context(open_models(settings.models, settings.model_keys))
+        _check_memory_model(settings.remembering, models)
         url = stack.enter_context(database_url(settings.database))
         if settings.database.migrate_on_start:
             await asyncio.to_thread(migrate.up, url)
@@ -105,8 +114,22 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         ledger = Ledger(LedgerTable(database.pool))
         questions = Questions(InterruptTable(database.pool), turns, office.runs, office.tails)
         naming = partial(name_session, sessions, models, ledger, settings.worker, cache=cache)
-        jobs = {"make_run": _by_id(office.runs.make), "name_session": _by_id(naming)}
-        chores = [*_chores(settings.runs, questions, turns, events), _pruning(settings.context, CheckpointTable(database.pool))]
+        remembered = RememberingTable(database.pool)
+        extraction = await stack.enter_async_context(open_extraction(settings.database.data_dir / "mem0", threads=_EXTRACTION_THREADS))
+        remembering = Remembering(
+            store=remembered,
+            models=models,
+            ledger=ledger,
+            embedder=WordsEmbedder(),
+            extraction=extraction,
+            settings=settings.remembering,
+        )
+        jobs = {"make_run": _by_id(office.runs.make), "name_session": _by_id(naming), "remember": _by_id(remembering.remember)}
+        chores = [
+            *_chores(settings.runs, questions, turns, events),
+            _pruning(settings.context, CheckpointTable(database.pool)),
+            _remembering(settings.remembering, remembered),
+        ]
         queue = await stack.enter_async_context(open_queue(database.pool, jobs, chores))
         yield Services(
             users=_users(settings.accounts, settings.database, UserTable(database)),
@@ -120,6 +143,12 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             notices=notices,
             queue=queue,
         )
+
+
+def _check_memory_model(settings: RememberingSettings, models: Models) -> None:
+    """Where it is missing, no job could do anything, and nobody would see it."""
+    if settings.model and settings.model not in models:
+        raise SettingsInvalid(f"MEMORY_MODEL: {settings.model} is not in models.yaml, or its key is not set.")
 
 
 def _as_one_owner(pool: Pool, lease_seconds: float, notices: RedisNotices | None) -> tuple[TurnTable, RunTable]:
@@ -185,6 +214,11 @@ def _chores(settings: RunSettings, questions: Questions, turns: TurnTable, event
 def _pruning(settings: ContextSettings, checkpoints: CheckpointTable) -> Chore:
     prune = partial(prune_checkpoints, checkpoints, settings.checkpoints_kept)
     return Chore(name="prune_checkpoints", cron=_EVERY_TEN_MINUTES, do=prune)
+
+
+def _remembering(settings: RememberingSettings, table: RememberingTable) -> Chore:
+    """Not at the end of a run: a burst of turns is read at once, and a statement that puts no job there costs no answer anything."""
+    return Chore(name="queue_remembering", cron=_EVERY_FIVE_SECONDS, do=partial(table.queue_due, settings.delay_seconds))
 
 
 @asynccontextmanager
