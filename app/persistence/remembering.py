@@ -70,8 +70,9 @@ SELECT FROM session JOIN "user" ON "user".id = session.user_id
    FOR NO KEY UPDATE
 """
 _ADD: Final = """
-INSERT INTO memory (id, vector, payload) SELECT %(id)s, %(vector)s::vector, %(payload)s
- WHERE NOT EXISTS (SELECT FROM memory WHERE user_id = %(user_id)s AND closed_at IS NULL AND payload ->> 'hash' = %(hash)s)
+INSERT INTO memory (id, vector, payload)
+SELECT %(id)s, %(vector)s::vector, %(payload)s::jsonb || jsonb_build_object('user_id', %(user_id)s::uuid)
+ WHERE NOT EXISTS (SELECT FROM memory WHERE user_id = %(user_id)s AND closed_at IS NULL AND payload ->> 'data' = %(text)s)
 """
 _CLOSE: Final = """
 UPDATE memory SET closed_at = now(), replaced_by = %(by)s
@@ -116,7 +117,7 @@ class KnownFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewFact:
-    """A memory to be; `payload` is mem0's, with the text as its `data` and its `hash`."""
+    """A memory to be; `payload` is mem0's, with the text as its `data`."""
 
     vector: Sequence[float]
     payload: Mapping[str, Any]
@@ -167,7 +168,7 @@ class RememberingTable:
                 if await (await connection.execute(_LOCK, {**whose, "since": turns.since})).fetchone() is None:
                     return False
                 for fact in new:
-                    row = {"id": fact.id, "vector": [*fact.vector], "payload": Jsonb(fact.payload), "hash": fact.payload["hash"]}
+                    row = {"id": fact.id, "vector": [*fact.vector], "payload": Jsonb(fact.payload), "text": fact.text}
                     await connection.execute(_ADD, whose | row)
                 for old, by in replaced.items():
                     await connection.execute(_CLOSE, {**whose, "id": old, "by": by})

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from hashlib import sha256
+from hashlib import md5
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -133,4 +133,4 @@ def _readable(said: Said) -> Said:
 def _payload(text: str) -> Mapping[str, str]:
     """In mem0's form, so that all memories have one."""
     now = datetime.now(UTC).isoformat()
-    return {"data": text, "hash": sha256(text.encode()).hexdigest(), "created_at": now, "updated_at": now}
+    return {"data": text, "hash": md5(text.encode(), usedforsecurity=False).hexdigest(), "created_at": now, "updated_at": now}
