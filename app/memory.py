@@ -1,16 +1,30 @@
-"""Open the long-term memory: what compares texts, what is kept of each user, and recall, which joins the two."""
+"""Open the long-term memory: what compares texts, what is kept of each user, and what recalls and remembers with both."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+from uuid import UUID
 
+from app.errors import SettingsInvalid
 from app.llm.embedding import Embedder, choose_embedder, open_embedder, threshold
+from app.llm.models import Models
 from app.persistence.address import database_url
 from app.persistence.database import Pool, open_database
+from app.persistence.extraction import open_extraction
 from app.persistence.memory_search import MemorySearch
 from app.persistence.memory_vectors import MemoryVectors
+from app.persistence.queue import Chore
+from app.persistence.remembering import RememberingTable
+from app.runs.ledger import Ledger
 from app.runs.recall import Recall
 from app.runs.reembedding import check_embedder, reembed
-from app.settings import Settings
+from app.runs.remembering import Remembering
+from app.settings import RememberingSettings, Settings
+
+_EXTRACTION_THREADS: Final = 4
+_EVERY_FIVE_SECONDS: Final = "* * * * * */5"
 
 
 @asynccontextmanager
@@ -22,6 +36,42 @@ async def open_memory_embedder(settings: Settings, pool: Pool) -> AsyncGenerator
     async with _open_embedder(settings) as embedder:
         await check_embedder(_vectors(embedder, pool), embedder)
         yield embedder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackgroundWork:
+    """What the worker does for the memory: a job about a session, and what puts such jobs into the queue."""
+
+    job: Callable[[UUID], Awaitable[None]]
+    chores: Sequence[Chore]
+
+
+@asynccontextmanager
+async def open_remembering(
+    settings: Settings, models: Models, ledger: Ledger, pool: Pool, embedder: Embedder | None
+) -> AsyncGenerator[BackgroundWork]:
+    """Nothing is remembered while memory is off; raise SettingsInvalid when its model cannot be asked."""
+    if not embedder:
+        yield BackgroundWork(job=_leave, chores=())
+        return
+    # Where it is missing, no job could do anything, and nobody would see it.
+    if settings.remembering.model and settings.remembering.model not in models:
+        raise SettingsInvalid(f"MEMORY_MODEL: {settings.remembering.model} is not in models.yaml, or its key is not set.")
+    table = RememberingTable(pool)
+    async with open_extraction(settings.database.data_dir / "mem0", threads=_EXTRACTION_THREADS) as extraction:
+        remembering = Remembering(
+            store=table, models=models, ledger=ledger, embedder=embedder, extraction=extraction, settings=settings.remembering
+        )
+        yield BackgroundWork(job=remembering.remember, chores=[_queueing(settings.remembering, table)])
+
+
+async def _leave(_: UUID) -> None:
+    """What was queued while memory was still on."""
+
+
+def _queueing(settings: RememberingSettings, table: RememberingTable) -> Chore:
+    """Not at the end of a run: a burst of turns is read at once, and a statement that puts no job there costs no answer anything."""
+    return Chore(name="queue_remembering", cron=_EVERY_FIVE_SECONDS, do=partial(table.queue_due, settings.delay_seconds))
 
 
 def recall_of(embedder: Embedder, settings: Settings, pool: Pool) -> Recall:

@@ -20,7 +20,7 @@ from app.agent.graph import Agent, build_agent
 from app.llm.kept_answers import AnswersInMemory
 from app.llm.models import Models, open_models
 from app.llm.response_cache import ResponseCache
-from app.memory import open_memory_embedder, recall_of
+from app.memory import open_memory_embedder, open_remembering, recall_of
 from app.persistence import migrate
 from app.persistence.address import database_url
 from app.persistence.branches import BranchTable
@@ -107,8 +107,13 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         ledger = Ledger(LedgerTable(database.pool))
         questions = Questions(InterruptTable(database.pool), turns, office.runs, office.tails)
         naming = partial(name_session, sessions, models, ledger, settings.worker, cache=cache)
-        jobs = {"make_run": _by_id(office.runs.make), "name_session": _by_id(naming)}
-        chores = [*_chores(settings.runs, questions, turns, events), _pruning(settings.context, CheckpointTable(database.pool))]
+        remembering = await stack.enter_async_context(open_remembering(settings, models, ledger, database.pool, embedder))
+        jobs = {"make_run": _by_id(office.runs.make), "name_session": _by_id(naming), "remember": _by_id(remembering.job)}
+        chores = [
+            *_chores(settings.runs, questions, turns, events),
+            _pruning(settings.context, CheckpointTable(database.pool)),
+            *remembering.chores,
+        ]
         queue = await stack.enter_async_context(open_queue(database.pool, jobs, chores))
         yield Services(
             users=_users(settings.accounts, settings.database, UserTable(database)),

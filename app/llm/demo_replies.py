@@ -8,7 +8,7 @@ from typing import Final
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
 
-from app.llm.demo_wishes import Question, introduced_name, question
+from app.llm.demo_wishes import Question, introduced_name, is_about_food, question
 
 MAX_QUOTE_LENGTH: Final = 160
 MAX_RESULT_LENGTH: Final = 4_000
@@ -45,12 +45,8 @@ def _talk(messages: Sequence[BaseMessage]) -> str:
                 if said[:-1]
                 else "This is your first message: you have said nothing before it."
             )
-        case Question.MEMORIES:
-            return (
-                "\n".join(["This is what I remember:", *(f"- {memory}" for memory in memories)])
-                if memories
-                else "I remember nothing about you."
-            )
+        case Question.MEMORIES | Question.FOOD as asked if told := _tell_memories(asked, memories):
+            return told
     return _introduction(said)
 
 
@@ -74,6 +70,15 @@ def _tell_name(said: Sequence[str], memories: Sequence[str]) -> str:
     if name := next((name for text in memories if (name := introduced_name(text))), None):
         return f"Your name is {name}: I remember it from an earlier session."
     return "You have not told me your name yet. Say “my name is …”, and ask me again later."
+
+
+def _tell_memories(asked: Question, memories: Sequence[str]) -> str:
+    if asked is Question.FOOD:
+        eaten = [*map(_quoted, filter(is_about_food, memories))]
+        return f"Something that goes with what I remember of you: {', '.join(eaten)}." if eaten else ""
+    if not memories:
+        return "I remember nothing about you."
+    return "\n".join(["This is what I remember:", *(f"- {memory}" for memory in memories)])
 
 
 def _introduction(said: Sequence[str]) -> str:

@@ -17,6 +17,7 @@ class Question(Enum):
     MY_FIRST_MESSAGE = auto()
     MY_LAST_MESSAGE = auto()
     MEMORIES = auto()
+    FOOD = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,10 @@ def introduced_name(text: str) -> str | None:
     """Return the name that somebody gives for themselves ("my name is Ada"), or that a memory gives for them."""
     found = _INTRODUCTION.search(text[:MAX_READ_CHARACTERS])
     return found["name"] if found else None
+
+
+def is_about_food(text: str) -> bool:
+    return bool(_FOOD.search(text[:MAX_READ_CHARACTERS]))
 
 
 def _clauses(text: str) -> Iterator[str]:
@@ -103,6 +108,7 @@ _OPERATION: Final = _form(r"[\d)ei] ?[+\-*/%^×÷−]+ ?\S|\w\(")  # noqa: RUF00
 _INTRODUCTION: Final = _form(
     r"(?:(?:\bmy |\buser'?s? |^)name(?:'s|’s| is)|\bcall me|\bi(?:'m|’m| am) called) (?!not\b)(?P<name>[^\W\d_][\w'’-]{0,39})"  # noqa: RUF001
 )
+_FOOD: Final = _form(r"\b(?:eat|eats|food|meat|fish|vegan|vegetarian|allerg\w*|cook|drink|drinks|diet)\b")
 _QUESTIONS: Final = {
     Question.MY_NAME: _form(r"\bwhat(?:'s| is| was) my name\b|\bwho am i\b|\bmy name\b.*\bremember\b|\bremember my name\b|^my name$"),
     Question.MY_FIRST_MESSAGE: _form(r"\bwhat did i (?:say|write|ask) first\b|\bmy (?:very )?first (?:message|question)\b"),
@@ -112,4 +118,5 @@ _QUESTIONS: Final = {
     Question.MEMORIES: _form(
         r"\bwhat (?:do|can) you (?:know|remember) (?:about|of) me\b|\bwhat do you remember$|\byour memor(?:y|ies) of me\b"
     ),
+    Question.FOOD: _form(r"\b(?:what|which|how|suggest|idea|recipe)\b.*\b(?:cook|eat|dinner|lunch|breakfast|meal)\b|\brecipe\b"),
 }

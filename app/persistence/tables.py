@@ -44,6 +44,7 @@ class SessionRow(SQLModel, table=True):
         # Newest first for one user: the list's order and its cursor.
         Index("session_user_newest", "user_id", text("id DESC")),
         Index("session_prunable", "id", postgresql_where=text("prunable")),
+        Index("session_unremembered", "unremembered_since", postgresql_where=text("unremembered_since IS NOT NULL")),
         Index("session_temporary", "updated_at", postgresql_where=text("temporary")),
         {"comment": "A conversation; its id is LangGraph's thread_id"},
     )
@@ -55,6 +56,8 @@ class SessionRow(SQLModel, table=True):
     head_run_id: UUID | None = _column("The latest run of the branch that is shown; what follows goes on from it", default=None)
     remembers: bool = _column("Memories are used and made in it", default=True)
     temporary: bool = _column("Nothing of it is kept after its end", default=False)
+    unremembered_since: datetime | None = _column("When something was first said that no job has read (UTC)", default=None, sa_type=_MOMENT)
+    remembered_until: datetime | None = _column("End of the last run whose turn a job has read (UTC)", default=None, sa_type=_MOMENT)
     prunable: bool = _column("A run has begun since its checkpoints were pruned", default=False)
     created_at: datetime = _column("When it was opened (UTC)", default_factory=_now, sa_type=_MOMENT)
     updated_at: datetime = _column("When it was last written to (UTC)", default_factory=_now, sa_type=_MOMENT)

@@ -61,7 +61,8 @@ WITH found AS (
     INSERT INTO message (id, session_id, run_id, role, content, reasoning, tool_calls, status, created_at)
     SELECT %(asked_id)s, session_id, id, 'user', %(text)s, '', '[]', 'completed', now() FROM claimed
 ), touched AS (
-    UPDATE session SET updated_at = now(), prunable = true, head_run_id = CASE WHEN claimed.waiting THEN head_run_id ELSE claimed.id END,
+    UPDATE session SET updated_at = now(), prunable = true, unremembered_since = coalesce(unremembered_since, now()),
+           head_run_id = CASE WHEN claimed.waiting THEN head_run_id ELSE claimed.id END,
            name = CASE WHEN naming = 'open' THEN %(title)s ELSE name END, naming = CASE WHEN naming = 'open' THEN 'words' ELSE naming END
       FROM claimed WHERE session.id = claimed.session_id
 ), withdrawn AS (
@@ -82,7 +83,9 @@ WITH place AS (
 ), claimed AS (
     INSERT INTO run ({_NEW_COLUMNS}) SELECT {_NEW_VALUES} FROM place ON CONFLICT DO NOTHING RETURNING id, session_id, from_checkpoint
 ), touched AS (
-    UPDATE session SET updated_at = now(), prunable = true, head_run_id = claimed.id FROM claimed WHERE session.id = claimed.session_id
+    UPDATE session SET updated_at = now(), prunable = true, unremembered_since = coalesce(unremembered_since, now()),
+           head_run_id = claimed.id
+      FROM claimed WHERE session.id = claimed.session_id
 )
 SELECT %(background)s AS queued, claimed.from_checkpoint, 'interrupted' AS parent_status,
        {recalls_sql("claimed.session_id")} AS recalls,

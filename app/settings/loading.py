@@ -22,6 +22,7 @@ from app.settings.sections import (
     MemorySettings,
     ModelSettings,
     RedisSettings,
+    RememberingSettings,
     RunSettings,
     Section,
     ServerSettings,
@@ -56,6 +57,7 @@ _DEFAULTS: Final[Mapping[Environment, Mapping[str, str]]] = {
         "MAX_LIVE_RUNS": "1000",
         "WORKER_IN_SERVER": "true",
         "DRAIN_SECONDS": "2",
+        "MEMORY_DELAY_SECONDS": "3",
         "ACCESS_TOKEN_MINUTES": "10080",
     },
     Environment.TEST: _AT_HOME,
@@ -78,6 +80,7 @@ class Settings:
     runs: RunSettings
     tools: ToolSettings
     worker: WorkerSettings
+    remembering: RememberingSettings
     logs: LogSettings
     model_keys: Mapping[str, SecretStr]
 
