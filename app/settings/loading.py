@@ -21,6 +21,7 @@ from app.settings.sections import (
     LogSettings,
     ModelSettings,
     RedisSettings,
+    RetentionSettings,
     RunSettings,
     Section,
     ServerSettings,
@@ -75,6 +76,7 @@ class Settings:
     cache: CacheSettings
     runs: RunSettings
     tools: ToolSettings
+    retention: RetentionSettings
     worker: WorkerSettings
     logs: LogSettings
     model_keys: Mapping[str, SecretStr]

@@ -43,6 +43,7 @@ class MixedUp:
         return self.written
 
     def keep(self, _key: str, _answer: bytes) -> None: ...
+    def drop(self, _owner: str | None) -> None: ...
 
 
 class House:
