@@ -1,9 +1,10 @@
-"""`python -m app`: serve, do background work, and migrate the database."""
+"""`python -m app`: serve, do background work, migrate the database, and give a user their data or their end."""
 
 import argparse
 import asyncio
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final
 
 import uvicorn
@@ -50,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "serve", _serve, "run the server, as the environment's settings say")
     _add(commands, "worker", _worker, "do background work: queued runs, names of sessions, what has expired, what is old")
     _add(commands, "reembed-memories", _reembed_memories, "give all memories new vectors, after EMBEDDING_MODEL has changed")
+    _add_lifecycle(commands)
     steps = _add(commands, "migrate", _migrate, "change or look at the database's schema").add_subparsers(dest="step", required=True)
     steps.add_parser("up", help="bring the schema to the newest revision, or to REVISION").add_argument(
         "revision", nargs="?", default="head"
@@ -60,6 +62,15 @@ def _parser() -> argparse.ArgumentParser:
     steps.add_parser("current", help="say which revision the database is at")
     steps.add_parser("check", help="say how the database differs from the tables in code; exit code 1 if it does")
     return parser
+
+
+def _add_lifecycle(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    export = _add(commands, "export-user", _export_user, "write all that is kept of a user into a ZIP of JSON files")
+    export.add_argument("email")
+    export.add_argument("--output", metavar="FILE", type=Path, default=Path("milepost-export.zip"), help="where; must not exist yet")
+    erase = _add(commands, "erase-user", _erase_user, "erase a user and all that is kept of them, and print the receipt")
+    erase.add_argument("email")
+    erase.add_argument("--yes", action="store_true", help="do not ask")
 
 
 def _add(
@@ -135,6 +146,28 @@ def _migrate(settings: Settings, chosen: argparse.Namespace) -> int:
                 _tell(*differences)
                 return _FAILED
         return _tell(f"The schema is at {migrate.current(url) or 'no revision'}.")
+
+
+def _export_user(settings: Settings, chosen: argparse.Namespace) -> int:
+    # As for `migrate`, what others need not wait for.
+    from app.rights import export_user  # noqa: PLC0415
+
+    asyncio.run(export_user(settings, chosen.email, chosen.output))
+    return _tell(f"Wrote {chosen.output}.")
+
+
+def _erase_user(settings: Settings, chosen: argparse.Namespace) -> int:
+    from app.rights import erase_user  # noqa: PLC0415
+
+    if not chosen.yes and not _agreed(chosen.email):
+        return _say(AppError("Nothing was erased."), _FAILED)
+    return _tell(asyncio.run(erase_user(settings, chosen.email)))
+
+
+def _agreed(email: str) -> bool:
+    sys.stderr.write(f"This erases {email} and all that is kept of them, for good. Type the email again to go on: ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip() == email
 
 
 def _tell(*lines: str) -> int:

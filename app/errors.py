@@ -96,6 +96,23 @@ class RunNotFound(NotFound):
     title = "There is no such run"
 
 
+class WrongPassword(AppError):
+    """Whoever has the token does not have the password; the token is good, so it is no 401."""
+
+    code = "wrong_password"
+    title = "The password is wrong"
+
+
+class UserNotFound(NotFound):
+    code = "user_not_found"
+    title = "There is no such user"
+
+
+class ExportNotFound(NotFound):
+    code = "export_not_found"
+    title = "No export was asked for, or it is no longer kept"
+
+
 class EmailTaken(AppError):
     code = "email_taken"
     title = "This email is already registered"

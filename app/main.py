@@ -78,6 +78,9 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                 runs=services.runs,
                 questions=services.questions,
                 ledger=services.ledger,
+                feedback=services.feedback,
+                exports=services.lifecycle.exports,
+                erasure=services.lifecycle.erasure,
                 tails=services.tails,
                 models=services.models,
                 health=health.Health(
@@ -89,6 +92,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                     version=VERSION,
                     demo=services.models.choice.is_demo,
                 ),
+                retention=settings.retention,
                 server=settings.server,
             )
 

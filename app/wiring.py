@@ -1,7 +1,7 @@
 """Open every part in order, join them, and close them in reverse: the only module that knows them all."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +17,7 @@ from app.accounts.secrets import development_secret
 from app.accounts.tokens import Tokens
 from app.accounts.users import Users
 from app.agent.graph import Agent, build_agent
+from app.lifecycle import Lifecycle, lifecycle_on
 from app.llm.kept_answers import AnswersInMemory
 from app.llm.models import Models, open_models
 from app.llm.response_cache import ResponseCache
@@ -24,11 +25,12 @@ from app.memory import open_memory_embedder, open_remembering, recall_of
 from app.persistence import migrate
 from app.persistence.address import database_url
 from app.persistence.branches import BranchTable
-from app.persistence.channels import EVENTS, STOPS, WORK, Ear
+from app.persistence.channels import ERASED, EVENTS, STOPS, WORK, Ear
 from app.persistence.checkpointer import FencedSaver, PooledPostgresSaver
 from app.persistence.checkpoints import CheckpointTable
 from app.persistence.database import Pool, open_database
 from app.persistence.events import EventTable
+from app.persistence.feedback import FeedbackTable
 from app.persistence.health import DatabaseHealth
 from app.persistence.interrupts import InterruptTable
 from app.persistence.ledger import LedgerTable
@@ -42,6 +44,7 @@ from app.persistence.turns import TurnTable
 from app.persistence.users import UserTable
 from app.persistence.values import TakenRun
 from app.runs.chores import forget_events, kept_up, name_session, prune_checkpoints
+from app.runs.feedback import Feedback
 from app.runs.ledger import Ledger
 from app.runs.opening import Office, Rows, open_runs
 from app.runs.questions import Questions
@@ -65,6 +68,9 @@ _EVERY_TEN_SECONDS: Final = "* * * * * */10"
 _EVERY_MINUTE: Final = "* * * * *"
 _EVERY_TEN_MINUTES: Final = "*/10 * * * *"
 
+# Drops what this process holds in its memory of a user who was erased, None for everybody's.
+type Forgetting = Callable[[str | None], None]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
@@ -75,6 +81,8 @@ class Services:
     runs: Runs
     questions: Questions
     ledger: Ledger
+    feedback: Feedback
+    lifecycle: Lifecycle
     tails: Tails
     models: Models
     schema: DatabaseHealth
@@ -103,16 +111,23 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         agent = build_agent(PooledPostgresSaver(database.pool))
         bench_of = _bench_of(agent, database.pool, settings.runs)
         office = await stack.enter_async_context(open_runs(means, models, agent, bench_of, rows))
-        await stack.enter_async_context(_listening(url, office, notices))
+        await stack.enter_async_context(_listening(url, office, notices, cache.forget if cache else _nothing_to_forget))
         ledger = Ledger(LedgerTable(database.pool))
         questions = Questions(InterruptTable(database.pool), turns, office.runs, office.tails)
         naming = partial(name_session, sessions, models, ledger, settings.worker, cache=cache)
         remembering = await stack.enter_async_context(open_remembering(settings, models, ledger, database.pool, embedder))
-        jobs = {"make_run": _by_id(office.runs.make), "name_session": _by_id(naming), "remember": _by_id(remembering.job)}
+        lifecycle = await stack.enter_async_context(lifecycle_on(database, settings))
+        jobs = {
+            "make_run": _by_id(office.runs.make),
+            "name_session": _by_id(naming),
+            "remember": _by_id(remembering.job),
+            "export_user": _by_id(lifecycle.exports.make),
+        }
         chores = [
             *_chores(settings.runs, questions, turns, events),
             _pruning(settings.context, CheckpointTable(database.pool)),
             *remembering.chores,
+            *lifecycle.chores,
         ]
         queue = await stack.enter_async_context(open_queue(database.pool, jobs, chores))
         yield Services(
@@ -121,6 +136,8 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             runs=office.runs,
             questions=questions,
             ledger=ledger,
+            feedback=Feedback(FeedbackTable(database.pool)),
+            lifecycle=lifecycle,
             tails=office.tails,
             models=models,
             schema=DatabaseHealth(database.pool),
@@ -203,19 +220,25 @@ async def _open_response_cache(settings: CacheSettings, redis: RedisSettings) ->
         yield ResponseCache(answers or AnswersInMemory(seconds=settings.seconds, entries=settings.entries, most_bytes=settings.most_bytes))
 
 
+def _nothing_to_forget(_user_id: str | None) -> None: ...
+
+
 @asynccontextmanager
-async def _listening(url: str, office: Office, notices: RedisNotices | None) -> AsyncGenerator[None]:
-    """Hear what other processes write and want stopped."""
+async def _listening(url: str, office: Office, notices: RedisNotices | None, forget: Forgetting) -> AsyncGenerator[None]:
+    """Hear what other processes write, want stopped and have erased."""
 
-    def heard(channel: str, payload: str) -> None:
-        if channel == EVENTS:
-            office.bulletin.tell(payload)
-        elif channel == STOPS:
-            office.attempts.stop(UUID(payload))
-        elif channel == WORK:
-            office.work.set()
+    hear: Mapping[str, Callable[[str], None]] = {
+        EVENTS: office.bulletin.tell,
+        STOPS: lambda run_id: office.attempts.stop(UUID(run_id)),
+        WORK: lambda _: office.work.set(),
+        ERASED: forget,
+    }
 
-    listening = [Ear(url, heard, office.bulletin.tell_all).listen]
+    def deaf() -> None:
+        office.bulletin.tell_all()
+        forget(None)
+
+    listening = [Ear(url, lambda channel, payload: hear[channel](payload), deaf).listen]
     if notices:
         listening.append(partial(notices.listen, office.bulletin.tell, office.bulletin.tell_all))
     ears = [asyncio.create_task(kept_up(listen), name="ear") for listen in listening]

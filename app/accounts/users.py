@@ -1,5 +1,6 @@
 """Who somebody is: signing up, logging in, and the user behind a token."""
 
+from contextlib import suppress
 from typing import Protocol
 from uuid import UUID
 
@@ -7,7 +8,7 @@ from pydantic import validate_email
 
 from app.accounts.passwords import Passwords
 from app.accounts.tokens import AccessToken, Tokens
-from app.errors import InvalidCredentials, InvalidInput, NotAuthenticated
+from app.errors import InvalidCredentials, InvalidInput, NotAuthenticated, UserNotFound, WrongPassword
 from app.persistence.values import User
 
 
@@ -47,11 +48,28 @@ class Users:
             raise NotAuthenticated
         return user
 
+    async def check_password(self, user: User, password: str) -> None:
+        """Raise WrongPassword, or NotAuthenticated when the user has just gone."""
+        found = await self._store.find(user.email)
+        matches = await self._passwords.matches(password, found[1] if found else None)
+        if found is None:
+            raise NotAuthenticated
+        if not matches:
+            raise WrongPassword
+
     async def _find(self, email: str) -> tuple[User, str] | None:
         try:
             return await self._store.find(normalised(email))
         except InvalidInput:  # what is no address is nobody's
             return None
+
+
+async def named(store: UserStore, email: str) -> User:
+    """The user who has this address, as an operator writes it; raise UserNotFound."""
+    with suppress(InvalidInput):
+        if found := await store.find(normalised(email)):
+            return found[0]
+    raise UserNotFound("There is no account with this email.")
 
 
 def normalised(email: str) -> str:

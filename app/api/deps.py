@@ -7,17 +7,20 @@ from uuid import UUID
 from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer
 
+from app.accounts.erasure import Erasure
+from app.accounts.exports import Exports
 from app.accounts.users import Users
 from app.api.health import Health
 from app.errors import NotAuthenticated, SessionNotFound
 from app.llm.models import Models
 from app.persistence.values import Session, User
+from app.runs.feedback import Feedback
 from app.runs.ledger import Ledger
 from app.runs.questions import Questions
 from app.runs.service import Runs
 from app.runs.sessions import Sessions
 from app.runs.tail import Tails
-from app.settings import ServerSettings
+from app.settings import RetentionSettings, ServerSettings
 
 
 class State(TypedDict):
@@ -28,9 +31,13 @@ class State(TypedDict):
     runs: Runs
     questions: Questions
     ledger: Ledger
+    feedback: Feedback
+    exports: Exports
+    erasure: Erasure
     tails: Tails
     models: Models
     health: Health
+    retention: RetentionSettings
     server: ServerSettings
 
 
@@ -50,8 +57,12 @@ SessionsDep = Annotated[Sessions, _from_state("sessions")]
 RunsDep = Annotated[Runs, _from_state("runs")]
 QuestionsDep = Annotated[Questions, _from_state("questions")]
 LedgerDep = Annotated[Ledger, _from_state("ledger")]
+FeedbackDep = Annotated[Feedback, _from_state("feedback")]
+ExportsDep = Annotated[Exports, _from_state("exports")]
+ErasureDep = Annotated[Erasure, _from_state("erasure")]
 TailsDep = Annotated[Tails, _from_state("tails")]
 ModelsDep = Annotated[Models, _from_state("models")]
+RetentionDep = Annotated[RetentionSettings, _from_state("retention")]
 ServerDep = Annotated[ServerSettings, _from_state("server")]
 
 

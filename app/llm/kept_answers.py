@@ -19,10 +19,14 @@ _BYTES_BESIDE: Final = 300  # of an entry, for its key and its place
 
 
 class AnswerStore(Protocol):
-    """Keeps answers for a time; may forget any, and never fails."""
+    """Keeps answers for a time; may forget any, and never fails. A key begins with its owner's name and a colon."""
 
     async def find(self, key: str) -> bytes | None: ...
     def keep(self, key: str, answer: bytes) -> None: ...
+
+    def drop(self, owner: str | None) -> None:
+        """Forget what this process holds of an owner who is gone, and keep no more of theirs; of all, for None."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +73,7 @@ class AnswersInMemory:
         self._clock = clock
         self._kept: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
         self._bytes = 0
+        self._gone: set[str] = set()
 
     async def find(self, key: str) -> bytes | None:
         until, answer = self._kept.get(key, (0.0, b""))
@@ -82,12 +87,18 @@ class AnswersInMemory:
 
     def keep(self, key: str, answer: bytes) -> None:
         self._forget(key)
-        if _size(answer) > self._most_bytes:
-            return  # all others would go for it
+        if _size(answer) > self._most_bytes or key.partition(":")[0] in self._gone:
+            return  # all others would go for it; or a run of theirs was about to end
         self._kept[key] = self._clock() + self._seconds, answer
         self._bytes += _size(answer)
         while len(self._kept) > self._entries or self._bytes > self._most_bytes:
             self._forget(next(iter(self._kept)))
+
+    def drop(self, owner: str | None) -> None:
+        if owner:
+            self._gone.add(owner)
+        for key in [key for key in self._kept if owner is None or key.startswith(f"{owner}:")]:
+            self._forget(key)
 
     def _forget(self, key: str) -> None:
         if kept := self._kept.pop(key, None):

@@ -13,10 +13,15 @@ from app.llm.catalog import ModelSpec
 _NOT_SENT: Final = {"prices", "context_window"}
 
 
+def owner_of(user_id: str) -> str:
+    """A name of the user that is in the key of each of their answers, and tells nobody who they are."""
+    return sha256(user_id.encode()).hexdigest()[:32]
+
+
 def prompt_key(
     user_id: str, spec: ModelSpec, prompt: Sequence[BaseMessage], tools: Sequence[Mapping[str, Any]], options: Mapping[str, Any]
 ) -> str | None:
-    """SHA-256, in hex, over all that a provider is sent, and who it is sent for; None when an option cannot be written as JSON."""
+    """Whose answer it is, and SHA-256 over all that a provider is sent for them, in hex; None when an option cannot be written as JSON."""
     asked = {
         "user": user_id,
         "model": spec.model_dump(mode="json", exclude=_NOT_SENT),
@@ -26,9 +31,10 @@ def prompt_key(
     }
     try:
         # In ASCII, for a text may hold half of a surrogate pair, which UTF-8 has no bytes for.
-        return sha256(json.dumps(asked, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+        written = json.dumps(asked, sort_keys=True, separators=(",", ":")).encode()
     except (TypeError, ValueError, RecursionError):
         return None
+    return f"{owner_of(user_id)}:{sha256(written).hexdigest()}"
 
 
 def _as_sent(message: BaseMessage) -> Mapping[str, Any]:

@@ -16,7 +16,7 @@ from uuid_utils.compat import uuid7
 from app.llm.calls import Hearer, ModelCall, Purpose, note, noted
 from app.llm.catalog import ModelSpec
 from app.llm.kept_answers import LARGEST_BYTES, AnswerStore, KeptAnswer, is_final
-from app.llm.prompt_key import prompt_key
+from app.llm.prompt_key import owner_of, prompt_key
 
 # Words, or parts of what has none, such as Chinese.
 _PIECE: Final = re.compile(r"\s*\S{1,16}|\s+")
@@ -44,6 +44,10 @@ class ResponseCache:
 
     def of(self, user_id: str) -> "CacheOfUser":
         return CacheOfUser(self, user_id)
+
+    def forget(self, user_id: str | None) -> None:
+        """Drop what this process holds of a user who was erased; of all users, for None: nobody knows who was."""
+        self._store.drop(owner_of(user_id) if user_id else None)
 
     def schemas(self, tools: Sequence[BaseTool]) -> Sequence[Mapping[str, Any]]:
         """The tools as a model is told of them; made once for each set, which is held so that its ids stay its own."""

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from typing import Final
+from typing import Final, TextIO
 
 import structlog
 from structlog.typing import Processor
@@ -13,8 +13,8 @@ from app.settings import LogSettings
 _CHATTY: Final = ("httpx", "httpx2", "httpcore", "openai", "alembic", "uvicorn.access", "watchfiles", "asyncio", "procrastinate")
 
 
-def set_up_logging(settings: LogSettings) -> None:
-    """Send our events and every library's through the same formatter."""
+def set_up_logging(settings: LogSettings, output: TextIO | None = None) -> None:
+    """Send our events and every library's through the same formatter, to standard output unless that is for something else."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -24,7 +24,7 @@ def set_up_logging(settings: LogSettings) -> None:
         processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(output or sys.stdout)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=_rendering(settings)))
     root = logging.getLogger()
     root.handlers[:] = [handler]

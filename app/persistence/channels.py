@@ -7,10 +7,11 @@ from typing import Final
 import psycopg
 import structlog
 
-# A run has new events; somebody wants a run stopped; there is a run to begin or to go on with.
+# A run has new events; somebody wants a run stopped; there is a run to begin or to go on with; a user was erased.
 EVENTS: Final = "milepost_events"
 STOPS: Final = "milepost_stops"
 WORK: Final = "milepost_work"
+ERASED: Final = "milepost_erased"
 
 _RETRY_SECONDS: Final = 1
 
@@ -37,7 +38,7 @@ class Ear:
 
     async def _listen_once(self) -> None:
         async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as connection:
-            for channel in (EVENTS, STOPS, WORK):
+            for channel in (EVENTS, STOPS, WORK, ERASED):
                 await connection.execute(f"LISTEN {channel}")
             self._deaf()
             async for notice in connection.notifies():

@@ -45,6 +45,8 @@ _INITDB_OPTIONS: Final = (
 _SETTINGS: Final = (
     *("listen_addresses=", "unix_socket_directories=.", "port=5432", "max_connections=200"),
     *("timezone=UTC", "log_timezone=UTC", "log_checkpoints=off"),
+    # Clients are told what was wrong with a statement; here its words would stay, and they quote rows: an email that is taken, say.
+    "log_min_messages=log",
 )
 
 

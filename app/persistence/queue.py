@@ -41,7 +41,7 @@ async def open_queue(pool: Pool, jobs: Mapping[str, Job], chores: Sequence[Chore
     queue = App(connector=PsycopgConnector())
     retry = RetryStrategy(max_attempts=_MOST_RETRIES, exponential_wait=_WAIT_SECONDS)
     for name, job in jobs.items():
-        queue.task(name=name, queue=QUEUE, retry=retry)(_discreet(job))
+        queue.task(name=name, queue=QUEUE, retry=retry)(_about_something(_discreet(job)))
     for chore in [*chores, Chore(name="retry_stalled", cron=_OFTEN, do=lambda: _retry_stalled(queue))]:
         task = queue.task(name=chore.name, queue=QUEUE, queueing_lock=chore.name)(_on_time(_discreet(chore.do)))
         queue.periodic(cron=chore.cron)(task)
@@ -64,6 +64,16 @@ async def work(queue: App, *, concurrency: int) -> None:
 def _on_time(job: Job) -> Callable[[int], Awaitable[None]]:
     async def do(timestamp: int) -> None:  # noqa: ARG001  # what a periodic task is given
         await job()
+
+    return do
+
+
+def _about_something(job: Job) -> Job:
+    """An erasure leaves a job that was being done without its arguments: there is nothing left that it is about."""
+
+    async def do(**arguments: object) -> None:
+        if arguments:
+            await job(**arguments)
 
     return do
 

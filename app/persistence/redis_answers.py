@@ -5,7 +5,7 @@ What is kept is what users were told, as plain text, for as long as the settings
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Final, cast
 
@@ -13,6 +13,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from app.errors import Unavailable
 from app.persistence.redis_client import redis_client
 from app.settings import RedisSettings
 
@@ -22,6 +23,12 @@ PAUSE_SECONDS: Final = 3
 _WRITE_SECONDS: Final = 1
 _MOST_UNWRITTEN: Final = 50
 _PREFIX: Final = "milepost:answer:"
+_ERASED: Final = "milepost:erased:"
+# Longer than any run or job that may yet come with an answer.
+_ERASED_SECONDS: Final = 86_400
+_KEYS_AT_ONCE: Final = 1_000
+# In one step, so that no answer comes between the look and the erasure.
+_KEEP: Final = "if redis.call('EXISTS', KEYS[2]) == 0 then redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2]) end"
 
 log = structlog.get_logger()
 
@@ -58,6 +65,25 @@ class RedisAnswers:
             self._unwritten[key] = answer
             self._news.set()
 
+    def drop(self, owner: str | None) -> None:
+        """What is in Redis goes by `forget`, and what is not written yet is not written any more."""
+        for key in [key for key in self._unwritten if owner is None or key.startswith(f"{owner}:")]:
+            del self._unwritten[key]
+
+    async def forget(self, owner: str) -> int:
+        """Delete all answers of an owner, and have none kept that is still on its way; how many there were.
+
+        Raise Unavailable when Redis does not answer: then some may be there.
+        """
+        found = 0
+        try:
+            await self._client.set(_ERASED + owner, 1, ex=_ERASED_SECONDS)
+            async for key in self._client.scan_iter(match=f"{_PREFIX}{owner}:*", count=_KEYS_AT_ONCE):
+                found += await self._client.delete(key)
+        except (RedisError, OSError) as error:
+            raise Unavailable("Redis is not answering, so its answers cannot be erased.") from error
+        return found
+
     async def keep_writing(self) -> None:
         """Write until cancelled."""
         while True:
@@ -70,13 +96,17 @@ class RedisAnswers:
             key, answer = next(iter(self._unwritten.items()))
             try:
                 async with asyncio.timeout(_WRITE_SECONDS):
-                    await self._client.set(_PREFIX + key, answer, ex=self._seconds)
+                    await self._write(key, answer)
             except (RedisError, OSError) as error:
                 self._failed(error)
                 self._unwritten.clear()  # they would outlive their time here
             else:
                 self._is_well = True
                 self._unwritten.pop(key, None)
+
+    async def _write(self, key: str, answer: bytes) -> None:
+        owner = key.partition(":")[0]
+        await cast("Awaitable[object]", self._client.eval(_KEEP, 2, _PREFIX + key, _ERASED + owner, answer, self._seconds))
 
     def _is_left_alone(self) -> bool:
         """Whether it failed a moment ago; who asks after that is the one who finds out, and others need not wait with them."""

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Index, Numeric, text
+from sqlalchemy import BigInteger, DateTime, Index, LargeBinary, Numeric, SmallInteger, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 from uuid_utils.compat import uuid7
@@ -196,6 +196,38 @@ class ModelCallRow(SQLModel, table=True):
     from_cache: bool = _column("Answered from our own cache: nobody was paid")
     error_code: str | None = _column("Stable code of what went wrong, if it did", default=None, max_length=64)
     created_at: datetime = _column("When the call began (UTC)", sa_type=_MOMENT)
+
+
+class FeedbackRow(SQLModel, table=True):
+    __tablename__ = "feedback"
+    __table_args__ = ({"comment": "What a user thinks of an answer"},)
+
+    message_id: UUID = _column("The answer it is about", foreign_key="message.id", ondelete="CASCADE", primary_key=True)
+    user_id: UUID = _column("Who thinks so", foreign_key="user.id", ondelete="CASCADE", index=True)
+    score: int = _column("1 for a good answer, -1 for a bad one", sa_type=SmallInteger)
+    comment: str = _column("Why, in their words; empty where they said none", default="", max_length=2000)
+    created_at: datetime = _column("When they first said it (UTC)", default_factory=_now, sa_type=_MOMENT)
+    updated_at: datetime = _column("When they last said it (UTC)", default_factory=_now, sa_type=_MOMENT)
+
+
+class ExportRow(SQLModel, table=True):
+    __tablename__ = "export"
+    __table_args__ = ({"comment": "All that is kept of a user, as a ZIP for them to take away"},)
+
+    id: UUID = _column("Time-ordered (UUIDv7)", default_factory=uuid7, primary_key=True)
+    user_id: UUID = _column("Whose data it holds", foreign_key="user.id", ondelete="CASCADE", unique=True)
+    attempt: int = _column("Which try this is; every write of a try carries it", default=0)
+    bytes: int | None = _column("How large it is; none until it is whole", default=None, sa_type=BigInteger)
+    created_at: datetime = _column("When it was asked for (UTC)", default_factory=_now, sa_type=_MOMENT)
+
+
+class ExportChunkRow(SQLModel, table=True):
+    __tablename__ = "export_chunk"
+    __table_args__ = ({"comment": "The export's bytes, where every server finds them"},)
+
+    export_id: UUID = _column("The export it is a part of", foreign_key="export.id", ondelete="CASCADE", primary_key=True)
+    number: int = _column("Its place, from 0", primary_key=True)
+    piece: bytes = _column("Consecutive bytes of the ZIP", sa_type=LargeBinary)
 
 
 class AuditRow(SQLModel, table=True):

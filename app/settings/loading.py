@@ -23,6 +23,7 @@ from app.settings.sections import (
     ModelSettings,
     RedisSettings,
     RememberingSettings,
+    RetentionSettings,
     RunSettings,
     Section,
     ServerSettings,
@@ -79,6 +80,7 @@ class Settings:
     memory: MemorySettings
     runs: RunSettings
     tools: ToolSettings
+    retention: RetentionSettings
     worker: WorkerSettings
     remembering: RememberingSettings
     logs: LogSettings

@@ -45,6 +45,7 @@ WebAddress = Annotated[str, AfterValidator(_web_address)]
 RootedPath = Annotated[Path, AfterValidator(_under_root)]
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
+Days = Annotated[int, Field(ge=0)]
 
 
 class Section(BaseSettings):
@@ -272,6 +273,16 @@ class RunSettings(Section):
     question_hours: Seconds = Field(
         24, validation_alias="QUESTION_EXPIRY_HOURS", description="How long the agent waits for a person's answer before it goes on without"
     )
+
+
+class RetentionSettings(Section):
+    session_days: Days = Field(
+        0, validation_alias="SESSION_DAYS", description="How long a session is kept after its last message; 0 is for ever"
+    )
+    audit_days: Days = Field(
+        1095, validation_alias="AUDIT_DAYS", description="How long the audit log is kept, with the receipts of erasures; 0 is for ever"
+    )
+    export_hours: Seconds = Field(24, validation_alias="EXPORT_HOURS", description="How long a user's export can be fetched")
 
 
 class WorkerSettings(Section):

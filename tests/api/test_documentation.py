@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any, Final
+from uuid import uuid4
 
 import httpx
 import pytest_asyncio
@@ -51,8 +52,11 @@ async def test_every_error_is_documented_with_a_whole_problem_document(document:
     assert {"not_authenticated", "session_not_found", "session_busy", "model_timeout", "events_expired", "server_busy"} <= codes
 
 
-# The example's email is Ada's, who has registered; nothing is asked here, nothing branches, and a run waits for a worker.
-_SOUND_BUT_REFUSED: Final = {"email_taken", "interrupt_not_found", "branch_not_found", "session_busy"}
+# The example's email is Ada's, who has registered and has another password; nothing is asked here, nothing branches, and a run waits
+# for a worker.
+_SOUND_BUT_REFUSED: Final = {
+    *("email_taken", "interrupt_not_found", "branch_not_found", "session_busy", "message_not_found", "wrong_password"),
+}
 
 
 async def test_what_the_docs_page_offers_to_send_is_taken(document: Document, server: Server, ada: Visitor) -> None:
@@ -62,7 +66,7 @@ async def test_what_the_docs_page_offers_to_send_is_taken(document: Document, se
         if (body := _body(document, operation)) is None:
             continue
         sent += 1
-        answer = await ada.http.request(method, server.url + path.format(session_id=session), json=body)
+        answer = await ada.http.request(method, server.url + path.format(session_id=session, message_id=uuid4()), json=body)
         assert answer.is_success or answer.json()["code"] in _SOUND_BUT_REFUSED, (path, answer.text)
     assert sent >= 5
 

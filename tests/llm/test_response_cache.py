@@ -43,6 +43,7 @@ class MixedUp:
         return self.written
 
     def keep(self, _key: str, _answer: bytes) -> None: ...
+    def drop(self, _owner: str | None) -> None: ...
 
 
 class House:
@@ -319,3 +320,13 @@ async def test_a_long_answer_told_again_leaves_others_room() -> None:
         turns += 1
         await asyncio.sleep(0)
     assert turns > 100
+
+
+async def test_a_user_who_is_erased_leaves_nothing_in_the_process_and_what_comes_late_is_not_kept() -> None:
+    house = House(says("Yes."), says("Yes, Bob."), says("Still here?"), says("Again."))
+    assert [(await house.asks(user))[0].text for user in ("ada", "bob")] == ["Yes.", "Yes, Bob."]
+    house.cache.forget("ada")
+    assert [(await house.asks("ada"))[0].text for _ in range(2)] == ["Still here?", "Again."]  # asked each time: the first is not kept
+    assert (await house.asks("bob"))[0].text == "Yes, Bob."
+    house.cache.forget(None)
+    assert house.store._kept == {}

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from app.errors import SettingsInvalid
+from app.errors import SettingsInvalid, Unavailable
 from app.persistence.redis_answers import BLINK_SECONDS, RedisAnswers, open_redis_answers
 from app.settings import RedisSettings
 from tests.valkey_process import ValkeyProcess
@@ -133,3 +133,23 @@ async def test_without_an_address_there_is_no_store_and_a_wrong_one_is_refused_w
         async with answers_of("redis://:canary@127.0.0.1:port"):
             pass
     assert "canary" not in refused.value.detail
+
+
+async def test_what_is_kept_of_an_owner_is_erased_in_every_server_and_nothing_comes_after(valkey: ValkeyProcess) -> None:
+    async with answers_of(valkey.url) as here, answers_of(valkey.url) as there:
+        for key in ("ada:1", "ada:2", "bob:1"):
+            await written(here, key, b"said")
+        there.keep("ada:3", b"on its way")
+        there.drop("ada")
+        assert await here.forget("ada") == 2
+        await written(there, "ada:4", b"late")  # a run that was about to end there
+        await written(there, "bob:2", b"said")
+        async with Redis.from_url(valkey.url) as client:
+            assert sorted(await client.keys("milepost:answer:*")) == [b"milepost:answer:bob:1", b"milepost:answer:bob:2"]
+
+
+async def test_an_erasure_is_refused_where_redis_does_not_answer(valkey: ValkeyProcess) -> None:
+    async with answers_of(valkey.url) as answers:
+        valkey.kill()
+        with pytest.raises(Unavailable):
+            await answers.forget("ada")

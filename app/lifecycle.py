@@ -1,0 +1,77 @@
+"""Open what exporting and erasing users takes, on a server's database or without a server, for the commands."""
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+from uuid import UUID
+
+from app.accounts.erasure import Erasure, Forget, delete_old_audit, delete_old_sessions
+from app.accounts.exports import Exports
+from app.llm.prompt_key import owner_of
+from app.persistence.address import database_url
+from app.persistence.database import Database, open_database
+from app.persistence.erasing import Erasing
+from app.persistence.exports import ExportTable
+from app.persistence.queue import Chore
+from app.persistence.redis_answers import RedisAnswers, open_redis_answers
+from app.persistence.user_data import UserData
+from app.persistence.users import UserTable
+from app.settings import Settings
+
+_SECONDS_PER_HOUR: Final = 3600
+_EVERY_TEN_MINUTES: Final = "*/10 * * * *"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lifecycle:
+    """What becomes of a user's data; `chores` do what the settings want kept for a time only."""
+
+    users: UserTable
+    exports: Exports
+    erasure: Erasure
+    chores: list[Chore]
+
+
+@asynccontextmanager
+async def open_lifecycle(settings: Settings) -> AsyncGenerator[Lifecycle]:
+    """Raise SettingsInvalid or DatabaseUnavailable."""
+    async with AsyncExitStack() as stack:
+        url = stack.enter_context(database_url(settings.database))
+        database = await stack.enter_async_context(open_database(url, settings.database))
+        yield await stack.enter_async_context(lifecycle_on(database, settings))
+
+
+@asynccontextmanager
+async def lifecycle_on(database: Database, settings: Settings) -> AsyncGenerator[Lifecycle]:
+    # Wherever there is a Redis, for a server may have kept answers there.
+    async with open_redis_answers(settings.redis, settings.cache.seconds) as answers:
+        erasing = Erasing(database.pool)
+        exports = Exports(ExportTable(database.pool), UserData(database.pool))
+        yield Lifecycle(
+            users=UserTable(database),
+            exports=exports,
+            erasure=Erasure(erasing, _elsewhere(answers)),
+            chores=_chores(settings, erasing, exports),
+        )
+
+
+def _elsewhere(answers: RedisAnswers | None) -> dict[str, Forget]:
+    """The stores outside the database, by their name on a receipt: a new one, such as Langfuse with its traces, is added here."""
+
+    async def forget_answers(user_id: UUID) -> int:
+        assert answers  # noqa: S101  # named below only where there are some
+        return await answers.forget(owner_of(str(user_id)))
+
+    return {"redis_answers": forget_answers} if answers else {}
+
+
+def _chores(settings: Settings, erasing: Erasing, exports: Exports) -> list[Chore]:
+    kept = settings.retention
+    work = {
+        "delete_old_sessions": partial(delete_old_sessions, erasing, kept.session_days),
+        "delete_old_audit": partial(delete_old_audit, erasing, kept.audit_days),
+        "forget_exports": partial(exports.forget, kept.export_hours * _SECONDS_PER_HOUR),
+    }
+    return [Chore(name=name, cron=_EVERY_TEN_MINUTES, do=do) for name, do in work.items()]

@@ -1,0 +1,56 @@
+"""All that is kept of one user, read as JSON row by row: what an export holds."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Final
+from uuid import UUID
+
+from app.persistence.database import Pool, database_errors
+
+_ROWS_AT_ONCE: Final = 50
+# One moment for all of it, however long it takes to read.
+_SNAPSHOT: Final = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+
+# The files of an export by name; each row is one JSON object. docs/privacy.md tells what each member means.
+FILES: Final[Mapping[str, str]] = {
+    "profile": 'SELECT id, email, remembers, created_at FROM "user" WHERE id = %(user_id)s',
+    "sessions": "SELECT id, name, remembers, temporary, created_at, updated_at FROM session WHERE user_id = %(user_id)s ORDER BY id",
+    "transcripts": """
+        SELECT message.session_id, message.id, message.run_id, run.parent_id AS parent_run_id, message.role,
+               CASE WHEN message.role = 'assistant' THEN run.model END AS model, message.content, message.reasoning, message.tool_calls,
+               message.status, message.created_at
+          FROM session JOIN message ON message.session_id = session.id JOIN run ON run.id = message.run_id
+         WHERE session.user_id = %(user_id)s ORDER BY message.session_id, message.id""",
+    "memories": """
+        SELECT id, payload ->> 'data' AS text, payload - 'data' - 'user_id' AS details, created_at, closed_at, replaced_by
+          FROM memory WHERE user_id = %(user_id)s ORDER BY created_at, id""",
+    "usage": """
+        SELECT id, session_id, run_id, attempt, model, purpose, input_tokens, output_tokens, cached_tokens, reasoning_tokens, cost_usd,
+               latency_ms, first_token_ms, from_cache, error_code, created_at
+          FROM model_call WHERE user_id = %(user_id)s ORDER BY created_at, id""",
+    "feedback": """
+        SELECT message_id, score, comment, created_at, updated_at FROM feedback WHERE user_id = %(user_id)s ORDER BY created_at, message_id
+        """,
+    "questions": """
+        SELECT interrupt.session_id, interrupt.id, interrupt.run_id, value, answer_schema, outcome, answer, interrupt.created_at,
+               expires_at, closed_at
+          FROM session JOIN interrupt ON interrupt.session_id = session.id
+         WHERE session.user_id = %(user_id)s ORDER BY interrupt.session_id, interrupt.created_at, interrupt.id""",
+}
+
+
+class UserData:
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def read(self, user_id: UUID) -> AsyncGenerator[tuple[str, Sequence[str]]]:
+        """Yield some rows of a file at a time, the files one after the other, each at least once, be it with no rows."""
+        with database_errors():
+            async with self._pool.connection() as connection, connection.transaction():
+                await connection.execute(_SNAPSHOT)
+                for name, rows in FILES.items():
+                    statement = f"SELECT row_to_json(one)::text AS line FROM ({rows}) AS one"
+                    async with connection.cursor(name=name) as cursor:
+                        await cursor.execute(statement, {"user_id": user_id})
+                        while found := await cursor.fetchmany(_ROWS_AT_ONCE):
+                            yield name, [row["line"] for row in found]
+                    yield name, ()

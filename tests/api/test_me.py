@@ -1,0 +1,100 @@
+"""What a user may do with all that is kept of them: judge answers, take everything away, and be erased."""
+
+import asyncio
+import gc
+import json
+from io import BytesIO
+from zipfile import ZipFile
+
+import httpx
+import psycopg
+import pytest
+
+from app.llm.kept_answers import AnswersInMemory
+from tests.conftest import Server
+from tests.stub.answers import Text
+from tests.stub.client import ProviderStub
+from tests.visitor import PASSWORD, Visitor
+
+
+async def _erase(visitor: Visitor, password: str = PASSWORD) -> httpx.Response:
+    return await visitor.http.request("DELETE", "/me", json={"password": password})
+
+
+async def _export(visitor: Visitor) -> httpx.Response:
+    async with asyncio.timeout(20):
+        while (answer := await visitor.http.get("/me/export")).status_code == httpx.codes.ACCEPTED:
+            assert (answer.json()["status"], answer.headers["retry-after"]) == ("being_made", "2")
+            await asyncio.sleep(0.1)
+    return answer
+
+
+async def test_an_answer_is_judged_by_whoever_got_it_and_judged_anew(ada: Visitor, bob: Visitor, server: Server) -> None:
+    session = await ada.open_session()
+    answer = (await ada.ask(session, "Hello")).json()["message"]["id"]
+    question = (await ada.messages(session))[0]["id"]
+    for score, comment in ((1, "Good."), (-1, "On second thoughts, no.")):
+        judged = await ada.http.post(f"/messages/{answer}/feedback", json={"score": score, "comment": comment})
+        assert judged.status_code == httpx.codes.NO_CONTENT
+    for visitor, message in ((bob, answer), (ada, question)):
+        assert (await visitor.http.post(f"/messages/{message}/feedback", json={"score": 1})).json()["code"] == "message_not_found"
+    assert (await ada.http.post(f"/messages/{answer}/feedback", json={"score": 2})).json()["code"] == "invalid_input"
+    with psycopg.connect(server.settings.database.url) as connection:
+        assert connection.execute("SELECT score, comment FROM feedback").fetchall() == [(-1, "On second thoughts, no.")]
+
+
+@pytest.mark.variables(WORKER_IN_SERVER="true", EXPORT_HOURS="48")
+async def test_an_export_is_asked_for_made_by_a_worker_and_fetched(ada: Visitor, bob: Visitor, provider: ProviderStub) -> None:
+    assert (await ada.http.get("/me/export")).json()["code"] == "export_not_found"
+    await provider.script(Text("One."), Text("Two."))
+    session = await ada.open_session("Numbers")
+    first = (await ada.ask(session, "Say a number")).json()
+    again = await ada.http.post(f"/sessions/{session}/regenerate", json={})
+    await bob.ask(await bob.open_session("Bob's"), "Hello")
+    asked = await ada.http.post("/me/export")
+    assert (asked.status_code, asked.headers["location"]) == (202, "/api/v1/me/export")
+    assert asked.json()["expires_at"][:10] != asked.json()["created_at"][:10]
+    fetched = await _export(ada)
+    assert fetched.headers["content-disposition"].startswith('attachment; filename="milepost-export-2')
+    with ZipFile(BytesIO(fetched.content)) as zipped:
+        files = {name: json.loads(zipped.read(name)) for name in zipped.namelist()}
+    assert files["profile.json"][0]["email"] == "ada@example.com"
+    assert [one["name"] for one in files["sessions.json"]] == ["Numbers"]
+    # Both branches, each answer under the run that gave it.
+    assert [one["content"] for one in files["transcripts.json"]] == ["Say a number", "One.", "Say a number", "Two."]
+    assert {one["run_id"] for one in files["transcripts.json"]} == {first["run_id"], again.json()["run_id"]}
+    assert (len(files["usage.json"]), files["memories.json"]) == (2, [])
+    about = files["export.json"]
+    assert (about["format"], about["entries"]["transcripts"]) == ("milepost-export", 4)
+    assert (await bob.http.get("/me/export")).status_code == httpx.codes.NOT_FOUND
+    assert (await ada.http.post("/me/export")).json()["status"] == "being_made"  # a new one, in the place of the first
+    assert (await _export(ada)).is_success
+
+
+@pytest.mark.variables(RESPONSE_CACHE="true")
+async def test_an_account_is_erased_with_its_password_and_the_process_forgets_its_answers(
+    ada: Visitor, bob: Visitor, server: Server, provider: ProviderStub
+) -> None:
+    await provider.script(Text("Kept for Ada."), Text("Kept for Bob."))
+    for visitor in (ada, bob):
+        await visitor.ask(await visitor.open_session(), "Hello", cache=True)
+    wrong = await _erase(ada, "Wrong-password-1")
+    assert (wrong.status_code, wrong.json()["code"]) == (403, "wrong_password")
+    assert (await ada.http.get("/auth/me")).is_success
+    receipt = await _erase(ada)
+    assert receipt.status_code == httpx.codes.OK
+    counts = receipt.json()["counts"]
+    assert (counts["user"], counts["session"], counts["run"], counts["message"], counts["model_call"]) == (1, 1, 1, 2, 1)
+    assert "ada" not in receipt.text
+    again = await _erase(ada)
+    assert (again.status_code, again.json()["code"]) == (401, "not_authenticated")
+    stores = [one for one in gc.get_objects() if isinstance(one, AnswersInMemory)]
+    async with asyncio.timeout(5):
+        while any(b"Kept for Ada." in answer for store in stores for _, answer in store._kept.values()):  # noqa: ASYNC110  # another thread's
+            await asyncio.sleep(0.02)
+    assert any(b"Kept for Bob." in answer for store in stores for _, answer in store._kept.values())
+    with psycopg.connect(server.settings.database.url) as connection:
+        [(event, details)] = connection.execute("SELECT event, details FROM audit").fetchall()
+    assert (event, details) == ("user_erased", {"counts": counts, "sha256": receipt.json()["sha256"]})
+    await ada.register("ada@example.com")  # the address is free, and nothing hangs on it
+    assert (await ada.http.get("/sessions")).json()["items"] == []
