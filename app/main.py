@@ -78,6 +78,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                 runs=services.runs,
                 questions=services.questions,
                 ledger=services.ledger,
+                memories=services.memories,
                 tails=services.tails,
                 models=services.models,
                 health=health.Health(

@@ -13,6 +13,7 @@ from app.errors import NotAuthenticated, SessionNotFound
 from app.llm.models import Models
 from app.persistence.values import Session, User
 from app.runs.ledger import Ledger
+from app.runs.memories import Memories
 from app.runs.questions import Questions
 from app.runs.service import Runs
 from app.runs.sessions import Sessions
@@ -28,6 +29,7 @@ class State(TypedDict):
     runs: Runs
     questions: Questions
     ledger: Ledger
+    memories: Memories
     tails: Tails
     models: Models
     health: Health
@@ -50,6 +52,7 @@ SessionsDep = Annotated[Sessions, _from_state("sessions")]
 RunsDep = Annotated[Runs, _from_state("runs")]
 QuestionsDep = Annotated[Questions, _from_state("questions")]
 LedgerDep = Annotated[Ledger, _from_state("ledger")]
+MemoriesDep = Annotated[Memories, _from_state("memories")]
 TailsDep = Annotated[Tails, _from_state("tails")]
 ModelsDep = Annotated[Models, _from_state("models")]
 ServerDep = Annotated[ServerSettings, _from_state("server")]
