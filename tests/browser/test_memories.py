@@ -152,9 +152,9 @@ async def test_on_a_phone_the_memories_lie_over_the_list_of_sessions(page: Page)
     await page.get_by_role("button", name="Open the list of sessions").click()
 
     drawer = await _open(page)
-    box = await drawer.bounding_box()
-    assert box
-    assert (box["x"], box["width"], await page.evaluate("document.documentElement.scrollWidth")) == (0, 390, 390)
+    await expect(drawer).to_have_js_property("offsetWidth", 390)
+    await expect(drawer.get_by_role("button", name="Close")).to_be_in_viewport(ratio=1)
+    assert await page.evaluate("document.documentElement.scrollWidth") == 390
     await page.keyboard.press("Escape")
 
     await expect(drawer).to_be_hidden()
