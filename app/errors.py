@@ -59,6 +59,11 @@ class MessageNotFound(NotFound):
     title = "There is no such message"
 
 
+class MemoryNotFound(NotFound):
+    code = "memory_not_found"
+    title = "There is no such memory"
+
+
 class TurnTooOld(AppError):
     """What the agent knew when the turn began is no longer kept, and without it nothing can be said in its place."""
 

@@ -81,6 +81,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                 feedback=services.feedback,
                 exports=services.lifecycle.exports,
                 erasure=services.lifecycle.erasure,
+                memories=services.memories,
                 tails=services.tails,
                 models=services.models,
                 health=health.Health(

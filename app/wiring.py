@@ -28,24 +28,27 @@ from app.persistence.branches import BranchTable
 from app.persistence.channels import ERASED, EVENTS, STOPS, WORK, Ear
 from app.persistence.checkpointer import FencedSaver, PooledPostgresSaver
 from app.persistence.checkpoints import CheckpointTable
-from app.persistence.database import Pool, open_database
+from app.persistence.database import Database, Pool, open_database
 from app.persistence.events import EventTable
 from app.persistence.feedback import FeedbackTable
 from app.persistence.health import DatabaseHealth
 from app.persistence.interrupts import InterruptTable
 from app.persistence.ledger import LedgerTable
+from app.persistence.memories import MemoryTable
 from app.persistence.queue import Chore, Job, open_queue, work
 from app.persistence.redis_answers import open_redis_answers
 from app.persistence.redis_notices import RedisNotices, open_redis_notices
 from app.persistence.runs import RunTable
 from app.persistence.sessions import SessionTable
+from app.persistence.temporary import TemporarySessions
 from app.persistence.tool_starts import ToolStarts
 from app.persistence.turns import TurnTable
 from app.persistence.users import UserTable
 from app.persistence.values import TakenRun
-from app.runs.chores import forget_events, kept_up, name_session, prune_checkpoints
+from app.runs.chores import end_temporary_sessions, forget_events, kept_up, name_session, prune_checkpoints
 from app.runs.feedback import Feedback
 from app.runs.ledger import Ledger
+from app.runs.memories import Memories
 from app.runs.opening import Office, Rows, open_runs
 from app.runs.questions import Questions
 from app.runs.service import Runs
@@ -55,7 +58,6 @@ from app.runs.walk import Bench, Means
 from app.settings import (
     AccountSettings,
     CacheSettings,
-    ContextSettings,
     DatabaseSettings,
     RedisSettings,
     RunSettings,
@@ -83,6 +85,7 @@ class Services:
     ledger: Ledger
     feedback: Feedback
     lifecycle: Lifecycle
+    memories: Memories
     tails: Tails
     models: Models
     schema: DatabaseHealth
@@ -125,19 +128,20 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         }
         chores = [
             *_chores(settings.runs, questions, turns, events),
-            _pruning(settings.context, CheckpointTable(database.pool)),
+            *_tidying(settings, database),
             *remembering.chores,
             *lifecycle.chores,
         ]
         queue = await stack.enter_async_context(open_queue(database.pool, jobs, chores))
         yield Services(
             users=_users(settings.accounts, settings.database, UserTable(database)),
-            sessions=Sessions(sessions, BranchTable(database.pool), office.runs),
+            sessions=Sessions(sessions, BranchTable(database.pool), office.runs, temporary_hours=settings.runs.temporary_hours),
             runs=office.runs,
             questions=questions,
             ledger=ledger,
             feedback=Feedback(FeedbackTable(database.pool)),
             lifecycle=lifecycle,
+            memories=Memories(MemoryTable(database.pool)),
             tails=office.tails,
             models=models,
             schema=DatabaseHealth(database.pool),
@@ -206,9 +210,13 @@ def _chores(settings: RunSettings, questions: Questions, turns: TurnTable, event
     ]
 
 
-def _pruning(settings: ContextSettings, checkpoints: CheckpointTable) -> Chore:
-    prune = partial(prune_checkpoints, checkpoints, settings.checkpoints_kept)
-    return Chore(name="prune_checkpoints", cron=_EVERY_TEN_MINUTES, do=prune)
+def _tidying(settings: Settings, database: Database) -> list[Chore]:
+    prune = partial(prune_checkpoints, CheckpointTable(database.pool), settings.context.checkpoints_kept)
+    end = partial(end_temporary_sessions, TemporarySessions(database), settings.runs.temporary_hours * _SECONDS_PER_HOUR)
+    return [
+        Chore(name="prune_checkpoints", cron=_EVERY_TEN_MINUTES, do=prune),
+        Chore(name="end_temporary_sessions", cron=_EVERY_MINUTE, do=end),
+    ]
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ from app.llm.models import Model, Models
 from app.persistence.values import User
 from app.settings import ModelSettings
 
-ADA: Final = User(id=uuid4(), email="ada@example.com", created_at=datetime(2026, 1, 1, tzinfo=UTC))
+ADA: Final = User(id=uuid4(), email="ada@example.com", remembers=True, created_at=datetime(2026, 1, 1, tzinfo=UTC))
 
 # A piece of a scripted answer: a chunk to say, something to wait for, or an error to raise.
 type Piece = AIMessageChunk | asyncio.Event | Exception

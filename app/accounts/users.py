@@ -16,6 +16,7 @@ class UserStore(Protocol):
     async def add(self, email: str, password_hash: str) -> User: ...
     async def find(self, email: str) -> tuple[User, str] | None: ...
     async def read(self, user_id: UUID) -> User | None: ...
+    async def switch_memory(self, user_id: UUID, remembers: bool) -> User | None: ...
 
 
 class Users:
@@ -56,6 +57,12 @@ class Users:
             raise NotAuthenticated
         if not matches:
             raise WrongPassword
+
+    async def switch_memory(self, user_id: UUID, remembers: bool) -> User:
+        """Raise NotAuthenticated when the user is gone."""
+        if user := await self._store.switch_memory(user_id, remembers):
+            return user
+        raise NotAuthenticated
 
     async def _find(self, email: str) -> tuple[User, str] | None:
         try:

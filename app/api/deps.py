@@ -16,6 +16,7 @@ from app.llm.models import Models
 from app.persistence.values import Session, User
 from app.runs.feedback import Feedback
 from app.runs.ledger import Ledger
+from app.runs.memories import Memories
 from app.runs.questions import Questions
 from app.runs.service import Runs
 from app.runs.sessions import Sessions
@@ -34,6 +35,7 @@ class State(TypedDict):
     feedback: Feedback
     exports: Exports
     erasure: Erasure
+    memories: Memories
     tails: Tails
     models: Models
     health: Health
@@ -60,6 +62,7 @@ LedgerDep = Annotated[Ledger, _from_state("ledger")]
 FeedbackDep = Annotated[Feedback, _from_state("feedback")]
 ExportsDep = Annotated[Exports, _from_state("exports")]
 ErasureDep = Annotated[Erasure, _from_state("erasure")]
+MemoriesDep = Annotated[Memories, _from_state("memories")]
 TailsDep = Annotated[Tails, _from_state("tails")]
 ModelsDep = Annotated[Models, _from_state("models")]
 RetentionDep = Annotated[RetentionSettings, _from_state("retention")]

@@ -110,7 +110,8 @@ WITH free AS (
 )
 SELECT taken.id, taken.session_id, taken.attempt, taken.crashes, taken.model, taken.cache, taken.asked_id, taken.message_id,
        taken.from_checkpoint, {recalls} AS recalls,
-       coalesce(message.content, '') AS text, taken.user_id, "user".email, "user".created_at AS user_created_at,
+       coalesce(message.content, '') AS text, taken.user_id, "user".email,
+       "user".remembers AS user_remembers, "user".created_at AS user_created_at,
        parent.status AS parent_status,
        (SELECT jsonb_object_agg(interrupt.id, interrupt.answer) FROM interrupt WHERE interrupt.resumed_by = taken.id) AS answers,
        (SELECT checkpoint_id FROM checkpoints WHERE taken.attempt > 1 AND thread_id = taken.session_id::text AND checkpoint_ns = ''
@@ -223,7 +224,7 @@ class RunTable:
 
 
 def _taken(row: Mapping[str, Any]) -> TakenRun:
-    user = User(id=row["user_id"], email=row["email"], created_at=row["user_created_at"])
+    user = User(id=row["user_id"], email=row["email"], remembers=row["user_remembers"], created_at=row["user_created_at"])
     names = (
         "id",
         "session_id",

@@ -15,11 +15,12 @@ from app.persistence.tables import LIVE_SQL, InterruptRow, MessageRow, RunRow, S
 from app.persistence.values import FirstTurn, Message, Role, RunStatus, Session, User
 
 _READ_SESSION: Final = """
-SELECT id, name, naming = 'done' AS name_is_final, created_at, updated_at FROM session WHERE id = %(session_id)s AND user_id = %(user_id)s
+SELECT id, name, naming = 'done' AS name_is_final, remembers, temporary, created_at, updated_at
+  FROM session WHERE id = %(session_id)s AND user_id = %(user_id)s
 """
 _READ_WITH_OWNER: Final = """
-SELECT session.id, session.name, naming = 'done' AS name_is_final, session.created_at, session.updated_at,
-       email, "user".created_at AS user_created_at
+SELECT session.id, session.name, naming = 'done' AS name_is_final, session.remembers, temporary, session.created_at,
+       session.updated_at, email, "user".remembers AS user_remembers, "user".created_at AS user_created_at
   FROM session JOIN "user" ON "user".id = session.user_id WHERE session.id = %(session_id)s AND session.user_id = %(user_id)s
 """
 # From the head of the branch that is shown, or from the run of the message before which to read, as far back as a page can reach.
@@ -40,6 +41,11 @@ SELECT message.id, message.run_id, role, CASE WHEN role = 'assistant' THEN model
        created_at, coalesce(message.run_id < (SELECT kept_from FROM kept), false) AS is_compacted
   FROM branch JOIN message ON message.run_id = branch.id
  WHERE %(before)s::uuid IS NULL OR depth > 1 OR message.id < %(before)s ORDER BY depth, message.id DESC LIMIT %(limit)s
+"""
+_CHANGE: Final = """
+UPDATE session SET name = coalesce(%(name)s, name), naming = CASE WHEN %(name)s IS NULL THEN naming ELSE 'done' END,
+       remembers = coalesce(%(remembers)s, remembers)
+ WHERE id = %(session_id)s
 """
 _NAME: Final = "UPDATE session SET name = coalesce(%(name)s, name), naming = 'done' WHERE id = %(session_id)s AND naming = 'asked'"
 _FIRST_TURN: Final = """
@@ -72,8 +78,9 @@ class SessionTable:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, user_id: UUID, name: str) -> Session:
-        row = SessionRow(user_id=user_id, name=name, naming="done" if name else "open")
+    async def add(self, user_id: UUID, name: str, *, remembers: bool = True, temporary: bool = False) -> Session:
+        naming = "done" if name else "open"
+        row = SessionRow(user_id=user_id, name=name, naming=naming, remembers=remembers, temporary=temporary)
         with database_errors():
             async with self._database.query.begin() as query:
                 query.add(row)
@@ -90,8 +97,8 @@ class SessionTable:
         rows = await fetch_all(self._database.pool, _READ_WITH_OWNER, {"session_id": session_id, "user_id": user_id})
         if not rows:
             return None
-        user = User(id=user_id, email=rows[0].pop("email"), created_at=rows[0].pop("user_created_at"))
-        return user, Session(**rows[0])
+        of_user = {name: rows[0].pop(f"user_{name}") for name in ("remembers", "created_at")}
+        return User(id=user_id, email=rows[0].pop("email"), **of_user), Session(**rows[0])
 
     async def page(self, user_id: UUID, *, limit: int, before: UUID | None, search: str) -> Sequence[Session]:
         """The user's sessions, newest first, that are older than `before` and whose name contains `search`."""
@@ -105,17 +112,18 @@ class SessionTable:
                 return [_session(row) for row in await query.exec(statement)]
 
     async def rename(self, session_id: UUID, name: str) -> None:
-        with database_errors():
-            async with self._database.query.begin() as query:
-                await query.exec(update(SessionRow).where(col(SessionRow.id) == session_id).values(name=name, naming="done"))
+        await self.change(session_id, name=name)
+
+    async def change(self, session_id: UUID, *, name: str | None = None, remembers: bool | None = None) -> None:
+        """Change what is not None."""
+        await execute(self._database.pool, _CHANGE, {"session_id": session_id, "name": name, "remembers": remembers})
 
     async def delete(self, session_id: UUID) -> None:
         """Delete the session with its runs, transcript and checkpoints, all or nothing."""
         with database_errors():
             async with self._database.query.begin() as query:
-                await _lock(query, session_id)
-                await query.exec(delete(SessionRow).where(col(SessionRow.id) == session_id))
-                await _delete_checkpoints(query, session_id)  # last: without its run nobody writes another
+                await lock_session(query, session_id)
+                await delete_session(query, session_id)
 
     async def transcript(self, session_id: UUID, *, limit: int, before: UUID | None) -> Sequence[Message]:
         """The last `limit` messages of the branch that is shown, older than `before`; oldest first."""
@@ -138,7 +146,7 @@ class SessionTable:
         """
         with database_errors():
             async with self._database.query.begin() as query:
-                await _lock(query, session_id)
+                await lock_session(query, session_id)
                 await (await query.connection()).execute(sa.text(_END_LIVE), {"session_id": session_id})
                 await _delete_checkpoints(query, session_id)
                 await query.exec(delete(MessageRow).where(col(MessageRow.session_id) == session_id))
@@ -146,13 +154,19 @@ class SessionTable:
                 await query.exec(update(SessionRow).where(col(SessionRow.id) == session_id).values(head_run_id=None))
 
 
-async def _lock(query: AsyncSession, session_id: UUID) -> None:
+async def lock_session(query: AsyncSession, session_id: UUID) -> None:
     """Runs first, as a run's end does it, or the two would wait for each other.
 
     A message that arrives now is claimed before what follows, and goes with it, or after it, and stays.
     """
     await query.exec(select(RunRow.id).where(RunRow.session_id == session_id).order_by(col(RunRow.id)).with_for_update())
     await query.exec(select(SessionRow.id).where(SessionRow.id == session_id).with_for_update())
+
+
+async def delete_session(query: AsyncSession, session_id: UUID) -> None:
+    """Delete all there is of a session that is locked."""
+    await query.exec(delete(SessionRow).where(col(SessionRow.id) == session_id))
+    await _delete_checkpoints(query, session_id)  # last: without its run nobody writes another
 
 
 async def _delete_checkpoints(query: AsyncSession, session_id: UUID) -> None:
@@ -162,4 +176,12 @@ async def _delete_checkpoints(query: AsyncSession, session_id: UUID) -> None:
 
 
 def _session(row: SessionRow) -> Session:
-    return Session(id=row.id, name=row.name, name_is_final=row.naming == "done", created_at=row.created_at, updated_at=row.updated_at)
+    return Session(
+        id=row.id,
+        name=row.name,
+        name_is_final=row.naming == "done",
+        remembers=row.remembers,
+        temporary=row.temporary,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )

@@ -8,11 +8,12 @@ from psycopg.rows import class_row
 from sqlmodel import select
 
 from app.errors import EmailTaken
-from app.persistence.database import Database, database_errors
+from app.persistence.database import Database, database_errors, fetch_all
 from app.persistence.tables import UserRow
 from app.persistence.values import User
 
-_READ_USER: Final = 'SELECT id, email, created_at FROM "user" WHERE id = %(user_id)s'
+_READ_USER: Final = 'SELECT id, email, remembers, created_at FROM "user" WHERE id = %(user_id)s'
+_SWITCH: Final = 'UPDATE "user" SET remembers = %(remembers)s WHERE id = %(user_id)s RETURNING id, email, remembers, created_at'
 
 
 class UserTable:
@@ -44,6 +45,11 @@ class UserTable:
                 await cursor.execute(_READ_USER, {"user_id": user_id})
                 return await cursor.fetchone()
 
+    async def switch_memory(self, user_id: UUID, remembers: bool) -> User | None:
+        """The user as they are then."""
+        rows = await fetch_all(self._database.pool, _SWITCH, {"user_id": user_id, "remembers": remembers})
+        return User(**rows[0]) if rows else None
+
 
 def _user(row: UserRow) -> User:
-    return User(id=row.id, email=row.email, created_at=row.created_at)
+    return User(id=row.id, email=row.email, remembers=row.remembers, created_at=row.created_at)

@@ -26,18 +26,26 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
+    """Unless they let it, nothing is remembered of them, and what was is not used."""
+
     id: UUID
     email: str
+    remembers: bool
     created_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """Until `name_is_final`, a model may yet give it a better name than its first words."""
+    """Until `name_is_final`, a model may yet give it a better name than its first words.
+
+    Where it `remembers`, memories are used and made; of a `temporary` one nothing is kept after its end.
+    """
 
     id: UUID
     name: str
     name_is_final: bool
+    remembers: bool
+    temporary: bool
     created_at: datetime
     updated_at: datetime
 

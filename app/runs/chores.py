@@ -35,6 +35,11 @@ class EventStore(Protocol):
     async def forget(self, older_than_seconds: float) -> int: ...
 
 
+class TemporaryStore(Protocol):
+    async def over(self, silent_seconds: float, *, after: UUID, limit: int) -> Sequence[UUID]: ...
+    async def delete(self, session_id: UUID, silent_seconds: float) -> bool: ...
+
+
 class CheckpointStore(Protocol):
     async def prunable(self, after: UUID, limit: int) -> Sequence[UUID]: ...
     async def prune(self, session_id: UUID, kept: int) -> int: ...
@@ -73,6 +78,24 @@ async def _name(asker: Asker, seconds: float, turn: FirstTurn) -> str | None:
 async def forget_events(store: EventStore, older_than_seconds: float) -> None:
     if rows := await store.forget(older_than_seconds):
         log.info("events_forgotten", rows=rows)
+
+
+async def end_temporary_sessions(store: TemporaryStore, silent_seconds: float) -> None:
+    """Delete the temporary sessions in which nothing was said for so long, with all there is of them."""
+    ended, after = 0, _BEFORE_ALL
+    while found := await store.over(silent_seconds, after=after, limit=_SESSIONS_AT_ONCE):
+        for after in found:
+            ended += await _ended(store, after, silent_seconds)
+    if ended:
+        log.info("temporary_sessions_ended", sessions=ended)
+
+
+async def _ended(store: TemporaryStore, session_id: UUID, silent_seconds: float) -> bool:
+    try:
+        return await store.delete(session_id, silent_seconds)
+    except AppError as error:  # one that cannot be deleted does not keep the others from it
+        log.warning("temporary_session_not_ended", session_id=str(session_id), error=error.code)
+        return False
 
 
 async def prune_checkpoints(store: CheckpointStore, kept: int) -> None:

@@ -2,21 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
-from app.errors import BranchNotFound, SessionNotFound
+from app.errors import BranchNotFound, InvalidInput, SessionNotFound
 from app.persistence.values import Branch, Message, Session, User
 from app.runs.service import Runs
 from app.runs.turns import busy
 
 
 class SessionStore(Protocol):
-    async def add(self, user_id: UUID, name: str) -> Session: ...
+    async def add(self, user_id: UUID, name: str, *, remembers: bool, temporary: bool) -> Session: ...
     async def read(self, user_id: UUID, session_id: UUID) -> Session | None: ...
     async def read_with_owner(self, user_id: UUID, session_id: UUID) -> tuple[User, Session] | None: ...
     async def page(self, user_id: UUID, *, limit: int, before: UUID | None, search: str) -> Sequence[Session]: ...
-    async def rename(self, session_id: UUID, name: str) -> None: ...
+    async def change(self, session_id: UUID, *, name: str | None, remembers: bool | None) -> None: ...
     async def delete(self, session_id: UUID) -> None: ...
     async def transcript(self, session_id: UUID, *, limit: int, before: UUID | None) -> Sequence[Message]: ...
     async def clear(self, session_id: UUID) -> None: ...
@@ -36,13 +37,19 @@ class BranchStore(Protocol):
 
 
 class Sessions:
-    def __init__(self, store: SessionStore, branches: BranchStore, runs: Runs) -> None:
+    def __init__(self, store: SessionStore, branches: BranchStore, runs: Runs, *, temporary_hours: float) -> None:
         self._store = store
         self._branches = branches
         self._runs = runs
+        self._temporary_time = timedelta(hours=temporary_hours)
 
-    async def create(self, user_id: UUID, name: str) -> Session:
-        return await self._store.add(user_id, name)
+    async def create(self, user_id: UUID, name: str, *, remembers: bool, temporary: bool) -> Session:
+        """Open one; a temporary one is never remembered."""
+        return await self._store.add(user_id, name, remembers=remembers and not temporary, temporary=temporary)
+
+    def ends_at(self, session: Session) -> datetime | None:
+        """When a temporary session is deleted, unless something is said in it before; None for any other."""
+        return session.updated_at + self._temporary_time if session.temporary else None
 
     async def read(self, user_id: UUID, session_id: UUID) -> Session:
         """Raise SessionNotFound, for a session of somebody else's too."""
@@ -60,8 +67,11 @@ class Sessions:
         items = found[:limit]
         return Page(items=items, next=items[-1].id if len(found) > limit else None)
 
-    async def rename(self, session_id: UUID, name: str) -> None:
-        await self._store.rename(session_id, name)
+    async def change(self, session: Session, *, name: str | None, remembers: bool | None) -> None:
+        """Change what is not None; raise InvalidInput when a temporary session is to be remembered."""
+        if session.temporary and remembers:
+            raise InvalidInput("A temporary session is never remembered.")
+        await self._store.change(session.id, name=name, remembers=remembers)
 
     async def delete(self, session_id: UUID) -> None:
         """Stop what it is answering, and delete all there is of it."""

@@ -273,6 +273,13 @@ class RunSettings(Section):
     question_hours: Seconds = Field(
         24, validation_alias="QUESTION_EXPIRY_HOURS", description="How long the agent waits for a person's answer before it goes on without"
     )
+    temporary_hours: float = Field(
+        24,
+        gt=0,
+        le=8760,
+        validation_alias="TEMPORARY_SESSION_HOURS",
+        description="How long a temporary session is kept when nothing more is said in it; a worker then deletes all there is of it",
+    )
 
 
 class RetentionSettings(Section):

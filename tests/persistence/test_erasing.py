@@ -98,7 +98,15 @@ async def test_sessions_go_when_nobody_has_talked_in_them_for_long_enough(
     for place, (one, days) in enumerate(ages.items(), start=1):
         moved[one.name] = UUID(int=place)
         await execute(database.pool, _AGE, {"session_id": one.id, "id": moved[one.name], "days": days})
-    old = Session(id=moved["answering"], name="", name_is_final=True, created_at=session.created_at, updated_at=session.updated_at)
+    old = Session(
+        remembers=True,
+        temporary=False,
+        id=moved["answering"],
+        name="",
+        name_is_final=True,
+        created_at=session.created_at,
+        updated_at=session.updated_at,
+    )
     await claimed(here, user, old)
     await execute(database.pool, "UPDATE session SET updated_at = now() - interval '40 days' WHERE name = 'answering'", {})
     await execute(database.pool, "INSERT INTO checkpoints (thread_id, checkpoint_id, checkpoint) VALUES (%(id)s, 'x', '{}')",

@@ -8,7 +8,7 @@ from fastapi.security import OAuth2PasswordRequestForm
 from app.accounts.tokens import AccessToken
 from app.api.deps import CurrentUser, UsersDep
 from app.api.errors import problems
-from app.api.v1.auth_schemas import Credentials, Registered, TokensOut, UserOut
+from app.api.v1.auth_schemas import Credentials, Registered, TokensOut, UserChange, UserOut
 from app.errors import EmailTaken, InvalidCredentials, NotAuthenticated
 from app.persistence.values import User
 
@@ -33,8 +33,14 @@ async def me(user: CurrentUser) -> UserOut:
     return _user(user)
 
 
+@router.patch("/me", responses=problems(NotAuthenticated))
+async def change_me(change: UserChange, user: CurrentUser, users: UsersDep) -> UserOut:
+    """Switch memory on or off, for all of one's sessions; what is remembered already stays until it is deleted."""
+    return _user(await users.switch_memory(user.id, change.remembers))
+
+
 def _user(user: User) -> UserOut:
-    return UserOut(id=user.id, email=user.email, created_at=user.created_at)
+    return UserOut.model_validate(user, from_attributes=True)
 
 
 def _tokens(token: AccessToken) -> TokensOut:

@@ -30,9 +30,18 @@ class Credentials(BaseModel):
     ]
 
 
+class UserChange(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"remembers": True}]})
+
+    remembers: bool
+
+
 class UserOut(BaseModel):
+    """Unless the user `remembers`, memories are neither used nor made; those there are stay."""
+
     id: UUID
     email: str
+    remembers: bool
     created_at: datetime
 
 

@@ -140,7 +140,7 @@ def _ask(own: Own, ask: AskIn, key: str | None, *, background: bool = False) -> 
         again=ask.instead_of is not None,
         instead_of=ask.instead_of,
         background=background,
-        cache=ask.cache,
+        cache=ask.cache and not own.session.temporary,  # what is cached would outlive it
     )
 
 

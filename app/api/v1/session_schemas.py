@@ -1,10 +1,10 @@
 """What sessions take and answer."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.api.v1.chat_schemas import InterruptOut
 from app.api.v1.text import GivenName, Name
@@ -12,23 +12,47 @@ from app.persistence.values import Role, RunStatus
 
 
 class NewSession(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "Trip to Oslo"}]})
 
     name: Name = ""
+    remembers: Annotated[bool | None, Field(description="Whether memories are used and made in it; true unless it is temporary")] = None
+    temporary: Annotated[bool, Field(description="Nothing of it is remembered, nor kept after its end")] = False
+
+    @model_validator(mode="after")
+    def _is_forgotten(self) -> Self:
+        if self.temporary and self.remembers:
+            raise ValueError("a temporary session is never remembered")
+        return self
 
 
-class RenamedSession(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class SessionChange(BaseModel):
+    """What is left out stays as it is."""
 
-    name: GivenName
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "Trip to Oslo", "remembers": True}]})
+
+    name: GivenName | None = None
+    remembers: bool | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.name is None and self.remembers is None:
+            raise ValueError("must say what is to change: `name` or `remembers`")
+        return self
 
 
 class SessionOut(BaseModel):
-    """Until `name_is_final`, a model may give it a better name than its first words, soon after the first answer."""
+    """Until `name_is_final`, a model may give it a better name than its first words, soon after the first answer.
+
+    Unless it `remembers`, memories are neither used nor made in it. One that is `temporary` is deleted, with all there is
+    of it, at `ends_at` if nothing more is said until then.
+    """
 
     id: UUID
     name: str
     name_is_final: bool
+    remembers: bool
+    temporary: bool
+    ends_at: datetime | None
     created_at: datetime
     updated_at: datetime
 

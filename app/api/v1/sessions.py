@@ -1,11 +1,12 @@
 """Conversations and what was said in them."""
 
+from dataclasses import asdict
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from app.api.deps import CurrentUser, OwnSession, QuestionsDep, RunsDep, SessionsDep
+from app.api.deps import CurrentUser, OwnDep, OwnSession, QuestionsDep, RunsDep, SessionsDep
 from app.api.errors import problems
 from app.api.v1.chat_schemas import InterruptOut
 from app.api.v1.session_schemas import (
@@ -14,7 +15,7 @@ from app.api.v1.session_schemas import (
     MessageOut,
     MessagePage,
     NewSession,
-    RenamedSession,
+    SessionChange,
     SessionOut,
     SessionPage,
     StateOut,
@@ -23,6 +24,7 @@ from app.api.v1.session_schemas import (
 from app.api.v1.text import SOUND
 from app.errors import BranchNotFound, SessionBusy, SessionNotFound
 from app.persistence.values import Message, Session
+from app.runs.sessions import Sessions
 
 router = APIRouter()
 
@@ -32,8 +34,12 @@ Limit = Annotated[int, Query(ge=1, le=100, description="Most items of a page")]
 
 @router.post("", status_code=201)
 async def create_session(new: NewSession, user: CurrentUser, sessions: SessionsDep) -> SessionOut:
-    """Open a conversation; without a name it takes the first words said in it."""
-    return _session(await sessions.create(user.id, new.name))
+    """Open a conversation; without a name it takes the first words said in it.
+
+    A temporary one is never remembered, and is deleted when nothing was said in it for `TEMPORARY_SESSION_HOURS`.
+    """
+    made = await sessions.create(user.id, new.name, remembers=new.remembers is not False, temporary=new.temporary)
+    return _session(made, sessions)
 
 
 @router.get("")
@@ -46,18 +52,19 @@ async def list_sessions(
 ) -> SessionPage:
     """One's own sessions, newest first."""
     page = await sessions.page(user.id, limit=limit, before=cursor, search=q)
-    return SessionPage(items=[*map(_session, page.items)], next_cursor=page.next)
+    return SessionPage(items=[_session(session, sessions) for session in page.items], next_cursor=page.next)
 
 
 @router.get("/{session_id}", responses=_not_found)
-async def read_session(session: OwnSession) -> SessionOut:
-    return _session(session)
+async def read_session(session: OwnSession, sessions: SessionsDep) -> SessionOut:
+    return _session(session, sessions)
 
 
 @router.patch("/{session_id}", responses=_not_found)
-async def rename_session(session: OwnSession, renamed: RenamedSession, user: CurrentUser, sessions: SessionsDep) -> SessionOut:
-    await sessions.rename(session.id, renamed.name)
-    return _session(await sessions.read(user.id, session.id))
+async def change_session(own: OwnDep, change: SessionChange, sessions: SessionsDep) -> SessionOut:
+    """Rename it, or switch memory on or off in it; a temporary one is never remembered."""
+    await sessions.change(own.session, name=change.name, remembers=change.remembers)
+    return _session(await sessions.read(own.user.id, own.session.id), sessions)
 
 
 @router.delete("/{session_id}", status_code=204, responses=_not_found)
@@ -107,8 +114,8 @@ async def clear_messages(session: OwnSession, sessions: SessionsDep) -> None:
     await sessions.clear(session.id)
 
 
-def _session(session: Session) -> SessionOut:
-    return SessionOut.model_validate(session, from_attributes=True)
+def _session(session: Session, sessions: Sessions) -> SessionOut:
+    return SessionOut(**asdict(session), ends_at=sessions.ends_at(session))
 
 
 def _message(message: Message) -> MessageOut:

@@ -28,8 +28,11 @@ export class Conversation {
   #branches = [];
   #live = null;
 
-  constructor(sessionId, listener) {
+  /** Without an id it begins with its first message, and is then temporary or not. */
+  constructor(sessionId, listener, isTemporary = false) {
     this.sessionId = sessionId;
+    this.isTemporary = isTemporary;
+    this.session = null;
     this.#listener = listener;
     this.root = h("div", { class: "conversation" }, this.#earlier, this.#road.root, this.#trouble, this.#news.root);
   }
@@ -163,8 +166,9 @@ export class Conversation {
   }
 
   async #create(signal) {
-    const session = await ask("POST", "sessions", { json: {}, signal });
+    const session = await ask("POST", "sessions", { json: { temporary: this.isTemporary }, signal });
     this.sessionId = session.id;
+    this.session = session;
     this.#listener.created(this, session);
   }
 

@@ -10,7 +10,7 @@ export function openableDrawer() {
   $("scrim").addEventListener("click", closeDrawer);
   narrow.addEventListener("change", closeDrawer);
   document.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || event.defaultPrevented || !isOpen()) return;
+    if (event.key !== "Escape" || event.defaultPrevented || !isOpen() || document.querySelector("dialog[open]")) return;
     event.preventDefault();
     closeDrawer();
   });

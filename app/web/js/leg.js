@@ -1,6 +1,6 @@
 /** What one run said of an answer: its events as they come, or those that a stored message stands for. */
 
-import { h, icon } from "./dom.js";
+import { $, h, icon } from "./dom.js";
 import { MarkdownView } from "./markdown.js";
 import { ToolCard } from "./tool-card.js";
 
@@ -114,7 +114,8 @@ const isEmpty = (args) => Object.keys(args ?? {}).length === 0;
 
 function memoryLine(memories) {
   const title = memories.length === 1 ? "Remembered one thing about you" : `Remembered ${memories.length} things about you`;
-  return h("details", { class: "aside" }, h("summary", {}, icon("memory"), title), h("ul", {}, ...memories.map((memory) => h("li", {}, memory))));
+  const all = h("button", { type: "button", class: "link all-memories", onclick: () => $("open-memories").click() }, "All memories");
+  return h("details", { class: "aside" }, h("summary", {}, icon("memory"), title), h("ul", {}, ...memories.map((memory) => h("li", {}, memory)), h("li", {}, all)));
 }
 
 function reasoningCard(content) {

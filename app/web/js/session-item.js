@@ -21,7 +21,8 @@ export class SessionItem {
   show(session) {
     this.session = session;
     this.#link.href = addressOf(session);
-    this.#link.replaceChildren(h("span", { class: "session-name", dir: "auto" }, nameOf(session)), h("time", { datetime: session.created_at }, dayOf(session.created_at)));
+    const mark = session.temporary ? h("span", { class: "session-mark", title: "Temporary" }, icon("temporary"), h("span", { class: "unseen" }, "Temporary:")) : "";
+    this.#link.replaceChildren(mark, h("span", { class: "session-name", dir: "auto" }, nameOf(session)), h("time", { datetime: session.created_at }, dayOf(session.created_at)));
   }
 
   set isCurrent(isCurrent) {

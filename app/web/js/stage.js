@@ -5,6 +5,7 @@ import { Conversation } from "./conversation.js";
 import { $ } from "./dom.js";
 import { errorCard } from "./error-card.js";
 import { addressOf } from "./session-item.js";
+import { TEMPORARY } from "./temporary.js";
 
 /** `listener` hears what a conversation tells, and opened(conversation) and found(session). */
 export class Stage {
@@ -21,8 +22,9 @@ export class Stage {
   /** Open what the address names; without a name, a session that begins with its first message. */
   async open() {
     const id = /^#\/session\/([\w-]+)$/.exec(location.hash)?.[1] ?? null;
-    const live = [...this.#live].find(({ sessionId }) => sessionId === id);
-    this.current = live ?? new Conversation(id, this.#listener);
+    const isTemporary = location.hash === TEMPORARY;
+    const live = [...this.#live].find((conversation) => conversation.sessionId === id && (id || conversation.isTemporary === isTemporary));
+    this.current = live ?? new Conversation(id, this.#listener, isTemporary);
     $("transcript").replaceChildren(this.current.root);
     this.#listener.opened(this.current);
     if (id && !live) await this.#load(this.current);
@@ -38,6 +40,7 @@ export class Stage {
     conversation.root.classList.add("loading");
     try {
       const [session] = await Promise.all([ask("GET", `sessions/${conversation.sessionId}`), conversation.open()]);
+      conversation.session = session;
       if (this.current === conversation) this.#listener.found(session);
     } catch (problem) {
       conversation.root.append(errorCard(problem, problem.retryable ? () => this.open() : null));

@@ -4,18 +4,22 @@ import { ask } from "./api.js";
 import { Composer } from "./composer.js";
 import { $, say } from "./dom.js";
 import { closeDrawer } from "./drawer.js";
+import { MemoryDrawer } from "./memory-drawer.js";
 import { loadModels } from "./models.js";
 import { NameWatch } from "./naming.js";
 import { Follower } from "./scroll.js";
 import { nameOf } from "./session-item.js";
 import { SessionList } from "./session-list.js";
 import { Stage } from "./stage.js";
+import { TEMPORARY, TemporaryMark } from "./temporary.js";
 
 export class Workspace {
   constructor() {
     this.follower = new Follower($("scroller"), $("transcript"), $("to-end"));
     this.composer = new Composer({ onsend: (text) => this.#send(text), onstop: () => this.stage.current?.stop() });
     this.sessions = new SessionList({ renamed: (session) => this.#named(session), deleted: (session) => this.#deleted(session) });
+    this.memories = new MemoryDrawer({ changed: (session) => this.#named(session) });
+    this.temporary = new TemporaryMark({ opened: () => this.#startAnew(TEMPORARY), ...this.sessions.listener });
     this.names = new NameWatch((session) => this.#named(session));
     this.stage = new Stage({
       opened: (conversation) => this.#opened(conversation),
@@ -32,6 +36,7 @@ export class Workspace {
   async open() {
     const [user] = await Promise.all([ask("GET", "auth/me"), loadModels(), this.sessions.load()]);
     $("user-email").textContent = user.email;
+    this.memories.user = user;
     $("workspace").hidden = false;
     await this.#show();
   }
@@ -42,6 +47,7 @@ export class Workspace {
     this.names.clear();
     this.stage.close();
     this.sessions.clear();
+    this.memories.clear();
     closeDrawer();
     document.title = "Milepost";
     say("");
@@ -59,8 +65,8 @@ export class Workspace {
     this.follower.toEnd();
   }
 
-  #startAnew() {
-    history.pushState(null, "", location.pathname);
+  #startAnew(address = location.pathname) {
+    history.pushState(null, "", address);
     closeDrawer();
     this.#show();
   }
@@ -72,7 +78,10 @@ export class Workspace {
 
   #opened(conversation) {
     this.sessions.mark(conversation.sessionId);
-    this.#title(conversation.sessionId ? "" : "New session");
+    this.#title(conversation.sessionId ? "" : conversation.isTemporary ? "New temporary session" : "New session");
+    this.temporary.show(null, !conversation.sessionId && conversation.isTemporary);
+    this.memories.session = null;
+    if (conversation.session) this.#named(conversation.session);
     this.#turned(conversation);
     this.composer.focus();
   }
@@ -99,6 +108,9 @@ export class Workspace {
   #named(session) {
     this.sessions.update(session);
     if (session.id !== this.stage.current?.sessionId) return;
+    this.stage.current.session = session;
+    this.temporary.show(session);
+    this.memories.session = session;
     this.sessions.mark(session.id);
     this.#title(nameOf(session));
   }
