@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "c4a7d2e91b60"
-down_revision = "e2a7c05b91d8"
+down_revision = "e47a90c15d3b"
 branch_labels = None
 depends_on = None
 

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "e47a90c15d3b"
-down_revision = "b1c94e07d3f2"
+down_revision = "e2a7c05b91d8"
 branch_labels = None
 depends_on = None
 
