@@ -27,7 +27,7 @@ WITH people AS (
     RETURNING id
 )
 INSERT INTO memory (id, vector, payload)
-SELECT gen_random_uuid(), ARRAY(SELECT random() - 0.5 + 0 * memory * length(people.id::text) FROM generate_series(1, 256))::vector,
+SELECT gen_random_uuid(), ARRAY(SELECT random() - 0.5 + 0 * memory * length(people.id::text) FROM generate_series(1, 3))::vector,
        jsonb_build_object('user_id', people.id, 'data', people.id || ' ' || memory)
   FROM generate_series(1, 50) AS memory, people
 """
@@ -75,8 +75,8 @@ async def found(database: Database, user: User, query: str, *, embedder: Embedde
 async def test_among_20000_memories_each_of_400_users_finds_fifty_of_fifty(database: Database) -> None:
     await execute(database.pool, _MANY, {"users": USERS})
     people = [row["id"] for row in await fetch_all(database.pool, _PEOPLE, {})]
-    [query] = await WordsEmbedder().embed(["What do you know of me?"])
-    search = search_of(database, WordsEmbedder())
+    [query] = await ShortEmbedder().embed(["What do you know of me?"])
+    search = search_of(database, ShortEmbedder())
     for person in people:
         texts = await search.search(person, query, limit=51, threshold=-1)
         assert set(texts) == {f"{person} {memory}" for memory in range(1, 51)}
