@@ -23,6 +23,7 @@ from app.llm.models import Models, open_models
 from app.llm.response_cache import ResponseCache
 from app.persistence import migrate
 from app.persistence.address import database_url
+from app.persistence.attachments import AttachmentTable
 from app.persistence.branches import BranchTable
 from app.persistence.channels import EVENTS, STOPS, WORK, Ear
 from app.persistence.checkpointer import FencedSaver, PooledPostgresSaver
@@ -41,6 +42,7 @@ from app.persistence.tool_starts import ToolStarts
 from app.persistence.turns import TurnTable
 from app.persistence.users import UserTable
 from app.persistence.values import TakenRun
+from app.runs.attachments import Attachments, forget_unsent
 from app.runs.chores import forget_events, kept_up, name_session, prune_checkpoints
 from app.runs.ledger import Ledger
 from app.runs.opening import Office, Rows, open_runs
@@ -51,6 +53,7 @@ from app.runs.tail import Tails
 from app.runs.walk import Bench, Means
 from app.settings import (
     AccountSettings,
+    AttachmentSettings,
     CacheSettings,
     ContextSettings,
     DatabaseSettings,
@@ -72,6 +75,7 @@ class Services:
 
     users: Users
     sessions: Sessions
+    attachments: Attachments
     runs: Runs
     questions: Questions
     ledger: Ledger
@@ -96,7 +100,8 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         sessions = SessionTable(database)
         events = EventTable(database.pool, notices.tell if notices else None)
         turns, runs = _as_one_owner(database.pool, settings.runs.lease_seconds, notices)
-        rows = Rows(runs=runs, turns=turns, past=BranchTable(database.pool), events=events)
+        attachments = _attachments(database.pool, settings)
+        rows = Rows(runs=runs, turns=turns, past=BranchTable(database.pool), events=events, attachments=attachments)
         means = Means(memory=NoMemory(), names=sessions, runs=settings.runs, tools=settings.tools, context=settings.context, cache=cache)
         agent = build_agent(PooledPostgresSaver(database.pool), recalls=not isinstance(means.memory, NoMemory))
         bench_of = _bench_of(agent, database.pool, settings.runs)
@@ -107,9 +112,11 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         naming = partial(name_session, sessions, models, ledger, settings.worker, cache=cache)
         jobs = {"make_run": _by_id(office.runs.make), "name_session": _by_id(naming)}
         chores = [*_chores(settings.runs, questions, turns, events), _pruning(settings.context, CheckpointTable(database.pool))]
+        chores.append(_forgetting(settings.attachments, attachments))
         queue = await stack.enter_async_context(open_queue(database.pool, jobs, chores))
         yield Services(
             users=_users(settings.accounts, settings.database, UserTable(database)),
+            attachments=Attachments(attachments, settings.attachments),
             sessions=Sessions(sessions, BranchTable(database.pool), office.runs),
             runs=office.runs,
             questions=questions,
@@ -180,6 +187,16 @@ def _chores(settings: RunSettings, questions: Questions, turns: TurnTable, event
         Chore(name="requeue_runs", cron=_EVERY_MINUTE, do=turns.requeue),
         Chore(name="forget_events", cron=_EVERY_TEN_MINUTES, do=partial(forget_events, events, kept_seconds)),
     ]
+
+
+def _attachments(pool: Pool, settings: Settings) -> AttachmentTable:
+    folder, in_folder = settings.database.data_dir / "attachments", settings.attachments.kept_in == "folder"
+    return AttachmentTable(pool, folder, in_folder=in_folder, patience_seconds=settings.runs.lease_seconds)
+
+
+def _forgetting(settings: AttachmentSettings, attachments: AttachmentTable) -> Chore:
+    forget = partial(forget_unsent, attachments, settings.unsent_hours * _SECONDS_PER_HOUR)
+    return Chore(name="forget_attachments", cron=_EVERY_TEN_MINUTES, do=forget)
 
 
 def _pruning(settings: ContextSettings, checkpoints: CheckpointTable) -> Chore:

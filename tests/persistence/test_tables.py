@@ -9,7 +9,20 @@ from sqlalchemy.dialects.postgresql import UUID as POSTGRES_UUID
 from app.persistence.database import sqlalchemy_url
 from app.persistence.tables import METADATA
 
-TABLES = ["interrupt", "message", "model_call", "run", "run_event", "session", "tool_start", "user"]
+TABLES = [
+    "attachment",
+    "attachment_blob",
+    "audit",
+    "interrupt",
+    "message",
+    "message_attachment",
+    "model_call",
+    "run",
+    "run_event",
+    "session",
+    "tool_start",
+    "user",
+]
 # What LangGraph names, which are no ids of ours.
 LANGGRAPHS = {("interrupt", "id"), ("tool_start", "task_id")}
 
