@@ -80,7 +80,9 @@ class BodyLimit:
         first = await _whole_body(scope, receive, limit_bytes)
         if first is None:
             error = BodyTooLarge(f"A request body may have {limit_bytes} bytes.")
-            await problem(error, scope["path"], scope.get("request_id", ""))(scope, receive, send)
+            refusal = problem(error, scope["path"], scope.get("request_id", ""))
+            refusal.headers["Connection"] = "close"  # or a client that goes on sending would be read to its end
+            await refusal(scope, receive, send)
             return
         messages = iter((first,))
 

@@ -12,6 +12,7 @@ from zlib import crc32
 TEXT: Final = "text/plain"
 
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
+_SHORTEST_PNG: Final = 57
 _PNG_BITS: Final = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 _GIF: Final = (b"GIF87a", b"GIF89a")
 _WEBP_CHUNKS: Final = (b"VP8 ", b"VP8L", b"VP8X")
@@ -45,7 +46,7 @@ def media_type_of(content: bytes, name: str) -> str | None:
 
 def _is_png(content: bytes) -> bool:
     """From the header on, chunk follows chunk up to the one that ends it, and nothing follows that."""
-    if not content.startswith(_PNG):
+    if len(content) < _SHORTEST_PNG or not content.startswith(_PNG):
         return False
     place, kinds = len(_PNG), []
     while place + 12 <= len(content):
