@@ -6,7 +6,7 @@ from base64 import b64encode
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import FilePayload, Locator, Page, expect
 
 from tests.browser.visitor import expect_status, say, sign_up
 from tests.pictures import png
@@ -15,9 +15,9 @@ from tests.stub.client import ProviderStub
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
-PHOTO = {"name": "stamp.png", "mimeType": "image/png", "buffer": png(64, 48)}
-NOTES = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"Leave at noon."}
-FAKE = {"name": "page.png", "mimeType": "image/png", "buffer": b"<script>window.pwned = 1</script>"}
+PHOTO = FilePayload(name="stamp.png", mimeType="image/png", buffer=png(64, 48))
+NOTES = FilePayload(name="notes.txt", mimeType="text/plain", buffer=b"Leave at noon.")
+FAKE = FilePayload(name="page.png", mimeType="image/png", buffer=b"<script>window.pwned = 1</script>")
 
 _GIVE = """([kind, place, name, content]) => {
     const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));

@@ -128,7 +128,7 @@ export class Turn {
   #showQuestion() {
     const edit = h("button", { type: "button", class: "quiet act edit", title: "Edit", "aria-label": "Edit this message", onclick: () => this.edit() }, icon("pencil"));
     const row = h("div", { class: "asked-acts" }, this.#switch, edit);
-    this.#said.append(h("h2", { class: "unseen" }, "You asked"), h("div", { class: "asked-words" }, ...words(this.asked)), ...[sent(this.attachments)].filter(Boolean), row);
+    this.#said.append(h("h2", { class: "unseen" }, "You asked"), h("div", { class: "asked-words" }, ...words(this.asked), sent(this.attachments)), row);
   }
 }
 
