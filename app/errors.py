@@ -29,6 +29,11 @@ class BodyTooLarge(AppError):
     title = "The request body is too large"
 
 
+class UnsupportedMediaType(AppError):
+    code = "unsupported_media_type"
+    title = "Only images (PNG, JPEG, GIF, WebP) and text files can be attached"
+
+
 class NotAuthenticated(AppError):
     code = "not_authenticated"
     title = "A valid access token is needed"
@@ -89,6 +94,11 @@ class InterruptExpired(AppError):
 class BranchNotFound(NotFound):
     code = "branch_not_found"
     title = "There is no such branch"
+
+
+class AttachmentNotFound(NotFound):
+    code = "attachment_not_found"
+    title = "There is no such attachment"
 
 
 class EventsExpired(AppError):

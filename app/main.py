@@ -20,6 +20,7 @@ from app.api import health
 from app.api.deps import State
 from app.api.errors import add_error_handlers
 from app.api.middleware import BodyLimit, RequestLog
+from app.api.v1.attachments import UPLOAD_PATH
 from app.api.v1.router import router as v1
 from app.observability.logging import set_up_logging
 from app.settings import Settings, load_settings
@@ -27,8 +28,11 @@ from app.stopping import draining
 from app.wiring import Services, open_services, working
 
 _WEB: Final = Path(__file__).parent / "web"
-# The page loads nothing from elsewhere and has no inline script or style.
-_PAGE_HEADERS: Final = {"Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'", "Referrer-Policy": "no-referrer"}
+# The page loads nothing from elsewhere and has no inline script or style. Its blobs are images that it has fetched with its token.
+_PAGE_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob:; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
 _DESCRIPTION: Final = """\
 A LangGraph agent server with checkpointed state. Register, open a session, send a message, and read the answer as server-sent events.
 Every error is an RFC 9457 problem document; program against its `code`.
@@ -51,7 +55,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
     )
     add_error_handlers(app)
-    app.add_middleware(BodyLimit, limit_bytes=settings.server.body_limit_bytes)
+    larger = {UPLOAD_PATH: settings.attachments.max_bytes}
+    app.add_middleware(BodyLimit, limit_bytes=settings.server.body_limit_bytes, larger=larger)
     app.add_middleware(RequestLog)
     app.add_middleware(
         CORSMiddleware,
@@ -75,6 +80,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
             yield State(
                 users=services.users,
                 sessions=services.sessions,
+                attachments=services.attachments,
                 runs=services.runs,
                 questions=services.questions,
                 ledger=services.ledger,

@@ -24,6 +24,7 @@ from app.llm.response_cache import ResponseCache
 from app.memory import open_memory_embedder, open_remembering, recall_of
 from app.persistence import migrate
 from app.persistence.address import database_url
+from app.persistence.attachments import AttachmentTable
 from app.persistence.branches import BranchTable
 from app.persistence.channels import ERASED, EVENTS, STOPS, WORK, Ear
 from app.persistence.checkpointer import FencedSaver, PooledPostgresSaver
@@ -45,6 +46,7 @@ from app.persistence.tool_starts import ToolStarts
 from app.persistence.turns import TurnTable
 from app.persistence.users import UserTable
 from app.persistence.values import TakenRun
+from app.runs.attachments import Attachments, forget_unsent
 from app.runs.chores import end_temporary_sessions, forget_events, kept_up, name_session, prune_checkpoints
 from app.runs.feedback import Feedback
 from app.runs.ledger import Ledger
@@ -57,6 +59,7 @@ from app.runs.tail import Tails
 from app.runs.walk import Bench, Means
 from app.settings import (
     AccountSettings,
+    AttachmentSettings,
     CacheSettings,
     DatabaseSettings,
     RedisSettings,
@@ -80,6 +83,7 @@ class Services:
 
     users: Users
     sessions: Sessions
+    attachments: Attachments
     runs: Runs
     questions: Questions
     ledger: Ledger
@@ -107,7 +111,8 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         sessions = SessionTable(database)
         events = EventTable(database.pool, notices.tell if notices else None)
         turns, runs = _as_one_owner(database.pool, settings.runs.lease_seconds, notices)
-        rows = Rows(runs=runs, turns=turns, past=BranchTable(database.pool), events=events)
+        attachments = _attachments(database.pool, settings)
+        rows = Rows(runs=runs, turns=turns, past=BranchTable(database.pool), events=events, attachments=attachments)
         embedder = await stack.enter_async_context(open_memory_embedder(settings, database.pool))
         memory = recall_of(embedder, settings, database.pool) if embedder else None
         means = Means(memory=memory, names=sessions, runs=settings.runs, tools=settings.tools, context=settings.context, cache=cache)
@@ -129,6 +134,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         chores = [
             *_chores(settings.runs, questions, turns, events),
             *_tidying(settings, database),
+            _forgetting(settings.attachments, attachments),
             *remembering.chores,
             *lifecycle.chores,
         ]
@@ -136,6 +142,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         yield Services(
             users=_users(settings.accounts, settings.database, UserTable(database)),
             sessions=Sessions(sessions, BranchTable(database.pool), office.runs, temporary_hours=settings.runs.temporary_hours),
+            attachments=Attachments(attachments, settings.attachments),
             runs=office.runs,
             questions=questions,
             ledger=ledger,
@@ -217,6 +224,16 @@ def _tidying(settings: Settings, database: Database) -> list[Chore]:
         Chore(name="prune_checkpoints", cron=_EVERY_TEN_MINUTES, do=prune),
         Chore(name="end_temporary_sessions", cron=_EVERY_MINUTE, do=end),
     ]
+
+
+def _attachments(pool: Pool, settings: Settings) -> AttachmentTable:
+    folder, in_folder = settings.database.data_dir / "attachments", settings.attachments.kept_in == "folder"
+    return AttachmentTable(pool, folder, in_folder=in_folder, patience_seconds=settings.runs.lease_seconds)
+
+
+def _forgetting(settings: AttachmentSettings, attachments: AttachmentTable) -> Chore:
+    forget = partial(forget_unsent, attachments, settings.unsent_hours * _SECONDS_PER_HOUR)
+    return Chore(name="forget_attachments", cron=_EVERY_TEN_MINUTES, do=forget)
 
 
 @asynccontextmanager

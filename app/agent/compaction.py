@@ -10,6 +10,7 @@ from typing import Final, Self
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
+from app.llm.attachments import references, tokens_of
 from app.llm.catalog import ModelSpec
 from app.settings import ContextSettings
 
@@ -45,11 +46,11 @@ def window(settings: ContextSettings, model: ModelSpec) -> int:
 
 def tokens(message: AnyMessage) -> int:
     """About what the message comes to."""
-    text = message.content if isinstance(message.content, str) else message.text
+    text, attached = (message.content, 0) if isinstance(message.content, str) else (message.text, sum(map(tokens_of, references(message))))
     size = len(text) if text.isascii() else len(text.encode(errors="replace"))  # the first is known without a look at the text
     if isinstance(message, AIMessage) and message.tool_calls:
         size += sum(len(call["name"]) + len(str(call["args"])) for call in message.tool_calls)
-    return _TOKENS_AROUND + size // BYTES_PER_TOKEN
+    return _TOKENS_AROUND + attached + size // BYTES_PER_TOKEN
 
 
 def place_to_cut(messages: Sequence[AnyMessage], bounds: Bounds) -> int:

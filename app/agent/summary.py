@@ -10,6 +10,7 @@ from app.agent.compaction import BYTES_PER_TOKEN
 from app.agent.prompts import prompt_text, quoted
 from app.errors import ModelBadAnswer
 from app.llm.asking import Asker
+from app.llm.attachments import references
 from app.llm.calls import Purpose
 
 MOST_CHARACTERS: Final = 8_000
@@ -39,6 +40,8 @@ def _told(messages: Sequence[AnyMessage], most_tokens: int) -> str:
 
 def _line(message: AnyMessage, characters: int) -> str:
     told = {"from": _speaker(message), "text": _cut(message.text, characters)}
+    if attached := references(message):
+        told["attached"] = ", ".join(one["name"] for one in attached)
     if isinstance(message, AIMessage) and message.tool_calls:
         told["called"] = _cut("; ".join(f"{call['name']} {json.dumps(call['args'])}" for call in message.tool_calls), characters)
     return json.dumps(told, ensure_ascii=False).replace("<", "\\u003c")

@@ -14,6 +14,7 @@ from app.api.health import Health
 from app.errors import NotAuthenticated, SessionNotFound
 from app.llm.models import Models
 from app.persistence.values import Session, User
+from app.runs.attachments import Attachments
 from app.runs.feedback import Feedback
 from app.runs.ledger import Ledger
 from app.runs.memories import Memories
@@ -29,6 +30,7 @@ class State(TypedDict):
 
     users: Users
     sessions: Sessions
+    attachments: Attachments
     runs: Runs
     questions: Questions
     ledger: Ledger
@@ -56,6 +58,7 @@ def _from_state(name: str) -> Any:  # noqa: ANN401  # the alias that uses it giv
 
 UsersDep = Annotated[Users, _from_state("users")]
 SessionsDep = Annotated[Sessions, _from_state("sessions")]
+AttachmentsDep = Annotated[Attachments, _from_state("attachments")]
 RunsDep = Annotated[Runs, _from_state("runs")]
 QuestionsDep = Annotated[Questions, _from_state("questions")]
 LedgerDep = Annotated[Ledger, _from_state("ledger")]

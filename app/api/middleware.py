@@ -5,6 +5,7 @@ Plain, because Starlette's own base class for middleware times headers only and 
 
 import re
 import time
+from collections.abc import Mapping
 from traceback import format_tb
 from typing import Final
 
@@ -65,18 +66,23 @@ class BodyLimit:
     answers in plain text and without a request id.
     """
 
-    def __init__(self, app: ASGIApp, limit_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, limit_bytes: int, larger: Mapping[str, int] | None = None) -> None:
+        """`larger` has limits of their own for paths."""
         self._app = app
         self._limit_bytes = limit_bytes
+        self._larger = larger or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not _has_body(scope):
             await self._app(scope, receive, send)
             return
-        first = await self._whole_body(scope, receive)
+        limit_bytes = self._larger.get(scope["path"], self._limit_bytes)
+        first = await _whole_body(scope, receive, limit_bytes)
         if first is None:
-            error = BodyTooLarge(f"A request body may have {self._limit_bytes} bytes.")
-            await problem(error, scope["path"], scope.get("request_id", ""))(scope, receive, send)
+            error = BodyTooLarge(f"A request body may have {limit_bytes} bytes.")
+            refusal = problem(error, scope["path"], scope.get("request_id", ""))
+            refusal.headers["Connection"] = "close"  # or a client that goes on sending would be read to its end
+            await refusal(scope, receive, send)
             return
         messages = iter((first,))
 
@@ -85,19 +91,20 @@ class BodyLimit:
 
         await self._app(scope, replayed, send)
 
-    async def _whole_body(self, scope: Scope, receive: Receive) -> Message | None:
-        """The body as one message, or the news that the client is gone; None when it is too large."""
-        if _declared_length(scope) > self._limit_bytes:
-            return None
-        body = bytearray()
-        while len(body) <= self._limit_bytes:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return message
-            body += message.get("body", b"")
-            if not message.get("more_body") and len(body) <= self._limit_bytes:
-                return {"type": "http.request", "body": bytes(body), "more_body": False}
+
+async def _whole_body(scope: Scope, receive: Receive, limit_bytes: int) -> Message | None:
+    """The body as one message, or the news that the client is gone; None when it is too large."""
+    if _declared_length(scope) > limit_bytes:
         return None
+    body = bytearray()
+    while len(body) <= limit_bytes:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return message
+        body += message.get("body", b"")
+        if not message.get("more_body") and len(body) <= limit_bytes:
+            return {"type": "http.request", "body": bytes(body), "more_body": False}
+    return None
 
 
 def _request_id(scope: Scope) -> str:

@@ -14,6 +14,7 @@ from langchain_core.tools import BaseTool
 from uuid_utils.compat import uuid7
 
 from app.errors import AppError, RunCancelled
+from app.llm.attachments import Attached
 from app.llm.budget import CALL_IS_OVER, TURN_IS_OVER, TurnBudget, within
 from app.llm.calls import Hearer, ModelCall, Purpose, note
 from app.llm.catalog import ModelSpec
@@ -34,11 +35,19 @@ log = structlog.get_logger()
 class Asker:
     """Asks the models for one run or job, beginning with the one that it names."""
 
-    def __init__(self, models: Models, name: str | None, hearer: Hearer, cache: CacheOfUser | None = None) -> None:
+    def __init__(
+        self,
+        models: Models,
+        name: str | None,
+        hearer: Hearer,
+        cache: CacheOfUser | None = None,
+        attached: Attached | None = None,
+    ) -> None:
         self._models = models
         self.name = name or models.choice.default
         self._hearer = hearer
         self._cache = cache
+        self._attached = attached or Attached()
         self._budget = TurnBudget(models.settings.turn_seconds)
 
     def spec(self, purpose: Purpose = Purpose.ANSWER) -> ModelSpec:
@@ -77,6 +86,7 @@ class Asker:
             purpose=purpose,
             options=options or {},
             hearer=hearer,
+            attached=self._attached,
             models=self._models,
             budget=self._budget,
         )
@@ -96,6 +106,7 @@ class _Call:
     purpose: Purpose
     options: Mapping[str, Any]
     hearer: Hearer
+    attached: Attached
     models: Models
     budget: TurnBudget
     heard: bool = field(default=False, init=False)
@@ -121,12 +132,13 @@ class _Call:
 
     async def _answer(self, model: Model, timed: "_Timed") -> AIMessage:
         chat = model.with_tools(self.tools)
+        prompt = await self.attached.put_into(readable_by(model.spec, self.prompt), model.spec)
         # That a turn's time is over is not this model's fault, so its breaker must not see it.
         async with within(self.budget.left_seconds, TURN_IS_OVER):
             with self.models.breaker(model).watching():
                 async with within(self.models.settings.call_seconds, CALL_IS_OVER):
                     asked = chat.bind(**self.options) if self.options else chat
-                    return await streamed(asked, readable_by(model.spec, self.prompt), timed, hears=model.hears)
+                    return await streamed(asked, prompt, timed, hears=model.hears)
 
     def take_back(self, reason: str) -> None:
         self.hearer.answer_taken_back(reason)

@@ -67,6 +67,7 @@ class ModelSpec(BaseModel):
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     max_tokens: Annotated[int, Field(gt=0)] | None = None
     context_window: Annotated[int, Field(gt=0)] | None = None
+    images: bool | None = None
     prices: Prices | None = None
     fallback: bool = True
     reasoning: Reasoning | None = None

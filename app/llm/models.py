@@ -93,9 +93,11 @@ async def open_models(settings: ModelSettings, keys: Mapping[str, SecretStr]) ->
 
 
 def _known(spec: ModelSpec, client: BaseChatModel) -> ModelSpec:
-    """The entry with the context window that LangChain's list of models has, where it names none."""
-    window = None if spec.context_window else (client.profile or {}).get("max_input_tokens")
-    return spec.model_copy(update={"context_window": window}) if window else spec
+    """The entry with what LangChain's list of models has and it does not say: the context window, and whether it takes images."""
+    profile = client.profile or {}
+    window = spec.context_window or profile.get("max_input_tokens")
+    images = bool(profile.get("image_inputs")) if spec.images is None else spec.images
+    return spec.model_copy(update={"context_window": window, "images": images})
 
 
 def _open_client(spec: ModelSpec, settings: ModelSettings, keys: Mapping[str, SecretStr]) -> AbstractAsyncContextManager[BaseChatModel]:

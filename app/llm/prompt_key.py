@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from langchain_core.messages import BaseMessage
 
+from app.llm.attachments import as_told
 from app.llm.catalog import ModelSpec
 
 # What the catalog tells of a model that the provider never hears.
@@ -43,7 +44,7 @@ def _as_sent(message: BaseMessage) -> Mapping[str, Any]:
         "type": message.type,
         "role": getattr(message, "role", None),
         "name": message.name,
-        "content": message.content,
+        "content": as_told(message.content),
         "more": {name: value for name, value in message.additional_kwargs.items() if value},
         "calls": getattr(message, "tool_calls", ()),
         "answers": getattr(message, "tool_call_id", None),

@@ -6,9 +6,10 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
+from app.persistence.attached import attachments_of, attachments_sql
 from app.persistence.database import Pool, database_errors, fetch_all
 from app.persistence.tables import LIVE_SQL
-from app.persistence.values import Branch
+from app.persistence.values import Attachment, Branch
 
 _FIRST_WORDS: Final = 200
 
@@ -49,8 +50,8 @@ WITH RECURSIVE turn AS (
     UNION ALL
     SELECT run.id, run.parent_id, run.asked_id FROM run JOIN turn ON run.id = turn.parent_id WHERE turn.asked_id IS NULL
 )
-SELECT turn.parent_id, message.content FROM turn JOIN message ON message.id = turn.asked_id
-"""
+SELECT turn.parent_id, message.content, {attached} AS attachments FROM turn JOIN message ON message.id = turn.asked_id
+""".replace("{attached}", attachments_sql("message.id"))
 _LAST_ANSWER: Final = """
 SELECT message.id FROM session JOIN message ON message.run_id = session.head_run_id WHERE session.id = %(session_id)s
  ORDER BY message.id DESC LIMIT 1
@@ -80,10 +81,10 @@ class BranchTable:
                 await connection.execute(_LOCK_SESSION, values)
                 return bool((await connection.execute(_SHOW, values)).rowcount)
 
-    async def turn_of(self, session_id: UUID, message_id: UUID) -> tuple[UUID | None, str] | None:
-        """The run before the turn that this message is part of, and what the user said in it; None when it is not there."""
+    async def turn_of(self, session_id: UUID, message_id: UUID) -> tuple[UUID | None, str, Sequence[Attachment]] | None:
+        """The run before the turn that this message is part of, and what the user said and sent in it; None when it is not there."""
         rows = await fetch_all(self._pool, _TURN_OF, {"session_id": session_id, "message_id": message_id})
-        return (rows[0]["parent_id"], rows[0]["content"]) if rows else None
+        return (rows[0]["parent_id"], rows[0]["content"], attachments_of(rows[0]["attachments"])) if rows else None
 
     async def last_message(self, session_id: UUID) -> UUID | None:
         rows = await fetch_all(self._pool, _LAST_ANSWER, {"session_id": session_id})

@@ -7,6 +7,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from app.persistence.attached import attachments_of, attachments_sql
 from app.persistence.channels import EVENTS, STOPS, WORK
 from app.persistence.database import Pool, database_errors, execute, fetch_all
 from app.persistence.events import as_lines
@@ -112,7 +113,7 @@ SELECT taken.id, taken.session_id, taken.attempt, taken.crashes, taken.model, ta
        taken.from_checkpoint, {recalls} AS recalls,
        coalesce(message.content, '') AS text, taken.user_id, "user".email,
        "user".remembers AS user_remembers, "user".created_at AS user_created_at,
-       parent.status AS parent_status,
+       parent.status AS parent_status, {attached} AS attachments,
        (SELECT jsonb_object_agg(interrupt.id, interrupt.answer) FROM interrupt WHERE interrupt.resumed_by = taken.id) AS answers,
        (SELECT checkpoint_id FROM checkpoints WHERE taken.attempt > 1 AND thread_id = taken.session_id::text AND checkpoint_ns = ''
            AND metadata ->> 'milepost_run' = taken.id::text ORDER BY checkpoint_id DESC LIMIT 1) AS checkpoint
@@ -121,9 +122,12 @@ SELECT taken.id, taken.session_id, taken.attempt, taken.crashes, taken.model, ta
 """
 _TAKE_FREE: Final = _TAKE.format(
     recalls=recalls_sql("taken.session_id"),
+    attached=attachments_sql("taken.asked_id"),
     which=f"({LIVE_SQL} AND lease_expires_at <= now() AND id <> ALL(%(ours)s)) OR (status = 'queued' AND owner = %(owner)s)",
 )
-_TAKE_QUEUED: Final = _TAKE.format(recalls=recalls_sql("taken.session_id"), which="status = 'queued' AND id = %(run_id)s")
+_TAKE_QUEUED: Final = _TAKE.format(
+    recalls=recalls_sql("taken.session_id"), attached=attachments_sql("taken.asked_id"), which="status = 'queued' AND id = %(run_id)s"
+)
 
 _RELEASE: Final = f"""
 WITH released AS (
@@ -241,4 +245,5 @@ def _taken(row: Mapping[str, Any]) -> TakenRun:
         "recalls",
     )
     parent_status = RunStatus(row["parent_status"]) if row["parent_status"] else None
-    return TakenRun(user=user, parent_status=parent_status, **{name: row[name] for name in names})
+    attachments = attachments_of(row["attachments"])
+    return TakenRun(user=user, parent_status=parent_status, attachments=attachments, **{name: row[name] for name in names})

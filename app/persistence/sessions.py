@@ -9,6 +9,7 @@ from psycopg.rows import class_row
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.persistence.attached import attachments_sql
 from app.persistence.channels import EVENTS
 from app.persistence.database import Database, database_errors, execute, fetch_all
 from app.persistence.tables import LIVE_SQL, InterruptRow, MessageRow, RunRow, SessionRow
@@ -24,7 +25,7 @@ SELECT session.id, session.name, naming = 'done' AS name_is_final, session.remem
   FROM session JOIN "user" ON "user".id = session.user_id WHERE session.id = %(session_id)s AND session.user_id = %(user_id)s
 """
 # From the head of the branch that is shown, or from the run of the message before which to read, as far back as a page can reach.
-_TRANSCRIPT: Final = """
+_TRANSCRIPT: Final = f"""
 WITH RECURSIVE branch AS (
     SELECT id, parent_id, model, 1 AS depth FROM run
      WHERE id = coalesce((SELECT run_id FROM message WHERE id = %(before)s AND session_id = %(session_id)s),
@@ -38,7 +39,8 @@ WITH RECURSIVE branch AS (
      WHERE session.id = %(session_id)s
 )
 SELECT message.id, message.run_id, role, CASE WHEN role = 'assistant' THEN model END AS model, content, reasoning, tool_calls, status,
-       created_at, coalesce(message.run_id < (SELECT kept_from FROM kept), false) AS is_compacted
+       created_at, coalesce(message.run_id < (SELECT kept_from FROM kept), false) AS is_compacted,
+       {attachments_sql("message.id")} AS attachments
   FROM branch JOIN message ON message.run_id = branch.id
  WHERE %(before)s::uuid IS NULL OR depth > 1 OR message.id < %(before)s ORDER BY depth, message.id DESC LIMIT %(limit)s
 """

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Index, LargeBinary, Numeric, SmallInteger, text
+from sqlalchemy import BigInteger, DateTime, ForeignKeyConstraint, Index, LargeBinary, Numeric, SmallInteger, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 from uuid_utils.compat import uuid7
@@ -228,6 +228,44 @@ class ExportChunkRow(SQLModel, table=True):
     export_id: UUID = _column("The export it is a part of", foreign_key="export.id", ondelete="CASCADE", primary_key=True)
     number: int = _column("Its place, from 0", primary_key=True)
     piece: bytes = _column("Consecutive bytes of the ZIP", sa_type=LargeBinary)
+
+
+class AttachmentBlobRow(SQLModel, table=True):
+    __tablename__ = "attachment_blob"
+    __table_args__ = ({"comment": "What attachments hold: once for each user, however often it is sent"},)
+
+    user_id: UUID = _column("Who sent it", foreign_key="user.id", ondelete="CASCADE", primary_key=True)
+    sha256: str = _column("Of the content, in hex", primary_key=True, max_length=64)
+    content: bytes | None = _column("The bytes; none where they are kept in a folder", default=None)
+
+
+class AttachmentRow(SQLModel, table=True):
+    __tablename__ = "attachment"
+    __table_args__ = (
+        ForeignKeyConstraint(["user_id", "sha256"], ["attachment_blob.user_id", "attachment_blob.sha256"], ondelete="CASCADE"),
+        Index("attachment_blob_of", "user_id", "sha256"),
+        {"comment": "An image or text file to send with messages"},
+    )
+
+    id: UUID = _column("Time-ordered (UUIDv7)", default_factory=uuid7, primary_key=True)
+    user_id: UUID = _column("Who sent it")
+    sha256: str = _column("Of the content, in hex", max_length=64)
+    name: str = _column("As the file was called", max_length=200)
+    media_type: str = _column("What the content was found to be", max_length=64)
+    bytes: int = _column("How many the content has")
+    created_at: datetime = _column("When it was uploaded (UTC)", default_factory=_now, sa_type=_MOMENT)
+
+
+class MessageAttachmentRow(SQLModel, table=True):
+    __tablename__ = "message_attachment"
+    __table_args__ = (
+        Index("message_attachment_sent", "attachment_id"),
+        {"comment": "Which attachments were sent with which message"},
+    )
+
+    message_id: UUID = _column("The message it was sent with", foreign_key="message.id", ondelete="CASCADE", primary_key=True)
+    place: int = _column("Its place among those of the message, from 1", primary_key=True)
+    attachment_id: UUID = _column("What was sent", foreign_key="attachment.id", ondelete="CASCADE")
 
 
 class AuditRow(SQLModel, table=True):

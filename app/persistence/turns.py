@@ -43,7 +43,18 @@ CASE WHEN NOT place.queued THEN now() END
 
 # The turn lock is the unique index over runs that have a turn, and a request sent twice meets the one over idempotency keys: a
 # second claim inserts nothing, and so writes no message either.
-_CLAIM: Final = f"""
+_ATTACHED: Final = """), attached AS (
+    -- Locked, for what nobody has sent is forgotten one day.
+    SELECT attachment.id, wanted.place FROM attachment JOIN unnest(%(attachment_ids)s::uuid[]) WITH ORDINALITY AS wanted (id, place)
+        ON wanted.id = attachment.id WHERE attachment.user_id = %(user_id)s FOR KEY SHARE OF attachment
+), sent AS (
+    INSERT INTO message_attachment (message_id, place, attachment_id)
+    SELECT %(asked_id)s, attached.place, attached.id FROM attached, claimed
+"""
+
+
+def _claim_sql(attached: str = "") -> str:
+    return f"""
 WITH found AS (
     SELECT session.id AS session_id, session.user_id,
            CASE WHEN %(forks)s THEN %(parent_id)s::uuid ELSE session.head_run_id END AS parent_id,
@@ -60,7 +71,7 @@ WITH found AS (
 ), said AS (
     INSERT INTO message (id, session_id, run_id, role, content, reasoning, tool_calls, status, created_at)
     SELECT %(asked_id)s, session_id, id, 'user', %(text)s, '', '[]', 'completed', now() FROM claimed
-), touched AS (
+{attached}), touched AS (
     UPDATE session SET updated_at = now(), prunable = true, unremembered_since = coalesce(unremembered_since, now()),
            head_run_id = CASE WHEN claimed.waiting THEN head_run_id ELSE claimed.id END,
            name = CASE WHEN naming = 'open' THEN %(title)s ELSE name END, naming = CASE WHEN naming = 'open' THEN 'words' ELSE naming END
@@ -74,6 +85,11 @@ SELECT claimed.status = 'queued' AS queued, claimed.from_checkpoint, parent.stat
        CASE WHEN %(background)s AND NOT claimed.waiting THEN {make_run_sql("claimed.id")} END
   FROM claimed LEFT JOIN run AS parent ON parent.id = claimed.parent_id
 """
+
+
+# Two, for psycopg reads a statement of more than 4,096 characters anew each time, and few messages have attachments.
+_CLAIM: Final = _claim_sql()
+_CLAIM_WITH_ATTACHMENTS: Final = _claim_sql(_ATTACHED)
 
 _RESUME: Final = f"""
 WITH place AS (
@@ -185,18 +201,22 @@ class TurnTable:
         """
         if run.forks:
             return await self._claim_fork(run)
-        rows = await fetch_all(self._pool, _CLAIM, {**self._lease, **columns_of(run)})
+        rows = await fetch_all(self._pool, *self._claiming(run))
         return _claim(rows[0]) if rows else None
 
     async def _claim_fork(self, run: NewRun) -> Claim | None:
         # Looked at after the claim: from then on the session is locked, and nobody prunes it.
-        values = {**self._lease, **columns_of(run)}
+        claim, values = self._claiming(run)
         with database_errors():
             async with self._pool.connection() as connection, connection.transaction():
-                row = await (await connection.execute(_CLAIM, values)).fetchone()
+                row = await (await connection.execute(claim, values)).fetchone()
                 if row and await (await connection.execute(_IS_TOO_OLD, values)).fetchone() is not None:
                     raise TurnTooOld
         return _claim(row) if row else None
+
+    def _claiming(self, run: NewRun) -> tuple[str, dict[str, Any]]:
+        values = {**self._lease, **columns_of(run), "attachment_ids": [attachment.id for attachment in run.attachments]}
+        return (_CLAIM_WITH_ATTACHMENTS if run.attachments else _CLAIM), values
 
     async def claim_resumption(self, run: Resumption) -> Claim | None:
         """Take the session's turn and close the questions that are answered, all or nothing.

@@ -51,8 +51,21 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """An image or text file; `media_type` is what its content was found to be, and `sha256` is of that, in hex."""
+
+    id: UUID
+    name: str
+    media_type: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One entry of a transcript; `tool_calls` holds {id, name, args, content, is_error} in the order they were made.
+
+    `attachments` holds {id, name, media_type, bytes} of what the user sent with it.
 
     `model` is the one that gave an answer, None for what a user said. Of those that are compacted the model reads a summary only.
     """
@@ -67,6 +80,7 @@ class Message:
     status: RunStatus
     created_at: datetime
     is_compacted: bool = False
+    attachments: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +117,7 @@ class NewRun:
     waits: bool = False
     background: bool = False
     cache: bool = False
+    attachments: Sequence[Attachment] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +196,7 @@ class TakenRun:
     crashes: int = 0
     cache: bool = False
     recalls: bool = False
+    attachments: Sequence[Attachment] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """What a caller asks of a session, and what that becomes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -10,7 +10,7 @@ from uuid import UUID
 import orjson
 from uuid_utils.compat import uuid7
 
-from app.persistence.values import Claim, NewRun, Resumption, TakenRun, User
+from app.persistence.values import Attachment, Claim, NewRun, Resumption, TakenRun, User
 
 _TITLE_LENGTH: Final = 60
 
@@ -30,7 +30,7 @@ class Ask:
 
     With `again` it is said in the place of the message `instead_of`, or of the last one, and what followed becomes another branch;
     without `text` it is the same message. In the `background` a worker answers it. With `cache` an answer that was
-    given before will do.
+    given before will do. Without `attachments` it has those of the message in whose place it is said.
     """
 
     user: User
@@ -43,6 +43,7 @@ class Ask:
     instead_of: UUID | None = None
     background: bool = False
     cache: bool = False
+    attachments: Sequence[Attachment] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +63,15 @@ class Place:
     text: str
     forks: bool = False
     parent_id: UUID | None = None
+    attachments: Sequence[Attachment] = ()
 
 
 def new_run(ask: Ask, place: Place, model: str) -> NewRun:
     asked = f"{ask.session_id}\n{ask.model}\n{ask.text}"
     if ask.again or ask.background:
         asked += f"\n{ask.again}\n{ask.instead_of}\n{ask.background}"
+    if ask.attachments is not None:
+        asked += f"\n{[str(attachment.id) for attachment in ask.attachments]}"
     return NewRun(
         id=uuid7(),
         session_id=ask.session_id,
@@ -84,6 +88,7 @@ def new_run(ask: Ask, place: Place, model: str) -> NewRun:
         waits=ask.on_busy is OnBusy.ENQUEUE,
         background=ask.background,
         cache=ask.cache,
+        attachments=place.attachments,
     )
 
 
@@ -122,6 +127,7 @@ def taken_run(new: NewRun | Resumption, claim: Claim, user: User) -> TakenRun:
         answers=new.answers if isinstance(new, Resumption) else None,
         cache=bool(message and message.cache),
         recalls=claim.recalls,
+        attachments=message.attachments if message else (),
     )
 
 

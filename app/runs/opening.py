@@ -18,7 +18,7 @@ from app.runs.attempts import Attempts, AttemptStore
 from app.runs.bulletin import Bulletin
 from app.runs.chores import kept_up
 from app.runs.flush import EventStore, Flusher
-from app.runs.service import Crew, PastTurns, Runs, RunStore, Stores
+from app.runs.service import AttachmentContents, Crew, PastTurns, Runs, RunStore, Stores
 from app.runs.tail import EventReader, Tails
 from app.runs.turns import TurnStore
 from app.runs.walk import Bench, Means
@@ -46,6 +46,7 @@ class Rows:
     turns: TurnStore
     past: PastTurns
     events: Events
+    attachments: AttachmentContents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,7 @@ async def open_runs(
         bulletin=bulletin,
         models=models,
         cache=means.cache,
+        attachments=rows.attachments,
         settings=means.runs,
         agent=agent,
         bench_of=bench_of,

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -12,9 +13,10 @@ import structlog
 from app.agent.graph import Agent
 from app.errors import AppError, MessageNotFound, RunCancelled, RunNotFound, ServerBusy, ServerStopping
 from app.llm.asking import Asker
+from app.llm.attachments import Attached
 from app.llm.models import Models
 from app.llm.response_cache import ResponseCache
-from app.persistence.values import Claim, Entry, FinishedRun, Run, RunStatus, TakenRun, WaitingRun
+from app.persistence.values import Attachment, Claim, Entry, FinishedRun, Run, RunStatus, TakenRun, WaitingRun
 from app.runs.asking import Ask, Place, new_run, taken_run
 from app.runs.attempts import Attempts
 from app.runs.bulletin import Bulletin
@@ -44,8 +46,12 @@ class RunStore(Protocol):
     async def take_queued(self, run_id: UUID) -> TakenRun | None: ...
 
 
+class AttachmentContents(Protocol):
+    async def content(self, user_id: UUID, attachment_id: UUID) -> bytes | None: ...
+
+
 class PastTurns(Protocol):
-    async def turn_of(self, session_id: UUID, message_id: UUID) -> tuple[UUID | None, str] | None: ...
+    async def turn_of(self, session_id: UUID, message_id: UUID) -> tuple[UUID | None, str, Sequence[Attachment]] | None: ...
     async def last_message(self, session_id: UUID) -> UUID | None: ...
     async def unfinished_checkpoint(self, session_id: UUID) -> str | None: ...
 
@@ -60,6 +66,7 @@ class Crew:
     bulletin: Bulletin
     models: Models
     cache: ResponseCache | None
+    attachments: AttachmentContents
     settings: RunSettings
     agent: Agent
     bench_of: Callable[[TakenRun], Bench]
@@ -224,13 +231,14 @@ class Runs:
 
     async def _place(self, ask: Ask) -> Place:
         if not ask.again:
-            return Place(text=ask.text or "")
+            return Place(text=ask.text or "", attachments=ask.attachments or ())
         message_id = ask.instead_of or await self._stores.past.last_message(ask.session_id)
         turn = await self._stores.past.turn_of(ask.session_id, message_id) if message_id else None
         if turn is None:
             raise MessageNotFound
-        parent_id, text = turn
-        return Place(text=ask.text or text, forks=True, parent_id=parent_id)
+        parent_id, text, attachments = turn
+        attachments = attachments if ask.attachments is None else ask.attachments
+        return Place(text=ask.text or text, forks=True, parent_id=parent_id, attachments=attachments)
 
 
 def _live_run(crew: Crew, taken: TakenRun) -> LiveRun:
@@ -238,7 +246,8 @@ def _live_run(crew: Crew, taken: TakenRun) -> LiveRun:
     run_log = RunLog(taken.id, taken.attempt, crew.flusher.appended)
     story = Story(run_log, model, shows_reasoning=crew.models.choice.shows_reasoning)
     cache = crew.cache.of(str(taken.user.id)) if crew.cache and taken.cache else None
-    asker = Asker(crew.models, model, story, cache)
+    attached = Attached(partial(crew.attachments.content, taken.user.id))
+    asker = Asker(crew.models, model, story, cache, attached)
     return LiveRun(taken=taken, asker=asker, bench=crew.bench_of(taken), log=run_log, story=story)
 
 

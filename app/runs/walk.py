@@ -20,6 +20,7 @@ from app.agent.memory import Memory
 from app.agent.state import AgentContext, AgentState, CallStarts, SessionNames
 from app.errors import AppError, AttemptsExhausted, RunCancelled, RunTimeout, ServerStopping, StepLimitReached
 from app.llm.asking import Asker
+from app.llm.attachments import reference
 from app.llm.response_cache import ResponseCache
 from app.persistence.values import Question, RunStatus, TakenRun
 from app.runs.log import RunLog
@@ -143,7 +144,13 @@ async def _beginning(run: LiveRun, config: RunnableConfig) -> AgentState | Comma
         return Command(resume=dict(taken.answers))
     before = [] if taken.parent_status in _CLOSED else (await agent.aget_state(config)).tasks
     closed = closing(before, waited=taken.parent_status is RunStatus.INTERRUPTED)
-    return AgentState(messages=[*closed, HumanMessage(taken.text, id=str(run.id))], memories=[])
+    return AgentState(messages=[*closed, _message(taken)], memories=[])
+
+
+def _message(taken: TakenRun) -> HumanMessage:
+    """What the user says, with references to what they send: the bytes are no part of the state."""
+    sent = [reference(one.id, name=one.name, media_type=one.media_type, size=one.bytes, sha256=one.sha256) for one in taken.attachments]
+    return HumanMessage([{"type": "text", "text": taken.text}, *sent] if sent else taken.text, id=str(taken.id))
 
 
 def _question(question: Interrupt) -> Question:

@@ -9,6 +9,7 @@ from app.settings.loading import Settings, load_settings, variables
 from app.settings.sections import (
     ROOT,
     AccountSettings,
+    AttachmentSettings,
     CacheSettings,
     ContextSettings,
     DatabaseSettings,
@@ -29,6 +30,7 @@ from app.settings.sections import (
 __all__ = [
     "ROOT",
     "AccountSettings",
+    "AttachmentSettings",
     "CacheSettings",
     "ContextSettings",
     "DatabaseSettings",

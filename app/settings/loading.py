@@ -14,6 +14,7 @@ from app.settings.faults import in_words
 from app.settings.sections import (
     ROOT,
     AccountSettings,
+    AttachmentSettings,
     CacheSettings,
     ContextSettings,
     DatabaseSettings,
@@ -74,6 +75,7 @@ class Settings:
     database: DatabaseSettings
     redis: RedisSettings
     accounts: AccountSettings
+    attachments: AttachmentSettings
     models: ModelSettings
     context: ContextSettings
     cache: CacheSettings

@@ -16,7 +16,7 @@ from tests.visitor import Visitor
 # Nobody needs to be logged in for these.
 OPEN: Final = {"/api/v1/auth/register", "/api/v1/auth/login", "/health", "/health/live", "/health/ready"}
 # And these are about oneself.
-OWN: Final = {"/api/v1/auth/me", "/api/v1/models", "/api/v1/sessions", "/api/v1/usage"}
+OWN: Final = {"/api/v1/attachments", "/api/v1/auth/me", "/api/v1/models", "/api/v1/sessions", "/api/v1/usage"}
 PROBLEM: Final = {"type", "title", "status", "code", "detail", "instance", "request_id"}
 
 
@@ -32,12 +32,13 @@ async def test_every_route_is_closed_to_strangers_and_to_other_users(
     await provider.script(Text("Only for Ada."))
     session = await ada.open_session()
     run = (await ada.ask(session, "Secret")).json()["run_id"]
+    attachment = (await ada.http.post("/attachments", content=b"Secret")).json()["id"]
     bodies = {"patch": {"name": "Mine now"}, "post": {"message": "Let me in"}}
     walked = 0
     for method, path, _ in await _routes(server):
         if path in OPEN:
             continue
-        url = server.url + path.format(session_id=session, run_id=run)
+        url = server.url + path.format(session_id=session, run_id=run, attachment_id=attachment)
         assert "{" not in url, f"This test does not know what to put into {path}."
         body = bodies.get(method)
         assert (await stranger.http.request(method, url, json=body)).status_code == httpx.codes.UNAUTHORIZED, path

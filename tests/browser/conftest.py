@@ -40,7 +40,7 @@ async def page(browser: Browser, server: Served) -> AsyncIterator[Page]:
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda message: faults.append(message.text) if _is_fault(message) else None)
-    page.on("request", lambda request: None if request.url.startswith(server.url) else faults.append(request.url))
+    page.on("request", lambda request: None if request.url.removeprefix("blob:").startswith(server.url) else faults.append(request.url))
     await page.goto("/")
     yield page
     await page.close()

@@ -206,10 +206,10 @@ async def test_a_turn_is_found_by_any_of_its_messages(branches: BranchTable, her
     last = await branches.last_message(session.id)
     assert last
     for message_id in (run.asked_id, run.message_id, last):
-        assert await branches.turn_of(session.id, message_id) == (first.id, "B")
-    assert await branches.turn_of(session.id, first.message_id) == (None, "A")
+        assert await branches.turn_of(session.id, message_id) == (first.id, "B", [])
+    assert await branches.turn_of(session.id, first.message_id) == (None, "A", [])
     following = await answered(here, user, session, "C")
-    assert await branches.turn_of(session.id, following.asked_id) == (resumption, "C")
+    assert await branches.turn_of(session.id, following.asked_id) == (resumption, "C", [])
 
 
 async def test_a_message_that_is_not_there_is_part_of_no_turn(

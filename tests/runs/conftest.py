@@ -20,7 +20,7 @@ from app.runs.questions import Questions
 from app.runs.walk import Means
 from app.settings import ContextSettings, RunSettings, ToolSettings
 from tests.fakes import ADA, NamesInMemory, Piece, ScriptedChat, models_of
-from tests.runs.stores import PastInMemory, QuestionsInMemory, RunsInMemory, TurnsInMemory
+from tests.runs.stores import NoAttachments, PastInMemory, QuestionsInMemory, RunsInMemory, TurnsInMemory
 from tests.runs.tables import EventsInMemory, Tables, bench_of
 
 
@@ -90,7 +90,8 @@ def scenery() -> Scenery:
             context=ContextSettings(**settings),
         )
         turns, events = TurnsInMemory(store, owner), EventsInMemory(store)
-        rows = Rows(runs=RunsInMemory(store, owner), turns=turns, past=PastInMemory(store), events=events)
+        past, nothing = PastInMemory(store), NoAttachments()
+        rows = Rows(runs=RunsInMemory(store, owner), turns=turns, past=past, events=events, attachments=nothing)
         async with open_runs(means, models_of(chat), agent, bench_of(agent, store), rows) as office:
             store.ears.append(office.work)
             store.bulletins.append(office.bulletin)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from app.errors import DatabaseUnavailable
-from app.persistence.values import Claim, FinishedRun, Interrupt, NewRun, Resumption, Role, Run, RunStatus, TakenRun, WaitingRun
+from app.persistence.values import Attachment, Claim, FinishedRun, Interrupt, NewRun, Resumption, Role, Run, RunStatus, TakenRun, WaitingRun
 from tests.runs.tables import LIVE, Asked, Row, Said, Tables, new_row
 
 
@@ -177,13 +177,13 @@ class PastInMemory:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    async def turn_of(self, session_id: UUID, message_id: UUID) -> tuple[UUID | None, str] | None:
+    async def turn_of(self, session_id: UUID, message_id: UUID) -> tuple[UUID | None, str, Sequence[Attachment]] | None:
         await self._tables.reached()
         mine = {said.id: said for said in self._tables.messages if said.session_id == session_id}
         if message_id not in mine:
             return None
         first = _turn(self._tables, mine[message_id].run_id)[-1]
-        return (first.parent_id, mine[first.asked_id].content) if first.asked_id in mine else None
+        return (first.parent_id, mine[first.asked_id].content, ()) if first.asked_id in mine else None
 
     async def last_message(self, session_id: UUID) -> UUID | None:
         await self._tables.reached()
@@ -193,6 +193,11 @@ class PastInMemory:
     async def unfinished_checkpoint(self, session_id: UUID) -> str | None:
         await self._tables.reached()
         return self._tables.checkpoint_at(self._tables.heads.get(session_id))
+
+
+class NoAttachments:
+    async def content(self, user_id: UUID, attachment_id: UUID) -> bytes | None:  # noqa: ARG002  # the Protocol's names
+        return None
 
 
 class QuestionsInMemory:

@@ -1,5 +1,6 @@
 """A message or an answer in; what the agent says out, whole or as it is made."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -7,12 +8,13 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header
 from fastapi.responses import StreamingResponse
 
-from app.api.deps import Own, OwnDep, QuestionsDep, RunsDep, ServerDep, TailsDep
+from app.api.deps import AttachmentsDep, Own, OwnDep, QuestionsDep, RunsDep, ServerDep, TailsDep
 from app.api.errors import problems
 from app.api.sse import MEDIA_TYPE, event_stream
 from app.api.v1.chat_schemas import STREAM_EXAMPLE, AgainIn, AnswerOut, AskIn, IdempotencyKey, OnDisconnect, ReplyIn
 from app.api.v1.run_schemas import RunOut
 from app.errors import (
+    AttachmentNotFound,
     DatabaseUnavailable,
     EventsExpired,
     IdempotencyKeyReused,
@@ -32,6 +34,7 @@ from app.errors import (
     TurnTooOld,
     UnknownModel,
 )
+from app.persistence.values import Attachment
 from app.runs.answer import Answer, whole_answer
 from app.runs.asking import Ask, Reply
 
@@ -49,7 +52,7 @@ _stream: Final[dict[str, Any]] = {
     "response_class": StreamingResponse,
     "responses": {200: {"description": "Server-sent events, one `end` last", "content": {MEDIA_TYPE: {"example": STREAM_EXAMPLE}}}},
 }
-_asking = problems(*_before_the_first_byte, UnknownModel, MessageNotFound, TurnTooOld)
+_asking = problems(*_before_the_first_byte, UnknownModel, MessageNotFound, AttachmentNotFound, TurnTooOld)
 _replying = problems(*_before_the_first_byte, InterruptNotFound, InterruptExpired, InvalidAnswer)
 _answering = problems(*_about_models)
 
@@ -58,8 +61,15 @@ router = APIRouter()
 Key = Annotated[IdempotencyKey | None, Header()]
 
 
-async def _asked(own: OwnDep, ask: AskIn, runs: RunsDep, idempotency_key: Key = None) -> UUID:
-    return await runs.start(_ask(own, ask, idempotency_key))
+async def _attached(own: OwnDep, ask: AskIn, attachments: AttachmentsDep) -> Sequence[Attachment] | None:
+    return None if ask.attachments is None else await attachments.find(own.user.id, ask.attachments)
+
+
+AttachedDep = Annotated[Sequence[Attachment] | None, Depends(_attached)]
+
+
+async def _asked(own: OwnDep, ask: AskIn, attached: AttachedDep, runs: RunsDep, idempotency_key: Key = None) -> UUID:
+    return await runs.start(_ask(own, ask, attached, idempotency_key))
 
 
 async def _asked_again(own: OwnDep, again: AgainIn, runs: RunsDep, idempotency_key: Key = None) -> UUID:
@@ -123,13 +133,13 @@ async def resume_stream(run_id: RepliedRun, reply: ReplyIn, runs: RunsDep, tails
 
 
 @router.post("/runs", status_code=202, responses=_asking)
-async def run_in_background(own: OwnDep, ask: AskIn, runs: RunsDep, idempotency_key: Key = None) -> RunOut:
+async def run_in_background(own: OwnDep, ask: AskIn, attached: AttachedDep, runs: RunsDep, idempotency_key: Key = None) -> RunOut:
     """Send a message for a worker to answer; read the run, or its stream, at `runs`."""
-    run_id = await runs.start(_ask(own, ask, idempotency_key, background=True))
+    run_id = await runs.start(_ask(own, ask, attached, idempotency_key, background=True))
     return RunOut.model_validate(await runs.read(own.user.id, run_id), from_attributes=True)
 
 
-def _ask(own: Own, ask: AskIn, key: str | None, *, background: bool = False) -> Ask:
+def _ask(own: Own, ask: AskIn, attached: Sequence[Attachment] | None, key: str | None, *, background: bool = False) -> Ask:
     return Ask(
         user=own.user,
         session_id=own.session.id,
@@ -141,6 +151,7 @@ def _ask(own: Own, ask: AskIn, key: str | None, *, background: bool = False) -> 
         instead_of=ask.instead_of,
         background=background,
         cache=ask.cache and not own.session.temporary,  # what is cached would outlive it
+        attachments=attached,
     )
 
 

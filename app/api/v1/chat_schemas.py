@@ -35,6 +35,7 @@ IdempotencyKey = Annotated[
     Field(min_length=1, max_length=200, description="Sent again with the same body, it means the same run", examples=["5f1c2a90"]),
     SOUND,
 ]
+MAX_ATTACHMENTS: Final = 10
 InterruptId = Annotated[str, Field(min_length=1, max_length=64), SOUND]
 
 
@@ -48,6 +49,9 @@ class AskIn(BaseModel):
 
     message: MessageText
     model: ModelName | None = None
+    attachments: Annotated[list[UUID], Field(max_length=MAX_ATTACHMENTS)] | None = Field(
+        None, description="Ids of `POST attachments`, to be sent with it; left out in an edit, it keeps those that the message had"
+    )
     instead_of: UUID | None = Field(
         None, description="A message of the transcript in whose place this one is said; what followed it becomes another branch"
     )

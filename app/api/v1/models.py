@@ -26,6 +26,7 @@ class ModelOut(BaseModel):
     is_demo: bool
     state: BreakerState
     shows_reasoning: bool | None
+    takes_images: bool
     input_price: float | None
     cached_input_price: float | None
     output_price: float | None
@@ -53,6 +54,7 @@ def _model(model: Model, models: Models) -> ModelOut:
         is_demo=spec.provider == "demo",
         state=models.state(spec.name),
         shows_reasoning=spec.tells_reasoning if models.choice.shows_reasoning else False,
+        takes_images=bool(spec.images),
         input_price=model.price and model.price.input,
         cached_input_price=model.price and model.price.cached_input,
         output_price=model.price and model.price.output,

@@ -108,6 +108,15 @@ class ToolCallOut(BaseModel):
     is_error: bool
 
 
+class SentAttachment(BaseModel):
+    """Its content is at `GET attachments/{id}`."""
+
+    id: UUID
+    name: str
+    media_type: str
+    bytes: int
+
+
 class MessageOut(BaseModel):
     """`model` gave the answer, None for what the user said. Of the messages that are compacted the model reads a summary only."""
 
@@ -121,6 +130,7 @@ class MessageOut(BaseModel):
     status: RunStatus
     created_at: datetime
     is_compacted: bool
+    attachments: list[SentAttachment]
 
 
 class MessagePage(BaseModel):

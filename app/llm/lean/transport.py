@@ -1,6 +1,7 @@
 """One provider's connections, through aiohttp: its pool finds a free one at once, where httpx's looks at all of them for each request."""
 
 import asyncio
+import io
 import json
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -19,6 +20,7 @@ _DONE: Final = b"[DONE]"
 _PATH: Final = "chat/completions"
 _LAST_BYTES_SECONDS: Final = 0.1
 _OK: Final = 200
+_LARGE_BYTES: Final = 500_000
 
 
 class Transport:
@@ -32,7 +34,7 @@ class Transport:
 
         Raise a ModelError for a status, and for an error object in the stream; aiohttp's own errors for the rest.
         """
-        async with self._http.post(self._url, data=orjson.dumps(body), headers=self._headers, allow_redirects=False) as response:
+        async with self._http.post(self._url, data=_payload(body), headers=self._headers, allow_redirects=False) as response:
             if response.status != _OK:
                 raise error_of_status(response.status, retry_after_seconds(response.headers))
             reader = EventReader()
@@ -62,6 +64,12 @@ def proxy_of(base_url: str) -> str | None:
     """
     address = urlsplit(base_url)
     return None if proxy_bypass(address.netloc.rpartition("@")[2]) else getproxies().get(address.scheme)
+
+
+def _payload(body: Mapping[str, Any]) -> bytes | io.BytesIO:
+    """A large one, with images say, is sent piece by piece, so that others have their turn in between."""
+    written = orjson.dumps(body)
+    return written if len(written) < _LARGE_BYTES else io.BytesIO(written)
 
 
 def _chunk(event: bytes) -> Any:  # noqa: ANN401  # whatever the provider sends

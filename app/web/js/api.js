@@ -34,10 +34,10 @@ export async function ask(method, path, options) {
 }
 
 /** As `ask`, with the response itself, whose body may be a stream. */
-export async function send(method, path, { json, form, signal, headers: more } = {}) {
+export async function send(method, path, { json, form, file, signal, headers: more } = {}) {
   const headers = { ...(form ? {} : credentials()), ...more };
   if (json !== undefined) headers["Content-Type"] = "application/json";
-  const body = form ? new URLSearchParams(form) : json && JSON.stringify(json);
+  const body = form ? new URLSearchParams(form) : (file ?? (json && JSON.stringify(json)));
   const response = await fetch(ROOT + path, { method, headers, body, signal }).catch(unreachable);
   if (response.ok) return response;
   const problem = await readProblem(response);

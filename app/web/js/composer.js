@@ -1,5 +1,6 @@
 /** Where a message is written: Enter sends, Shift and Enter break the line, Escape stops the answer. */
 
+import { Tray } from "./attachments.js";
 import { $ } from "./dom.js";
 
 const MAX_CHARACTERS = 32_000;
@@ -8,6 +9,7 @@ const COUNT_FROM_CHARACTERS = 28_000;
 export class Composer {
   #text = $("message");
   #isLive = false;
+  #tray = new Tray(() => this.#changed());
 
   constructor({ onsend, onstop }) {
     this.onsend = onsend;
@@ -28,6 +30,12 @@ export class Composer {
   set text(text) {
     this.#text.value = text;
     this.#changed();
+  }
+
+  /** Offer again what was not sent. */
+  restore(text, attachments = []) {
+    this.text = text;
+    this.#tray.restore(attachments);
   }
 
   /** While an answer is under way, Send gives its place to Stop. */
@@ -61,12 +69,12 @@ export class Composer {
     if ($("send").disabled || this.#isLive) return;
     const text = this.text;
     this.text = "";
-    this.onsend(text);
+    this.onsend(text, this.#tray.takeAll());
   }
 
   #changed() {
     const characters = countCharacters(this.text);
-    $("send").disabled = this.text.trim() === "" || characters > MAX_CHARACTERS;
+    $("send").disabled = this.text.trim() === "" || this.#tray.isBusy || characters > MAX_CHARACTERS;
     $("counter").hidden = characters < COUNT_FROM_CHARACTERS;
     $("counter").classList.toggle("over", characters > MAX_CHARACTERS);
     $("counter").textContent = counterWords(characters);

@@ -18,7 +18,7 @@ const GONE = {
   interrupt_not_found: "This question was answered elsewhere, or is not asked any more. This is what became of it.",
 };
 
-/** `listener` hears created, turned (a run starts, is being stopped, or ends) and answered, each with this, and refused(message). */
+/** `listener` hears created, turned (a run starts, is being stopped, or ends) and answered, each with this, and refused(message, attachments). */
 export class Conversation {
   #listener;
   #road = new Road();
@@ -63,8 +63,9 @@ export class Conversation {
   }
 
   /** Send `message` and show its answer; never throws. */
-  async send(message) {
-    await this.#say({ path: "chat/stream", json: { message, model: chosenModel() }, message, key: newKey() });
+  async send(message, attachments = []) {
+    const ids = attachments.length > 0 ? attachments.map(({ id }) => id) : undefined;
+    await this.#say({ path: "chat/stream", json: { message, attachments: ids, model: chosenModel() }, message, attachments, key: newKey() });
   }
 
   /** Have the run stopped where it is made; its end comes over the stream. */
@@ -131,14 +132,14 @@ export class Conversation {
 
   #regenerate(turn) {
     const json = { message_id: turn.messageId ?? undefined, model: chosenModel() };
-    return this.#say({ path: "regenerate/stream", json, message: turn.asked, instead: turn, key: newKey() });
+    return this.#say({ path: "regenerate/stream", json, message: turn.asked, attachments: turn.attachments, instead: turn, key: newKey() });
   }
 
   /** Say something else in a turn's place; whether it can be tried now. */
   #edit(turn, message) {
     if (this.isLive) return false;
     const json = { message, instead_of: turn.messageId, model: chosenModel() };
-    this.#say({ path: "chat/stream", json, message, instead: turn, isEdited: true, key: newKey() });
+    this.#say({ path: "chat/stream", json, message, attachments: turn.attachments, instead: turn, isEdited: true, key: newKey() });
     return true;
   }
 
@@ -147,7 +148,7 @@ export class Conversation {
     if (this.isLive) return;
     const before = this.#road.last;
     const replaced = wish.instead ? this.#road.cut(wish.instead) : [];
-    const turn = new Turn({ asked: wish.message }, this.#acts);
+    const turn = new Turn({ asked: wish.message, attachments: wish.attachments }, this.#acts);
     this.#road.append(turn);
     const begun = (runId) => {
       turn.runId = runId;
@@ -175,7 +176,7 @@ export class Conversation {
   /** Nothing has happened on the server: what stood here before stands here again, and nothing that was written is lost. */
   async #notTaken(wish, run, replaced, problem) {
     const isWritten = !wish.instead || wish.isEdited;
-    if (isWritten && [401, 409].includes(problem.status)) this.#listener.refused(wish.message);
+    if (isWritten && [401, 409].includes(problem.status)) this.#listener.refused(wish.message, wish.attachments);
     if (run.isLeft) return;
     if (problem.code === "session_busy") return this.#reopen();
     if (!wish.instead) return run.fail(problem);

@@ -16,7 +16,7 @@ const workspace = new Workspace();
 const signing = new Signing(enter);
 
 $("log-out").addEventListener("click", () => {
-  workspace.composer.text = "";
+  workspace.composer.restore("");
   history.replaceState(null, "", location.pathname);
   leave();
 });

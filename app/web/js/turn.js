@@ -1,6 +1,7 @@
 /** One mile of the road: what was asked, the answer to it, and what the agent asks back. */
 
 import { Answer } from "./answer.js";
+import { sent } from "./attachments.js";
 import { branchSwitch } from "./branch-switch.js";
 import { h, icon } from "./dom.js";
 import { editor } from "./editor.js";
@@ -16,10 +17,11 @@ export class Turn {
   #said = h("div", { class: "said" });
   #switch = h("div", { class: "switch-place" });
 
-  constructor({ runId = null, messageId = null, asked = null }, acts) {
+  constructor({ runId = null, messageId = null, asked = null, attachments = [] }, acts) {
     this.#acts = acts;
     this.runId = runId;
     this.asked = asked;
+    this.attachments = attachments;
     this.answer = null;
     this.messages = [];
     this.questions = new Questions((answers) => acts.answer(this, answers));
@@ -126,7 +128,7 @@ export class Turn {
   #showQuestion() {
     const edit = h("button", { type: "button", class: "quiet act edit", title: "Edit", "aria-label": "Edit this message", onclick: () => this.edit() }, icon("pencil"));
     const row = h("div", { class: "asked-acts" }, this.#switch, edit);
-    this.#said.append(h("h2", { class: "unseen" }, "You asked"), h("div", { class: "asked-words" }, ...words(this.asked)), row);
+    this.#said.append(h("h2", { class: "unseen" }, "You asked"), h("div", { class: "asked-words" }, ...words(this.asked), sent(this.attachments)), row);
   }
 }
 
@@ -134,12 +136,16 @@ export class Turn {
 export function turnsOf(messages, acts) {
   const turns = [];
   for (const message of messages) {
-    if (message.role === "user") turns.push(new Turn({ runId: message.run_id, messageId: message.id, asked: message.content }, acts));
+    if (message.role === "user") turns.push(asking(message, acts));
     else showStored(turns.at(-1) ?? turns[turns.push(new Turn({ runId: message.run_id, messageId: message.id }, acts)) - 1], message);
     turns.at(-1).messages.push(message);
     if (message.is_compacted) turns.at(-1).fold();
   }
   return turns;
+}
+
+function asking({ run_id: runId, id: messageId, content: asked, attachments }, acts) {
+  return new Turn({ runId, messageId, asked, attachments }, acts);
 }
 
 function showStored(turn, message) {

@@ -16,7 +16,7 @@ import { TEMPORARY, TemporaryMark } from "./temporary.js";
 export class Workspace {
   constructor() {
     this.follower = new Follower($("scroller"), $("transcript"), $("to-end"));
-    this.composer = new Composer({ onsend: (text) => this.#send(text), onstop: () => this.stage.current?.stop() });
+    this.composer = new Composer({ onsend: (text, attachments) => this.#send(text, attachments), onstop: () => this.stage.current?.stop() });
     this.sessions = new SessionList({ renamed: (session) => this.#named(session), deleted: (session) => this.#deleted(session) });
     this.memories = new MemoryDrawer({ changed: (session) => this.#named(session) });
     this.temporary = new TemporaryMark({ opened: () => this.#startAnew(TEMPORARY), ...this.sessions.listener });
@@ -27,7 +27,7 @@ export class Workspace {
       created: (conversation, session) => (this.sessions.add(session), this.#named(session)),
       turned: (conversation) => this.#turned(conversation),
       answered: (conversation) => this.#answered(conversation),
-      refused: (message) => (this.composer.text = message),
+      refused: (message, attachments) => this.composer.restore(message, attachments),
     });
     this.#listen();
   }
@@ -71,8 +71,8 @@ export class Workspace {
     this.#show();
   }
 
-  #send(text) {
-    this.stage.current.send(text);
+  #send(text, attachments = []) {
+    this.stage.current.send(text, attachments);
     this.follower.toEnd();
   }
 
