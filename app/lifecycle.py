@@ -11,7 +11,8 @@ from app.accounts.erasure import Erasure, Forget, delete_old_audit, delete_old_s
 from app.accounts.exports import Exports
 from app.llm.prompt_key import owner_of
 from app.persistence.address import database_url
-from app.persistence.database import Database, open_database
+from app.persistence.attachments import AttachmentTable
+from app.persistence.database import Database, Pool, open_database
 from app.persistence.erasing import Erasing
 from app.persistence.exports import ExportTable
 from app.persistence.queue import Chore
@@ -52,19 +53,24 @@ async def lifecycle_on(database: Database, settings: Settings) -> AsyncGenerator
         yield Lifecycle(
             users=UserTable(database),
             exports=exports,
-            erasure=Erasure(erasing, _elsewhere(answers)),
+            erasure=Erasure(erasing, _elsewhere(answers, attachment_table(database.pool, settings))),
             chores=_chores(settings, erasing, exports),
         )
 
 
-def _elsewhere(answers: RedisAnswers | None) -> dict[str, Forget]:
+def attachment_table(pool: Pool, settings: Settings) -> AttachmentTable:
+    folder, in_folder = settings.database.data_dir / "attachments", settings.attachments.kept_in == "folder"
+    return AttachmentTable(pool, folder, in_folder=in_folder, patience_seconds=settings.runs.lease_seconds)
+
+
+def _elsewhere(answers: RedisAnswers | None, attachments: AttachmentTable) -> dict[str, Forget]:
     """The stores outside the database, by their name on a receipt: a new one, such as Langfuse with its traces, is added here."""
 
     async def forget_answers(user_id: UUID) -> int:
         assert answers  # noqa: S101  # named below only where there are some
         return await answers.forget(owner_of(str(user_id)))
 
-    return {"redis_answers": forget_answers} if answers else {}
+    return {"attachments": attachments.erase} | ({"redis_answers": forget_answers} if answers else {})
 
 
 def _chores(settings: Settings, erasing: Erasing, exports: Exports) -> list[Chore]:

@@ -17,7 +17,7 @@ from app.accounts.secrets import development_secret
 from app.accounts.tokens import Tokens
 from app.accounts.users import Users
 from app.agent.graph import Agent, build_agent
-from app.lifecycle import Lifecycle, lifecycle_on
+from app.lifecycle import Lifecycle, attachment_table, lifecycle_on
 from app.llm.kept_answers import AnswersInMemory
 from app.llm.models import Models, open_models
 from app.llm.response_cache import ResponseCache
@@ -111,7 +111,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         sessions = SessionTable(database)
         events = EventTable(database.pool, notices.tell if notices else None)
         turns, runs = _as_one_owner(database.pool, settings.runs.lease_seconds, notices)
-        attachments = _attachments(database.pool, settings)
+        attachments = attachment_table(database.pool, settings)
         rows = Rows(runs=runs, turns=turns, past=BranchTable(database.pool), events=events, attachments=attachments)
         embedder = await stack.enter_async_context(open_memory_embedder(settings, database.pool))
         memory = recall_of(embedder, settings, database.pool) if embedder else None
@@ -224,11 +224,6 @@ def _tidying(settings: Settings, database: Database) -> list[Chore]:
         Chore(name="prune_checkpoints", cron=_EVERY_TEN_MINUTES, do=prune),
         Chore(name="end_temporary_sessions", cron=_EVERY_MINUTE, do=end),
     ]
-
-
-def _attachments(pool: Pool, settings: Settings) -> AttachmentTable:
-    folder, in_folder = settings.database.data_dir / "attachments", settings.attachments.kept_in == "folder"
-    return AttachmentTable(pool, folder, in_folder=in_folder, patience_seconds=settings.runs.lease_seconds)
 
 
 def _forgetting(settings: AttachmentSettings, attachments: AttachmentTable) -> Chore:

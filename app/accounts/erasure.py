@@ -43,6 +43,8 @@ class Erasure:
         """
         counts = {name: await forget(user_id) for name, forget in self._elsewhere.items()}
         if receipt := await self._store.erase(user_id, counts):
+            for forget in self._elsewhere.values():  # what came in between; nothing can come now
+                await forget(user_id)
             log.info("user_erased", receipt=str(receipt.id))
             return receipt
         raise UserNotFound

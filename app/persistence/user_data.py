@@ -20,6 +20,10 @@ FILES: Final[Mapping[str, str]] = {
                message.status, message.created_at
           FROM session JOIN message ON message.session_id = session.id JOIN run ON run.id = message.run_id
          WHERE session.user_id = %(user_id)s ORDER BY message.session_id, message.id""",
+    "attachments": """
+        SELECT attachment.id, attachment.name, attachment.media_type, attachment.bytes, attachment.sha256, attachment.created_at,
+               ARRAY(SELECT message_id FROM message_attachment WHERE attachment_id = attachment.id ORDER BY message_id) AS sent_with
+          FROM attachment WHERE user_id = %(user_id)s ORDER BY id""",
     "memories": """
         SELECT id, payload ->> 'data' AS text, payload - 'data' - 'user_id' AS details, created_at, closed_at, replaced_by
           FROM memory WHERE user_id = %(user_id)s ORDER BY created_at, id""",
