@@ -6,6 +6,7 @@ wins over it. `.env.example` lists every variable, and a test keeps it so.
 
 from app.settings.faults import in_words
 from app.settings.loading import Settings, load_settings, variables
+from app.settings.memory import MemorySettings
 from app.settings.sections import (
     ROOT,
     AccountSettings,
@@ -15,7 +16,6 @@ from app.settings.sections import (
     DatabaseSettings,
     Environment,
     LogSettings,
-    MemorySettings,
     ModelSettings,
     RedisSettings,
     RememberingSettings,

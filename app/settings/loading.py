@@ -11,6 +11,7 @@ from pydantic import SecretStr, ValidationError
 
 from app.errors import SettingsInvalid
 from app.settings.faults import in_words
+from app.settings.memory import MemorySettings
 from app.settings.sections import (
     ROOT,
     AccountSettings,
@@ -20,7 +21,6 @@ from app.settings.sections import (
     DatabaseSettings,
     Environment,
     LogSettings,
-    MemorySettings,
     ModelSettings,
     RedisSettings,
     RememberingSettings,

@@ -215,42 +215,6 @@ class CacheSettings(Section):
     most_bytes: Count = Field(50_000_000, validation_alias="RESPONSE_CACHE_BYTES", description="Most memory that these answers may take")
 
 
-class MemorySettings(Section):
-    is_on: bool = Field(
-        True, validation_alias="MEMORY_ENABLED", description="Recall facts about a user, and remember new ones, across sessions"
-    )
-    embedding_model: str = Field(
-        "",
-        validation_alias="EMBEDDING_MODEL",
-        description="What compares texts: words is built in, else a model's id; empty is OpenAI's with OpenAI's key, and words without",
-    )
-    embedding_base_url: WebAddress = Field(
-        "", validation_alias="EMBEDDING_BASE_URL", description="OpenAI-compatible server of EMBEDDING_MODEL; empty is OPENAI_BASE_URL"
-    )
-    embedding_api_key: SecretStr = Field(
-        SecretStr(""),
-        validation_alias="EMBEDDING_API_KEY",
-        description="Key for EMBEDDING_MODEL; empty is OPENAI_API_KEY, where the server is the one that key is for",
-    )
-    embedding_dimensions: int = Field(
-        0, ge=0, le=16_000, validation_alias="EMBEDDING_DIMENSIONS", description="Length of its vectors; 0 where the model is OpenAI's"
-    )
-    embedding_seconds: Seconds = Field(
-        10, validation_alias="EMBEDDING_SECONDS", description="How long an embedding may take in background work, which tries again"
-    )
-    top_k: Count = Field(5, validation_alias="MEMORY_TOP_K", description="Most memories that a message brings to mind")
-    threshold: float | None = Field(
-        None,
-        ge=-1,
-        le=1,
-        validation_alias="MEMORY_THRESHOLD",
-        description="Least likeness, as a cosine, of a memory that is recalled; empty is what suits the embedder",
-    )
-    recall_ms: Count = Field(
-        300, validation_alias="MEMORY_RECALL_MS", description="How long recall may take, in milliseconds, before a turn goes on without it"
-    )
-
-
 class RunSettings(Section):
     max_live_runs: Count = Field(
         200, validation_alias="MAX_LIVE_RUNS", description="Runs this process works on at once; one more is told to come back"
