@@ -60,7 +60,6 @@ from app.settings import (
     ContextSettings,
     DatabaseSettings,
     RedisSettings,
-    RememberingSettings,
     RunSettings,
     Settings,
     WorkerSettings,
@@ -68,7 +67,7 @@ from app.settings import (
 
 _SECONDS_PER_HOUR: Final = 3600
 _EXTRACTION_THREADS: Final = 4
-_EVERY_FIVE_SECONDS: Final = "* * * * * */5"
+_EVERY_THREE_SECONDS: Final = "* * * * * */3"
 _EVERY_TEN_SECONDS: Final = "* * * * * */10"
 _EVERY_MINUTE: Final = "* * * * *"
 _EVERY_TEN_MINUTES: Final = "*/10 * * * *"
@@ -94,8 +93,7 @@ class Services:
 async def open_services(settings: Settings) -> AsyncGenerator[Services]:
     """Raise SettingsInvalid, DatabaseUnavailable or MigrationFailed; leaving ends live runs first and the database last."""
     async with AsyncExitStack() as stack:
-        models = await stack.enter_async_context(open_models(settings.models, settings.model_keys))
-        _check_memory_model(settings.remembering, models)
+        models = await stack.enter_async_context(_open_models(settings))
         url = stack.enter_context(database_url(settings.database))
         if settings.database.migrate_on_start:
             await asyncio.to_thread(migrate.up, url)
@@ -114,22 +112,10 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         ledger = Ledger(LedgerTable(database.pool))
         questions = Questions(InterruptTable(database.pool), turns, office.runs, office.tails)
         naming = partial(name_session, sessions, models, ledger, settings.worker, cache=cache)
-        remembered = RememberingTable(database.pool)
-        extraction = await stack.enter_async_context(open_extraction(settings.database.data_dir / "mem0", threads=_EXTRACTION_THREADS))
-        remembering = Remembering(
-            store=remembered,
-            models=models,
-            ledger=ledger,
-            embedder=WordsEmbedder(),
-            extraction=extraction,
-            settings=settings.remembering,
-        )
+        remembering = await stack.enter_async_context(_open_remembering(settings, database.pool, models, ledger))
         jobs = {"make_run": _by_id(office.runs.make), "name_session": _by_id(naming), "remember": _by_id(remembering.remember)}
-        chores = [
-            *_chores(settings.runs, questions, turns, events),
-            _pruning(settings.context, CheckpointTable(database.pool)),
-            _remembering(settings.remembering, remembered),
-        ]
+        chores = [*_chores(settings.runs, questions, turns, events), _pruning(settings.context, CheckpointTable(database.pool))]
+        chores.append(Chore(name="queue_remembering", cron=_EVERY_THREE_SECONDS, do=remembering.queue_due))
         queue = await stack.enter_async_context(open_queue(database.pool, jobs, chores))
         yield Services(
             users=_users(settings.accounts, settings.database, UserTable(database)),
@@ -143,12 +129,6 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             notices=notices,
             queue=queue,
         )
-
-
-def _check_memory_model(settings: RememberingSettings, models: Models) -> None:
-    """Where it is missing, no job could do anything, and nobody would see it."""
-    if settings.model and settings.model not in models:
-        raise SettingsInvalid(f"MEMORY_MODEL: {settings.model} is not in models.yaml, or its key is not set.")
 
 
 def _as_one_owner(pool: Pool, lease_seconds: float, notices: RedisNotices | None) -> tuple[TurnTable, RunTable]:
@@ -216,9 +196,25 @@ def _pruning(settings: ContextSettings, checkpoints: CheckpointTable) -> Chore:
     return Chore(name="prune_checkpoints", cron=_EVERY_TEN_MINUTES, do=prune)
 
 
-def _remembering(settings: RememberingSettings, table: RememberingTable) -> Chore:
-    """Not at the end of a run: a burst of turns is read at once, and a statement that puts no job there costs no answer anything."""
-    return Chore(name="queue_remembering", cron=_EVERY_FIVE_SECONDS, do=partial(table.queue_due, settings.delay_seconds))
+@asynccontextmanager
+async def _open_models(settings: Settings) -> AsyncGenerator[Models]:
+    async with open_models(settings.models, settings.model_keys) as models:
+        if (name := settings.remembering.model) and name not in models:
+            raise SettingsInvalid(f"MEMORY_MODEL: {name} is not in models.yaml, or its key is not set.")
+        yield models
+
+
+@asynccontextmanager
+async def _open_remembering(settings: Settings, pool: Pool, models: Models, ledger: Ledger) -> AsyncGenerator[Remembering]:
+    async with open_extraction(settings.database.data_dir / "mem0", threads=_EXTRACTION_THREADS) as extraction:
+        yield Remembering(
+            store=RememberingTable(pool),
+            models=models,
+            ledger=ledger,
+            embedder=WordsEmbedder(),
+            extraction=extraction,
+            settings=settings.remembering,
+        )
 
 
 @asynccontextmanager

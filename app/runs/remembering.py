@@ -21,6 +21,7 @@ from app.persistence.remembering import KnownFact, NewFact, Said, Unremembered
 from app.runs.ledger import Ledger
 from app.settings import RememberingSettings
 
+_SOON_SECONDS: Final = 1
 _MOST_CHARACTERS: Final = 4_000
 _MOST_FACTS: Final = 20
 _LONGEST_FACT: Final = 500
@@ -46,6 +47,7 @@ class Extraction(Protocol):
 
 
 class RememberingStore(Protocol):
+    async def queue_due(self, delay_seconds: float) -> None: ...
     async def unremembered(self, session_id: UUID) -> Unremembered | None: ...
     async def nearest(self, user_id: UUID, vector: Sequence[float], limit: int) -> Sequence[KnownFact]: ...
     async def keep(self, turns: Unremembered, new: Sequence[NewFact], replaced: Mapping[UUID, UUID]) -> bool: ...
@@ -53,7 +55,7 @@ class RememberingStore(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembering:
-    """What one server remembers with; `store.queue_due` says of which sessions."""
+    """What one server remembers with."""
 
     store: RememberingStore
     models: Models
@@ -61,6 +63,10 @@ class Remembering:
     embedder: Embedder
     extraction: Extraction
     settings: RememberingSettings
+
+    async def queue_due(self) -> None:
+        """Put a job there for each session that has something new and is silent; plain statements cost nothing, and wait for little."""
+        await self.store.queue_due(self.settings.delay_seconds if self._has_model else min(_SOON_SECONDS, self.settings.delay_seconds))
 
     async def remember(self, session_id: UUID) -> None:
         """Read the session's new turns, each once; raise what a provider or the database raises, so that they are read again later."""
