@@ -37,6 +37,9 @@ log = structlog.get_logger()
 
 
 class Embedder(Protocol):
+    @property
+    def name(self) -> str: ...
+
     async def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
         """A vector for each text, in their order; raise ModelError."""
         ...
@@ -73,12 +76,13 @@ class Remembering:
         if not (turns := await self.store.unremembered(session_id)):
             return
         try:
-            new, replaced = await self._found(replace(turns, said=[*map(_readable, turns.said)]))
+            new, closed = await self._found(replace(turns, said=[*map(_readable, turns.said)]))
         except _HOPELESS as error:
             log.warning("not_remembered", session_id=str(session_id), error=error.code)
-            new, replaced = [], {}
-        if await self.store.keep(turns, new, replaced):
-            log.info("remembered", session_id=str(session_id), messages=len(turns.said), facts=len(new), replaced=len(replaced))
+            new, closed = [], {}
+        new = [replace(fact, payload={**fact.payload, "embedder": self.embedder.name}) for fact in new]
+        if await self.store.keep(turns, new, closed):
+            log.info("remembered", session_id=str(session_id), messages=len(turns.said), facts=len(new), replaced=len(closed))
 
     async def _found(self, turns: Unremembered) -> tuple[Sequence[NewFact], Mapping[UUID, UUID]]:
         """The new facts, and which known one each of them replaces."""

@@ -38,6 +38,6 @@ async def test_a_worker_remembers_what_was_said_with_the_model_of_the_setting(
 
 @pytest.mark.variables(MEMORY_MODEL="nobody")
 async def test_a_model_that_nobody_has_is_refused_at_start(settings: Settings) -> None:
-    with pytest.raises(SettingsInvalid, match="^MEMORY_MODEL: nobody is not"):
+    with pytest.raises(SettingsInvalid, match="MEMORY_MODEL: nobody"):
         async with open_services(settings):
             pass
