@@ -3,7 +3,6 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -21,10 +20,10 @@ from app.runs.ledger import Ledger
 from app.runs.recall import Recall
 from app.runs.reembedding import check_embedder, reembed
 from app.runs.remembering import Remembering
-from app.settings import RememberingSettings, Settings
+from app.settings import Settings
 
 _EXTRACTION_THREADS: Final = 4
-_EVERY_FIVE_SECONDS: Final = "* * * * * */5"
+_EVERY_THREE_SECONDS: Final = "* * * * * */3"
 
 
 @asynccontextmanager
@@ -57,21 +56,22 @@ async def open_remembering(
     # Where it is missing, no job could do anything, and nobody would see it.
     if settings.remembering.model and settings.remembering.model not in models:
         raise SettingsInvalid(f"MEMORY_MODEL: {settings.remembering.model} is not in models.yaml, or its key is not set.")
-    table = RememberingTable(pool)
     async with open_extraction(settings.database.data_dir / "mem0", threads=_EXTRACTION_THREADS) as extraction:
         remembering = Remembering(
-            store=table, models=models, ledger=ledger, embedder=embedder, extraction=extraction, settings=settings.remembering
+            store=RememberingTable(pool),
+            models=models,
+            ledger=ledger,
+            embedder=embedder,
+            extraction=extraction,
+            settings=settings.remembering,
         )
-        yield BackgroundWork(job=remembering.remember, chores=[_queueing(settings.remembering, table)])
+        # Not at the end of a run: a burst of turns is read at once, and a statement that puts no job there costs no answer anything.
+        look = Chore(name="queue_remembering", cron=_EVERY_THREE_SECONDS, do=remembering.queue_due)
+        yield BackgroundWork(job=remembering.remember, chores=[look])
 
 
 async def _leave(_: UUID) -> None:
     """What was queued while memory was still on."""
-
-
-def _queueing(settings: RememberingSettings, table: RememberingTable) -> Chore:
-    """Not at the end of a run: a burst of turns is read at once, and a statement that puts no job there costs no answer anything."""
-    return Chore(name="queue_remembering", cron=_EVERY_FIVE_SECONDS, do=partial(table.queue_due, settings.delay_seconds))
 
 
 def recall_of(embedder: Embedder, settings: Settings, pool: Pool) -> Recall:

@@ -58,9 +58,11 @@ WITH turn AS (
 )
 SELECT finished_at, role, content FROM turn JOIN message ON message.run_id = turn.id ORDER BY message.id
 """
+# Vectors of another length are another embedder's, and about to be made anew.
 _NEAREST: Final = """
 SELECT id, payload, 1 - (vector <=> %(vector)s::vector) AS likeness FROM memory
- WHERE user_id = %(user_id)s AND closed_at IS NULL ORDER BY vector <=> %(vector)s::vector, id LIMIT %(limit)s
+ WHERE user_id = %(user_id)s AND closed_at IS NULL AND vector_dims(vector) = %(dimensions)s
+ ORDER BY vector <=> %(vector)s::vector, id LIMIT %(limit)s
 """
 
 # Whoever reads the same turns meanwhile, or switches memory off, comes before or after this, and finds or leaves another `since`.
@@ -153,7 +155,7 @@ class RememberingTable:
 
     async def nearest(self, user_id: UUID, vector: Sequence[float], limit: int) -> Sequence[KnownFact]:
         """The user's open memories that are most like this, best first."""
-        rows = await fetch_all(self._pool, _NEAREST, {"user_id": user_id, "vector": [*vector], "limit": limit})
+        rows = await fetch_all(self._pool, _NEAREST, {"user_id": user_id, "vector": [*vector], "dimensions": len(vector), "limit": limit})
         return [KnownFact(text=row["payload"]["data"], **row) for row in rows]
 
     async def keep(self, turns: Unremembered, new: Sequence[NewFact], replaced: Mapping[UUID, UUID]) -> bool:

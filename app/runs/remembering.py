@@ -21,6 +21,7 @@ from app.persistence.remembering import KnownFact, NewFact, Said, Unremembered
 from app.runs.ledger import Ledger
 from app.settings import RememberingSettings
 
+_SOON_SECONDS: Final = 1
 _MOST_CHARACTERS: Final = 4_000
 _MOST_FACTS: Final = 20
 _LONGEST_FACT: Final = 500
@@ -36,6 +37,9 @@ log = structlog.get_logger()
 
 
 class Embedder(Protocol):
+    @property
+    def name(self) -> str: ...
+
     async def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
         """A vector for each text, in their order; raise ModelError."""
         ...
@@ -46,6 +50,7 @@ class Extraction(Protocol):
 
 
 class RememberingStore(Protocol):
+    async def queue_due(self, delay_seconds: float) -> None: ...
     async def unremembered(self, session_id: UUID) -> Unremembered | None: ...
     async def nearest(self, user_id: UUID, vector: Sequence[float], limit: int) -> Sequence[KnownFact]: ...
     async def keep(self, turns: Unremembered, new: Sequence[NewFact], replaced: Mapping[UUID, UUID]) -> bool: ...
@@ -53,7 +58,7 @@ class RememberingStore(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembering:
-    """What one server remembers with; `store.queue_due` says of which sessions."""
+    """What one server remembers with."""
 
     store: RememberingStore
     models: Models
@@ -62,17 +67,22 @@ class Remembering:
     extraction: Extraction
     settings: RememberingSettings
 
+    async def queue_due(self) -> None:
+        """Put a job there for each session that has something new and is silent; plain statements cost nothing, and wait for little."""
+        await self.store.queue_due(self.settings.delay_seconds if self._has_model else min(_SOON_SECONDS, self.settings.delay_seconds))
+
     async def remember(self, session_id: UUID) -> None:
         """Read the session's new turns, each once; raise what a provider or the database raises, so that they are read again later."""
         if not (turns := await self.store.unremembered(session_id)):
             return
         try:
-            new, replaced = await self._found(replace(turns, said=[*map(_readable, turns.said)]))
+            new, closed = await self._found(replace(turns, said=[*map(_readable, turns.said)]))
         except _HOPELESS as error:
             log.warning("not_remembered", session_id=str(session_id), error=error.code)
-            new, replaced = [], {}
-        if await self.store.keep(turns, new, replaced):
-            log.info("remembered", session_id=str(session_id), messages=len(turns.said), facts=len(new), replaced=len(replaced))
+            new, closed = [], {}
+        new = [replace(fact, payload={**fact.payload, "embedder": self.embedder.name}) for fact in new]
+        if await self.store.keep(turns, new, closed):
+            log.info("remembered", session_id=str(session_id), messages=len(turns.said), facts=len(new), replaced=len(closed))
 
     async def _found(self, turns: Unremembered) -> tuple[Sequence[NewFact], Mapping[UUID, UUID]]:
         """The new facts, and which known one each of them replaces."""

@@ -59,7 +59,6 @@ _DEFAULTS: Final[Mapping[Environment, Mapping[str, str]]] = {
         "MAX_LIVE_RUNS": "1000",
         "WORKER_IN_SERVER": "true",
         "DRAIN_SECONDS": "2",
-        "MEMORY_DELAY_SECONDS": "3",
         "ACCESS_TOKEN_MINUTES": "10080",
     },
     Environment.TEST: _AT_HOME,

@@ -1,6 +1,7 @@
 """The demo model in conversation: streamed, with the tools it is given, following what was said."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from time import perf_counter
 
 import pytest
@@ -8,6 +9,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, Huma
 from langchain_core.runnables import Runnable
 from langchain_core.tools import tool
 
+from app.agent.prompts import system_prompt
 from app.llm.demo import DemoModel
 
 TIME_AND_SUM = "What time is it in Oslo and what is 12*7?"
@@ -196,3 +198,16 @@ async def test_a_huge_message_is_quoted_in_one_short_line(model: DemoModel) -> N
 @pytest.mark.parametrize("messages", [[SystemMessage("Be brief.")], [HumanMessage("")], [AIMessage("I speak first.")]])
 async def test_a_conversation_without_a_word_from_the_user_gets_an_introduction(model: DemoModel, messages: list[BaseMessage]) -> None:
     assert "demo model" in await answer(model, *messages)
+
+
+async def test_what_it_remembers_of_food_goes_into_an_answer_about_cooking(model: DemoModel) -> None:
+    prompt = SystemMessage(system_prompt(now=datetime.now(UTC), user_name="Ada", memories=["I live in Oslo", "I do not eat meat"]))
+    said = await answer(model, prompt, HumanMessage("What could I cook tonight?"))
+    assert "“I do not eat meat”" in said
+    assert "Oslo" not in said
+    assert "demo model" in await answer(model, HumanMessage("What could I cook tonight?"))
+    assert "Your name is Bo" in await answer(
+        model,
+        SystemMessage(system_prompt(now=datetime.now(UTC), user_name="x", memories=["My name is Bo"])),
+        HumanMessage("What is my name?"),
+    )

@@ -212,8 +212,14 @@ async def test_a_provider_that_is_down_loses_nothing_and_doubles_nothing(scene: 
         await replace(scene.remembering, embedder=Down()).remember(scene.session.id)
     assert await scene.memories() == []
     assert await scene.due() == [scene.session.id]
+    await scene.change("UPDATE procrastinate_jobs SET status = 'failed', scheduled_at = now()")
+    assert await scene.due() == [], "after the queue's last try there is a pause"
+    await scene.change("UPDATE procrastinate_jobs SET scheduled_at = now() - interval '11 min'")
+    assert await scene.due() == [scene.session.id]
     await scene.remembers()
     assert await scene.memories() == [("Lives in Oslo", True)]
+    [row] = await scene.rows("SELECT payload->>'user_id' AS user_id, payload->>'embedder' AS embedder FROM memory_open")
+    assert row == {"user_id": str(scene.ada.id), "embedder": "words-1"}
 
 
 async def test_an_answer_that_makes_no_sense_is_logged_by_its_code_and_not_asked_for_again(scene: Scene, provider: ProviderStub) -> None:

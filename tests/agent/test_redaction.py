@@ -1,0 +1,56 @@
+"""Secrets are taken out of what was said; what is none stays as it is."""
+
+import pytest
+
+from app.agent.redaction import REMOVED, redacted
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("My card is 4111 1111 1111 1111, thanks.", "1111"),
+        ("5500-0055-5555-5559", "5559"),
+        ("amex 378282246310005 exp 12/29", "378282246310005"),
+        ("my password is hunter2.", "hunter2"),
+        ("The password for my bank is: correct horse battery", "horse"),
+        ("I changed my passcode to 8812", "8812"),
+        ("hunter2 is my wifi password", "hunter2"),
+        ("PASSWORD=hunter2", "hunter2"),
+        ("my pin 4321 please", "4321"),
+        ("CVV: 123", "123"),
+        ("Remember that our API key is abc", "abc"),
+        ("Mein Passwort ist geheim!", "geheim"),
+        ("Mon mot de passe est sésame", "sésame"),
+        ("我的密码是abc123", "abc123"),
+        ("use sk-proj-abcdefghijklmnop123", "abcdefghijklmnop123"),
+        ("ghp_0123456789abcdefghijABCDEFGHIJ012345", "0123456789"),
+        ("AKIAIOSFODNN7EXAMPLE", "IOSFODNN7"),
+        ("curl -H 'Authorization: Bearer abcdef.ghijkl'", "abcdef"),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.abc", "eyJzdWIi"),
+        ("postgres://ada:secret@db/milepost", "secret"),
+        ("-----BEGIN RSA PRIVATE KEY-----\nMIIE\nabc\n-----END RSA PRIVATE KEY-----", "MIIE"),
+        ("wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY", "wJalr"),
+        ("d41d8cd98f00b204e9800998ecf8427e", "d41d8"),
+    ],
+)
+def test_a_secret_is_removed(text: str, secret: str) -> None:
+    assert secret not in redacted(text)
+    assert REMOVED in redacted(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I live in Oslo and do not eat meat.",
+        "Call me at +47 22 33 44 55, my order is 4111 1111 1111 1112.",
+        "The train leaves at 12:30 on 2026-11-21.",
+        "I opened the door with the key and like to spin.",
+        "See https://example.com/a-long-path-with-many-words-and-2026 for more.",
+    ],
+)
+def test_what_is_no_secret_stays(text: str) -> None:
+    assert redacted(text) == text
+
+
+def test_what_stands_beside_a_secret_stays() -> None:
+    assert redacted("I like tea. My password is hunter2. I live in Oslo.") == f"I like tea. My {REMOVED}. I live in Oslo."
