@@ -115,7 +115,7 @@ async def test_what_an_answer_used_is_told_as_text_and_leads_to_all_memories(pag
 
     await page.route("**/chat/stream", answered)
     answer = await say(page, "Who am I?")
-    await answer.get_by_text("Remembered one thing about you").click()
+    await answer.get_by_text("Used one memory of you").click()
     await expect(answer.get_by_role("listitem").first).to_have_text(HOSTILE)
     await answer.get_by_role("button", name="All memories").click()
 

@@ -113,7 +113,7 @@ export function* eventsOf({ reasoning, tool_calls, content, status }) {
 const isEmpty = (args) => Object.keys(args ?? {}).length === 0;
 
 function memoryLine(memories) {
-  const title = memories.length === 1 ? "Remembered one thing about you" : `Remembered ${memories.length} things about you`;
+  const title = memories.length === 1 ? "Used one memory of you" : `Used ${memories.length} memories of you`;
   const all = h("button", { type: "button", class: "link all-memories", onclick: () => $("open-memories").click() }, "All memories");
   return h("details", { class: "aside" }, h("summary", {}, icon("memory"), title), h("ul", {}, ...memories.map((memory) => h("li", {}, memory)), h("li", {}, all)));
 }
