@@ -70,7 +70,10 @@ def _elsewhere(answers: RedisAnswers | None, attachments: AttachmentTable) -> di
         assert answers  # noqa: S101  # named below only where there are some
         return await answers.forget(owner_of(str(user_id)))
 
-    return {"attachments": attachments.erase} | ({"redis_answers": forget_answers} if answers else {})
+    forgetting: dict[str, Forget] = {"attachments": attachments.erase}
+    if answers:
+        forgetting["redis_answers"] = forget_answers
+    return forgetting
 
 
 def _chores(settings: Settings, erasing: Erasing, exports: Exports) -> list[Chore]:

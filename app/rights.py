@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Final
 
@@ -11,6 +10,7 @@ from app.accounts.users import named
 from app.errors import InvalidInput
 from app.lifecycle import open_lifecycle
 from app.observability.logging import set_up_logging
+from app.persistence.lifecycle import told
 from app.settings import Settings
 
 _OWNER_ONLY: Final = 0o600
@@ -35,7 +35,7 @@ async def erase_user(settings: Settings, email: str) -> str:
     async with open_lifecycle(settings) as lifecycle:
         user = await named(lifecycle.users, email)
         receipt = await lifecycle.erasure.erase(user.id)
-    return json.dumps({**asdict(receipt), "id": str(receipt.id), "erased_at": receipt.erased_at.isoformat()}, indent=2)
+    return json.dumps({**told(receipt.id, receipt.erased_at, receipt.counts), "sha256": receipt.sha256}, indent=2)
 
 
 def _new_file(path: Path) -> IO[bytes]:

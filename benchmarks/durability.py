@@ -36,10 +36,10 @@ type Times = dict[int, float]
 async def main() -> None:
     with TemporaryDirectory(ignore_cleanup_errors=True) as name, start_stub() as provider, embedded_postgres(Path(name)) as url:
         migrate.up(url)
-        variables = _variables(provider, url, Path(name))
+        settings = variables(provider, url, Path(name))
         async with (
-            ServerProcess(variables, Path(name, "first.log")) as first,
-            ServerProcess(variables, Path(name, "second.log")) as second,
+            ServerProcess(settings, Path(name, "first.log")) as first,
+            ServerProcess(settings, Path(name, "second.log")) as second,
             _visitor(first) as owner,
             _visitor(second, owner) as elsewhere,
         ):
@@ -48,7 +48,7 @@ async def main() -> None:
             await _rescues(provider, first, owner, elsewhere)
 
 
-def _variables(provider: ProviderStub, url: str, folder: Path) -> Mapping[str, str]:
+def variables(provider: ProviderStub, url: str, folder: Path) -> Mapping[str, str]:
     return {
         "APP_ENV": "test",
         "DATABASE_URL": url,

@@ -15,7 +15,7 @@ from uuid_utils.compat import uuid7
 
 from app.persistence.channels import ERASED, EVENTS, STOPS
 from app.persistence.database import Pool, database_errors, execute, patiently
-from app.persistence.lifecycle import Receipt
+from app.persistence.lifecycle import Receipt, told
 from app.persistence.tables import LIVE_SQL
 
 USER_ERASED: Final = "user_erased"
@@ -151,8 +151,8 @@ async def _locked(connection: _Connection, user_id: UUID) -> Mapping[str, Any] |
 def receipt_of(user_id: UUID, counts: Mapping[str, int]) -> Receipt:
     """SHA-256 over JSON with sorted names and no spaces: who knows the user's id can show that this receipt is theirs, and nobody else."""
     receipt_id, erased_at = uuid7(), datetime.now(UTC)
-    told = {"id": str(receipt_id), "erased_at": erased_at.isoformat(), "counts": counts, "user_id": str(user_id)}
-    digest = sha256(json.dumps(told, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    hashed = {**told(receipt_id, erased_at, counts), "user_id": str(user_id)}
+    digest = sha256(json.dumps(hashed, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
     return Receipt(id=receipt_id, erased_at=erased_at, counts=counts, sha256=digest)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+from hashlib import sha256
 from io import BytesIO
 from zipfile import ZipFile
 
@@ -80,12 +81,15 @@ async def test_an_account_is_erased_with_its_password_and_the_process_forgets_it
         await visitor.ask(await visitor.open_session(), "Hello", cache=True)
     wrong = await _erase(ada, "Wrong-password-1")
     assert (wrong.status_code, wrong.json()["code"]) == (403, "wrong_password")
-    assert (await ada.http.get("/auth/me")).is_success
+    user = (await ada.http.get("/auth/me")).json()["id"]
     receipt = await _erase(ada)
     assert receipt.status_code == httpx.codes.OK
     counts = receipt.json()["counts"]
     assert (counts["user"], counts["session"], counts["run"], counts["message"], counts["model_call"]) == (1, 1, 1, 2, 1)
     assert "ada" not in receipt.text
+    # As docs/privacy.md has it.
+    told = {**{name: value for name, value in receipt.json().items() if name != "sha256"}, "user_id": user}
+    assert receipt.json()["sha256"] == sha256(json.dumps(told, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
     again = await _erase(ada)
     assert (again.status_code, again.json()["code"]) == (401, "not_authenticated")
     stores = [one for one in gc.get_objects() if isinstance(one, AnswersInMemory)]
