@@ -32,11 +32,9 @@ _ASKED: Final = """), asked AS (
            answer = NULL, answered_by = NULL, resumed_by = NULL, expires_at = excluded.expires_at, closed_at = excluded.closed_at
 """
 
-
-def _finish_sql(asked: str = "") -> str:
-    # The last events go with the end: a reader who sees `end` finds the answer in the transcript, and the log is whole. The turn
-    # passes to who waits for it, and the session's name to a model, in the same statement, for a process may die after any.
-    return f"""
+# The last events go with the end: a reader who sees `end` finds the answer in the transcript, and the log is whole. The turn
+# passes to who waits for it, and the session's name to a model, in the same statement, for a process may die after any.
+_END: Final = f"""
 WITH finished AS (
     UPDATE run SET status = %(status)s, error_code = %(error_code)s, finished_at = now(), lease_expires_at = NULL,
            model = coalesce(%(model)s, model),
@@ -57,7 +55,7 @@ WITH finished AS (
     INSERT INTO run_event (run_id, first_sequence, last_sequence, events, created_at)
     SELECT id, %(first_sequence)s, %(last_sequence)s, %(lines)s, now() FROM finished
     ON CONFLICT (run_id, first_sequence) DO UPDATE SET last_sequence = excluded.last_sequence, events = excluded.events
-{asked}), paid AS (
+{{asked}}), paid AS (
     {keep_calls_sql("finished.user_id, finished.session_id, finished.id, finished.attempt", "finished")}
 ), promoted AS (
     UPDATE run SET waiting = false, parent_id = finished.id, from_checkpoint = finished.checkpoint,
@@ -80,11 +78,9 @@ SELECT id, CASE WHEN %(notify)s THEN pg_notify('{EVENTS}', id::text) END,
        CASE WHEN EXISTS (SELECT FROM job) THEN {defer_sql("ARRAY(SELECT job FROM job)")} END
   FROM finished
 """
-
-
 # Two, for psycopg reads a statement of more than 4,096 characters anew each time.
-_FINISH: Final = _finish_sql()
-_FINISH_WITH_QUESTIONS: Final = _finish_sql(_ASKED)
+_FINISH: Final = _END.replace("{asked}", "")
+_FINISH_WITH_QUESTIONS: Final = _END.replace("{asked}", _ASKED)
 _ANSWER_OF_QUEUED: Final = "SELECT message_id FROM run WHERE id = %(run_id)s AND status = 'queued'"
 _HAS_ENDED_SO: Final = "SELECT FROM run WHERE id = %(id)s AND attempt = %(attempt)s AND status = %(status)s AND finished_at IS NOT NULL"
 
