@@ -18,6 +18,7 @@ from app.accounts.tokens import Tokens
 from app.accounts.users import Users
 from app.agent.graph import Agent, build_agent
 from app.lifecycle import Lifecycle, attachment_table, lifecycle_on
+from app.llm.embedding import Embedder
 from app.llm.kept_answers import AnswersInMemory
 from app.llm.models import Models, open_models
 from app.llm.response_cache import ResponseCache
@@ -59,7 +60,6 @@ from app.runs.tail import Tails
 from app.runs.walk import Bench, Means
 from app.settings import (
     AccountSettings,
-    AttachmentSettings,
     CacheSettings,
     DatabaseSettings,
     RedisSettings,
@@ -102,10 +102,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
     """Raise SettingsInvalid, DatabaseUnavailable or MigrationFailed; leaving ends live runs first and the database last."""
     async with AsyncExitStack() as stack:
         models = await stack.enter_async_context(open_models(settings.models, settings.model_keys))
-        url = stack.enter_context(database_url(settings.database))
-        if settings.database.migrate_on_start:
-            await asyncio.to_thread(migrate.up, url)
-        database = await stack.enter_async_context(open_database(url, settings.database))
+        url, database = await stack.enter_async_context(_open_database(settings.database))
         cache = await stack.enter_async_context(_open_response_cache(settings.cache, settings.redis))
         notices = await stack.enter_async_context(open_redis_notices(settings.redis))
         sessions = SessionTable(database)
@@ -117,28 +114,15 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         memory = recall_of(embedder, settings, database.pool) if embedder else None
         means = Means(memory=memory, names=sessions, runs=settings.runs, tools=settings.tools, context=settings.context, cache=cache)
         agent = build_agent(PooledPostgresSaver(database.pool))
-        bench_of = _bench_of(agent, database.pool, settings.runs)
-        office = await stack.enter_async_context(open_runs(means, models, agent, bench_of, rows))
+        office = await stack.enter_async_context(open_runs(means, models, agent, _bench_of(agent, database.pool, settings.runs), rows))
         await stack.enter_async_context(_listening(url, office, notices, cache.forget if cache else _nothing_to_forget))
         ledger = Ledger(LedgerTable(database.pool))
         questions = Questions(InterruptTable(database.pool), turns, office.runs, office.tails)
         naming = partial(name_session, sessions, models, ledger, settings.worker, cache=cache)
-        remembering = await stack.enter_async_context(open_remembering(settings, models, ledger, database.pool, embedder))
-        lifecycle = await stack.enter_async_context(lifecycle_on(database, settings))
-        jobs = {
-            "make_run": _by_id(office.runs.make),
-            "name_session": _by_id(naming),
-            "remember": _by_id(remembering.job),
-            "export_user": _by_id(lifecycle.exports.make),
-        }
-        chores = [
-            *_chores(settings.runs, questions, turns, events),
-            *_tidying(settings, database),
-            _forgetting(settings.attachments, attachments),
-            *remembering.chores,
-            *lifecycle.chores,
-        ]
-        queue = await stack.enter_async_context(open_queue(database.pool, jobs, chores))
+        jobs = {"make_run": _by_id(office.runs.make), "name_session": _by_id(naming)}
+        chores = [*_chores(settings.runs, questions, turns, events), *_tidying(settings, database, attachments)]
+        background = _open_background(settings, database, models, ledger, embedder, jobs, chores)
+        queue, lifecycle = await stack.enter_async_context(background)
         yield Services(
             users=_users(settings.accounts, settings.database, UserTable(database)),
             sessions=Sessions(sessions, BranchTable(database.pool), office.runs, temporary_hours=settings.runs.temporary_hours),
@@ -155,6 +139,36 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             notices=notices,
             queue=queue,
         )
+
+
+@asynccontextmanager
+async def _open_database(settings: DatabaseSettings) -> AsyncGenerator[tuple[str, Database]]:
+    """The database with its address, at the schema that this server needs where it may see to that itself."""
+    with database_url(settings) as url:
+        if settings.migrate_on_start:
+            await asyncio.to_thread(migrate.up, url)
+        async with open_database(url, settings) as database:
+            yield url, database
+
+
+@asynccontextmanager
+async def _open_background(
+    settings: Settings,
+    database: Database,
+    models: Models,
+    ledger: Ledger,
+    embedder: Embedder | None,
+    jobs: Mapping[str, Job],
+    chores: Sequence[Chore],
+) -> AsyncGenerator[tuple[App, Lifecycle]]:
+    """The queue, with what the memory and the users' rights bring to it."""
+    async with (
+        open_remembering(settings, models, ledger, database.pool, embedder) as remembering,
+        lifecycle_on(database, settings) as lifecycle,
+    ):
+        jobs = {**jobs, "remember": _by_id(remembering.job), "export_user": _by_id(lifecycle.exports.make)}
+        async with open_queue(database.pool, jobs, [*chores, *remembering.chores, *lifecycle.chores]) as queue:
+            yield queue, lifecycle
 
 
 def _as_one_owner(pool: Pool, lease_seconds: float, notices: RedisNotices | None) -> tuple[TurnTable, RunTable]:
@@ -217,18 +231,15 @@ def _chores(settings: RunSettings, questions: Questions, turns: TurnTable, event
     ]
 
 
-def _tidying(settings: Settings, database: Database) -> list[Chore]:
+def _tidying(settings: Settings, database: Database, attachments: AttachmentTable) -> list[Chore]:
     prune = partial(prune_checkpoints, CheckpointTable(database.pool), settings.context.checkpoints_kept)
     end = partial(end_temporary_sessions, TemporarySessions(database), settings.runs.temporary_hours * _SECONDS_PER_HOUR)
+    forget = partial(forget_unsent, attachments, settings.attachments.unsent_hours * _SECONDS_PER_HOUR)
     return [
         Chore(name="prune_checkpoints", cron=_EVERY_TEN_MINUTES, do=prune),
         Chore(name="end_temporary_sessions", cron=_EVERY_MINUTE, do=end),
+        Chore(name="forget_attachments", cron=_EVERY_TEN_MINUTES, do=forget),
     ]
-
-
-def _forgetting(settings: AttachmentSettings, attachments: AttachmentTable) -> Chore:
-    forget = partial(forget_unsent, attachments, settings.unsent_hours * _SECONDS_PER_HOUR)
-    return Chore(name="forget_attachments", cron=_EVERY_TEN_MINUTES, do=forget)
 
 
 @asynccontextmanager

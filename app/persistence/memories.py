@@ -24,7 +24,13 @@ WITH RECURSIVE fact AS (
 )
 DELETE FROM memory USING fact WHERE memory.id = fact.id
 """
-_DELETE_ALL: Final = "DELETE FROM memory WHERE user_id = %(user_id)s"
+# What was said until now is read by no job any more, nor written by one that is reading it.
+_DELETE_ALL: Final = """
+WITH forgotten AS (
+    UPDATE session SET remembered_until = now(), unremembered_since = NULL WHERE user_id = %(user_id)s
+)
+DELETE FROM memory WHERE user_id = %(user_id)s
+"""
 
 
 class MemoryTable:

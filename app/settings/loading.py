@@ -11,7 +11,7 @@ from pydantic import SecretStr, ValidationError
 
 from app.errors import SettingsInvalid
 from app.settings.faults import in_words
-from app.settings.memory import MemorySettings
+from app.settings.memory import MemorySettings, RememberingSettings
 from app.settings.sections import (
     ROOT,
     AccountSettings,
@@ -23,7 +23,6 @@ from app.settings.sections import (
     LogSettings,
     ModelSettings,
     RedisSettings,
-    RememberingSettings,
     RetentionSettings,
     RunSettings,
     Section,

@@ -280,24 +280,6 @@ class WorkerSettings(Section):
     )
 
 
-class RememberingSettings(Section):
-    model: str = Field(
-        "",
-        validation_alias="MEMORY_MODEL",
-        description="Model that reads conversations for facts, an entry of models.yaml, best a cheap one; empty is SUMMARY_MODEL's",
-    )
-    delay_seconds: Seconds = Field(
-        60,
-        validation_alias="MEMORY_DELAY_SECONDS",
-        description="Silence in a session after which it is read for facts; one that is never silent is after ten times as long",
-    )
-    infer: bool = Field(
-        True,
-        validation_alias="MEMORY_INFER",
-        description="Have a model find the facts; false keeps plain statements word for word",
-    )
-
-
 class ToolSettings(Section):
     timeout_seconds: Seconds = Field(
         20, validation_alias="TOOL_TIMEOUT_SECONDS", description="How long a tool may take before the model is told it failed"
