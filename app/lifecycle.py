@@ -70,7 +70,7 @@ def _elsewhere(answers: RedisAnswers | None, attachments: AttachmentTable) -> di
         assert answers  # noqa: S101  # named below only where there are some
         return await answers.forget(owner_of(str(user_id)))
 
-    forgetting: dict[str, Forget] = {"attachments": attachments.erase}
+    forgetting: dict[str, Forget] = {"attachment_files": attachments.erase_files}
     if answers:
         forgetting["redis_answers"] = forget_answers
     return forgetting

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -18,11 +18,10 @@ from app.accounts.tokens import Tokens
 from app.accounts.users import Users
 from app.agent.graph import Agent, build_agent
 from app.lifecycle import Lifecycle, attachment_table, lifecycle_on
-from app.llm.embedding import Embedder
 from app.llm.kept_answers import AnswersInMemory
 from app.llm.models import Models, open_models
 from app.llm.response_cache import ResponseCache
-from app.memory import open_memory_embedder, open_remembering, recall_of
+from app.memory import BackgroundWork, open_memory_embedder, open_remembering, recall_of
 from app.persistence import migrate
 from app.persistence.address import database_url
 from app.persistence.attachments import AttachmentTable
@@ -106,8 +105,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         cache = await stack.enter_async_context(_open_response_cache(settings.cache, settings.redis))
         notices = await stack.enter_async_context(open_redis_notices(settings.redis))
         sessions = SessionTable(database)
-        events = EventTable(database.pool, notices.tell if notices else None)
-        turns, runs = _as_one_owner(database.pool, settings.runs.lease_seconds, notices)
+        turns, runs, events = _as_one_owner(database.pool, settings.runs.lease_seconds, notices)
         attachments = attachment_table(database.pool, settings)
         rows = Rows(runs=runs, turns=turns, past=BranchTable(database.pool), events=events, attachments=attachments)
         embedder = await stack.enter_async_context(open_memory_embedder(settings, database.pool))
@@ -121,8 +119,8 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         naming = partial(name_session, sessions, models, ledger, settings.worker, cache=cache)
         jobs = {"make_run": _by_id(office.runs.make), "name_session": _by_id(naming)}
         chores = [*_chores(settings.runs, questions, turns, events), *_tidying(settings, database, attachments)]
-        background = _open_background(settings, database, models, ledger, embedder, jobs, chores)
-        queue, lifecycle = await stack.enter_async_context(background)
+        remembering = open_remembering(settings, models, ledger, database.pool, embedder)
+        queue, lifecycle = await stack.enter_async_context(_open_background(settings, database, remembering, jobs, chores))
         yield Services(
             users=_users(settings.accounts, settings.database, UserTable(database)),
             sessions=Sessions(sessions, BranchTable(database.pool), office.runs, temporary_hours=settings.runs.temporary_hours),
@@ -155,15 +153,13 @@ async def _open_database(settings: DatabaseSettings) -> AsyncGenerator[tuple[str
 async def _open_background(
     settings: Settings,
     database: Database,
-    models: Models,
-    ledger: Ledger,
-    embedder: Embedder | None,
+    opening: AbstractAsyncContextManager[BackgroundWork],
     jobs: Mapping[str, Job],
-    chores: Sequence[Chore],
+    chores: list[Chore],
 ) -> AsyncGenerator[tuple[App, Lifecycle]]:
     """The queue, with what the memory and the users' rights bring to it."""
     async with (
-        open_remembering(settings, models, ledger, database.pool, embedder) as remembering,
+        opening as remembering,
         lifecycle_on(database, settings) as lifecycle,
     ):
         jobs = {**jobs, "remember": _by_id(remembering.job), "export_user": _by_id(lifecycle.exports.make)}
@@ -171,11 +167,11 @@ async def _open_background(
             yield queue, lifecycle
 
 
-def _as_one_owner(pool: Pool, lease_seconds: float, notices: RedisNotices | None) -> tuple[TurnTable, RunTable]:
-    """This process, by one name in the leases of its runs."""
-    owner = uuid7()
+def _as_one_owner(pool: Pool, lease_seconds: float, notices: RedisNotices | None) -> tuple[TurnTable, RunTable, EventTable]:
+    """This process, by one name in the leases of its runs, and with one way to tell others of their events."""
+    owner, tell = uuid7(), notices.tell if notices else None
     turns = TurnTable(pool, owner=owner, lease_seconds=lease_seconds)
-    return turns, RunTable(pool, owner=owner, lease_seconds=lease_seconds, tell=notices.tell if notices else None)
+    return turns, RunTable(pool, owner=owner, lease_seconds=lease_seconds, tell=tell), EventTable(pool, tell)
 
 
 @asynccontextmanager

@@ -35,7 +35,6 @@ SELECT sha256, content FROM attachment JOIN attachment_blob USING (user_id, sha2
  WHERE attachment.user_id = %(user_id)s AND attachment.id = %(id)s
 """
 _DELETE: Final = "DELETE FROM attachment WHERE user_id = %(user_id)s AND id = %(id)s"
-_ERASE: Final = "DELETE FROM attachment_blob WHERE user_id = %(user_id)s"
 
 # Found and locked, then looked at again: a message that has it by then was committed in between.
 _UNSENT_SQL: Final = "NOT EXISTS (SELECT FROM message_attachment WHERE message_attachment.attachment_id = attachment.id)"
@@ -109,13 +108,9 @@ class AttachmentTable:
                 await self._drop_unused(connection, None)
                 return forgotten.rowcount
 
-    async def erase(self, user_id: UUID) -> int:
-        """Delete all that the user has sent, files too; return how many contents there were in the database or by its account."""
-        with database_errors():
-            async with self._pool.connection() as connection:
-                erased = (await connection.execute(_ERASE, {"user_id": user_id})).rowcount
-        await asyncio.to_thread(shutil.rmtree, self._folder / str(user_id), ignore_errors=True)
-        return erased
+    async def erase_files(self, user_id: UUID) -> int:
+        """Delete what the user has sent from the folder; return how many files there were. The rows go with the user's own."""
+        return await asyncio.to_thread(_delete_files, self._folder / str(user_id))
 
     async def _content(self, user_id: UUID, attachment_id: UUID) -> bytes | None:
         with database_errors():
@@ -162,3 +157,9 @@ def _read(file: Path) -> bytes | None:
     except FileNotFoundError:
         log.error("attachment_file_missing")  # noqa: TRY400  # the frames say nothing more
         return None
+
+
+def _delete_files(folder: Path) -> int:
+    files = [*folder.glob("*")]
+    shutil.rmtree(folder, ignore_errors=True)
+    return len(files)

@@ -5,12 +5,12 @@ wins over it. `.env.example` lists every variable, and a test keeps it so.
 """
 
 from app.settings.faults import in_words
+from app.settings.kept import AttachmentSettings, RetentionSettings
 from app.settings.loading import Settings, load_settings, variables
 from app.settings.memory import MemorySettings, RememberingSettings
 from app.settings.sections import (
     ROOT,
     AccountSettings,
-    AttachmentSettings,
     CacheSettings,
     ContextSettings,
     DatabaseSettings,
@@ -18,7 +18,6 @@ from app.settings.sections import (
     LogSettings,
     ModelSettings,
     RedisSettings,
-    RetentionSettings,
     RunSettings,
     ServerSettings,
     ToolSettings,

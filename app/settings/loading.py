@@ -11,11 +11,11 @@ from pydantic import SecretStr, ValidationError
 
 from app.errors import SettingsInvalid
 from app.settings.faults import in_words
+from app.settings.kept import AttachmentSettings, RetentionSettings
 from app.settings.memory import MemorySettings, RememberingSettings
 from app.settings.sections import (
     ROOT,
     AccountSettings,
-    AttachmentSettings,
     CacheSettings,
     ContextSettings,
     DatabaseSettings,
@@ -23,7 +23,6 @@ from app.settings.sections import (
     LogSettings,
     ModelSettings,
     RedisSettings,
-    RetentionSettings,
     RunSettings,
     Section,
     ServerSettings,

@@ -246,30 +246,6 @@ class RunSettings(Section):
     )
 
 
-class RetentionSettings(Section):
-    session_days: Days = Field(
-        0, validation_alias="SESSION_DAYS", description="How long a session is kept after its last message; 0 is for ever"
-    )
-    audit_days: Days = Field(
-        1095, validation_alias="AUDIT_DAYS", description="How long the audit log is kept, with the receipts of erasures; 0 is for ever"
-    )
-    export_hours: Seconds = Field(24, validation_alias="EXPORT_HOURS", description="How long a user's export can be fetched")
-
-
-class AttachmentSettings(Section):
-    max_bytes: Count = Field(
-        10_000_000, validation_alias="ATTACHMENT_MAX_BYTES", description="Largest image or text file that may be sent with a message"
-    )
-    kept_in: Literal["database", "folder"] = Field(
-        "database",
-        validation_alias="ATTACHMENTS",
-        description="Where new ones are kept: database, or folder, one under DATA_DIR that all servers must share",
-    )
-    unsent_hours: Seconds = Field(
-        24, validation_alias="ATTACHMENT_UNSENT_HOURS", description="How long one is kept that no message has, or no longer has"
-    )
-
-
 class WorkerSettings(Section):
     in_server: bool = Field(
         False, validation_alias="WORKER_IN_SERVER", description="Do background work in the server too, without a `python -m app worker`"

@@ -88,7 +88,7 @@ async def test_a_job_that_is_cancelled_frees_its_thread(tmp_path: Path) -> None:
     async def answer(_system: str, _user: str) -> str:
         return '{"memory": [{"text": "Lives in Oslo"}]}'
 
-    async with asyncio.timeout(60), open_extraction(tmp_path, threads=1) as extraction:
+    async with asyncio.timeout(180), open_extraction(tmp_path, threads=1) as extraction:
         reading = asyncio.create_task(extraction.facts(uuid4(), _TOLD, _means(hang)))
         await asked.wait()
         reading.cancel()
