@@ -23,6 +23,7 @@ from app.runs.remembering import Remembering
 from app.settings import Settings
 
 _EXTRACTION_THREADS: Final = 4
+_EVERY_MINUTE: Final = "* * * * *"
 _EVERY_THREE_SECONDS: Final = "* * * * * */3"
 
 
@@ -51,7 +52,8 @@ async def open_remembering(
 ) -> AsyncGenerator[BackgroundWork]:
     """Nothing is remembered while memory is off; raise SettingsInvalid when its model cannot be asked."""
     if not embedder:
-        yield BackgroundWork(job=_leave, chores=())
+        skip = Chore(name="skip_remembering", cron=_EVERY_MINUTE, do=RememberingTable(pool).skip_all)
+        yield BackgroundWork(job=_leave, chores=[skip])
         return
     # Where it is missing, no job could do anything, and nobody would see it.
     if settings.remembering.model and settings.remembering.model not in models:

@@ -53,6 +53,7 @@ from app.runs.ledger import Ledger
 from app.runs.memories import Memories
 from app.runs.opening import Office, Rows, open_runs
 from app.runs.questions import Questions
+from app.runs.recall import Recall
 from app.runs.service import Runs
 from app.runs.sessions import Sessions
 from app.runs.tail import Tails
@@ -113,7 +114,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         means = Means(memory=memory, names=sessions, runs=settings.runs, tools=settings.tools, context=settings.context, cache=cache)
         agent = build_agent(PooledPostgresSaver(database.pool))
         office = await stack.enter_async_context(open_runs(means, models, agent, _bench_of(agent, database.pool, settings.runs), rows))
-        await stack.enter_async_context(_listening(url, office, notices, cache.forget if cache else _nothing_to_forget))
+        await stack.enter_async_context(_listening(url, office, notices, _forgetting(cache, memory)))
         ledger = Ledger(LedgerTable(database.pool))
         questions = Questions(InterruptTable(database.pool), turns, office.runs, office.tails)
         naming = partial(name_session, sessions, models, ledger, settings.worker, cache=cache)
@@ -247,7 +248,15 @@ async def _open_response_cache(settings: CacheSettings, redis: RedisSettings) ->
         yield ResponseCache(answers or AnswersInMemory(seconds=settings.seconds, entries=settings.entries, most_bytes=settings.most_bytes))
 
 
-def _nothing_to_forget(_user_id: str | None) -> None: ...
+def _forgetting(cache: ResponseCache | None, memory: Recall | None) -> Forgetting:
+    """Drop what this process holds of a user who was erased, or of everybody."""
+
+    def forget(user_id: str | None) -> None:
+        for holder in (cache, memory):
+            if holder:
+                holder.forget(user_id)
+
+    return forget
 
 
 @asynccontextmanager

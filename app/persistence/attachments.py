@@ -14,6 +14,7 @@ import psycopg
 import structlog
 from psycopg.rows import DictRow, class_row, dict_row
 
+from app.errors import Unavailable
 from app.persistence.database import Pool, database_errors, patiently
 from app.persistence.values import Attachment
 
@@ -161,5 +162,10 @@ def _read(file: Path) -> bytes | None:
 
 def _delete_files(folder: Path) -> int:
     files = [*folder.glob("*")]
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        pass
+    except OSError as error:  # a receipt must not count what is still there
+        raise Unavailable("The folder of attachments cannot be written to.") from error
     return len(files)

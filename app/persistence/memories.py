@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-from app.persistence.database import Pool, execute, fetch_all
+from app.persistence.database import Pool, database_errors, execute, fetch_all
 from app.persistence.remembered import MemoryPlace, MemoryRow
 
 # A search is for the very words, in any case: `LIKE` would take some of them for patterns.
@@ -24,13 +24,9 @@ WITH RECURSIVE fact AS (
 )
 DELETE FROM memory USING fact WHERE memory.id = fact.id
 """
-# What was said until now is read by no job any more, nor written by one that is reading it.
-_DELETE_ALL: Final = """
-WITH forgotten AS (
-    UPDATE session SET remembered_until = now(), unremembered_since = NULL WHERE user_id = %(user_id)s
-)
-DELETE FROM memory WHERE user_id = %(user_id)s
-"""
+# What was said until now is read by no job any more; one that writes at this moment is waited for, and what it wrote is deleted, too.
+_FORGET_SAID: Final = "UPDATE session SET remembered_until = now(), unremembered_since = NULL WHERE user_id = %(user_id)s"
+_DELETE_ALL: Final = "DELETE FROM memory WHERE user_id = %(user_id)s"
 
 
 class MemoryTable:
@@ -50,4 +46,7 @@ class MemoryTable:
         return await execute(self._pool, _DELETE, {"user_id": user_id, "memory_id": memory_id})
 
     async def delete_all(self, user_id: UUID) -> int:
-        return await execute(self._pool, _DELETE_ALL, {"user_id": user_id})
+        with database_errors():
+            async with self._pool.connection() as connection, connection.transaction():
+                await connection.execute(_FORGET_SAID, {"user_id": user_id})
+                return (await connection.execute(_DELETE_ALL, {"user_id": user_id})).rowcount

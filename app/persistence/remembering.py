@@ -9,7 +9,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 from uuid_utils.compat import uuid7
 
-from app.persistence.database import Pool, database_errors, fetch_all
+from app.persistence.database import Pool, database_errors, execute, fetch_all
 from app.persistence.jobs import defer_sql, job_sql
 from app.persistence.tables import LIVE_SQL
 
@@ -39,14 +39,20 @@ WITH due AS (
 )
 SELECT {defer_sql("ARRAY(SELECT job FROM due)")} WHERE EXISTS (SELECT FROM due)
 """
+# Of a server that remembers nothing: it shall not begin with all that was said before, once it does.
+_SKIP_ALL: Final = f"""
+UPDATE session SET remembered_until = now(), unremembered_since = NULL
+ WHERE unremembered_since IS NOT NULL AND NOT EXISTS (SELECT FROM run WHERE run.session_id = session.id AND {LIVE_SQL})
+"""
 # What is said while nothing is to be remembered is not remembered later either.
 _SKIP: Final = f"""
 UPDATE session SET remembered_until = now(), unremembered_since = NULL FROM "user"
  WHERE "user".id = session.user_id AND NOT ({_REMEMBERS_SQL}) AND {_DUE_SQL}
 """
 
+# Where there is nothing to read, what failed or was cleared counts as read up to a moment ago: a run that ends now may not be seen yet.
 _SESSION: Final = f"""
-SELECT session.user_id, remembered_until AS since FROM session JOIN "user" ON "user".id = session.user_id
+SELECT session.user_id, remembered_until AS since, greatest(remembered_until, now() - interval '10 s') AS until FROM session JOIN "user" ON "user".id = session.user_id
  WHERE session.id = %(session_id)s AND {_REMEMBERS_SQL}
 """
 # A run's end is its place in time: a session has one run at a time, whoever made them and whatever their clocks said.
@@ -56,7 +62,7 @@ WITH turn AS (
     SELECT id, finished_at FROM run WHERE session_id = %(session_id)s AND {_ENDED_SQL.format(since="%(since)s::timestamptz")}
      ORDER BY finished_at LIMIT {_MOST_TURNS}
 )
-SELECT finished_at, role, content FROM turn JOIN message ON message.run_id = turn.id ORDER BY message.id
+SELECT finished_at, role, content FROM turn LEFT JOIN message ON message.run_id = turn.id ORDER BY message.id
 """
 # Vectors of another length are another embedder's, and about to be made anew.
 _NEAREST: Final = """
@@ -144,14 +150,19 @@ class RememberingTable:
                     await connection.execute(_QUEUE, values)
                     await connection.execute(_SKIP, values)
 
+    async def skip_all(self) -> None:
+        """Count all that was said until now as read."""
+        await execute(self._pool, _SKIP_ALL, {})
+
     async def unremembered(self, session_id: UUID) -> Unremembered | None:
-        """The oldest turns that no job has read, twenty at most; None when there are none, or they are not to be remembered."""
+        """The oldest turns that no job has read, twenty at most and perhaps none; None when they are not to be remembered."""
         sessions = await fetch_all(self._pool, _SESSION, {"session_id": session_id})
-        rows = await fetch_all(self._pool, _SAID, {"session_id": session_id, "since": sessions[0]["since"]}) if sessions else []
-        if not rows:
+        if not sessions:
             return None
-        said = [Said(role=row["role"], text=row["content"]) for row in rows]
-        return Unremembered(session_id=session_id, **sessions[0], until=max(row["finished_at"] for row in rows), said=said)
+        rows = await fetch_all(self._pool, _SAID, {"session_id": session_id, "since": sessions[0]["since"]})
+        said = [Said(role=row["role"], text=row["content"]) for row in rows if row["role"]]
+        until = max((row["finished_at"] for row in rows), default=sessions[0]["until"])
+        return Unremembered(session_id=session_id, **{**sessions[0], "until": until}, said=said)
 
     async def nearest(self, user_id: UUID, vector: Sequence[float], limit: int) -> Sequence[KnownFact]:
         """The user's open memories that are most like this, best first."""

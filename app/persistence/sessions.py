@@ -46,7 +46,10 @@ SELECT message.id, message.run_id, role, CASE WHEN role = 'assistant' THEN model
 """
 _CHANGE: Final = """
 UPDATE session SET name = coalesce(%(name)s, name), naming = CASE WHEN %(name)s IS NULL THEN naming ELSE 'done' END,
-       remembers = coalesce(%(remembers)s, remembers)
+       remembers = coalesce(%(remembers)s, remembers),
+       -- What was said while it was off is not remembered later either.
+       remembered_until = CASE WHEN %(remembers)s::boolean AND NOT remembers THEN now() ELSE remembered_until END,
+       unremembered_since = CASE WHEN %(remembers)s::boolean AND NOT remembers THEN NULL ELSE unremembered_since END
  WHERE id = %(session_id)s
 """
 _NAME: Final = "UPDATE session SET name = coalesce(%(name)s, name), naming = 'done' WHERE id = %(session_id)s AND naming = 'asked'"

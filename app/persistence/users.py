@@ -13,7 +13,14 @@ from app.persistence.tables import UserRow
 from app.persistence.values import User
 
 _READ_USER: Final = 'SELECT id, email, remembers, created_at FROM "user" WHERE id = %(user_id)s'
-_SWITCH: Final = 'UPDATE "user" SET remembers = %(remembers)s WHERE id = %(user_id)s RETURNING id, email, remembers, created_at'
+# What was said while it was off is not remembered later either.
+_SWITCH: Final = """
+WITH skipped AS (
+    UPDATE session SET remembered_until = now(), unremembered_since = NULL FROM "user"
+     WHERE %(remembers)s AND session.user_id = %(user_id)s AND "user".id = session.user_id AND NOT "user".remembers
+)
+UPDATE "user" SET remembers = %(remembers)s WHERE id = %(user_id)s RETURNING id, email, remembers, created_at
+"""
 
 
 class UserTable:

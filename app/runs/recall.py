@@ -75,9 +75,14 @@ class Recall:
         [vector] = await self._embedder.embed([query])
         self._vectors[user_id, query] = (time.monotonic(), vector)
         self._vectors.move_to_end((user_id, query))
-        if len(self._vectors) > _MOST_KEPT:
+        while len(self._vectors) > _MOST_KEPT or time.monotonic() - next(iter(self._vectors.values()))[0] > _KEPT_SECONDS:
             self._vectors.popitem(last=False)
         return vector
+
+    def forget(self, user_id: str | None) -> None:
+        """What this user said, or with None everybody, is kept no longer."""
+        for key in [key for key in self._vectors if user_id in (None, key[0])]:
+            del self._vectors[key]
 
     def _failed(self, code: str) -> None:
         self.failures += 1

@@ -81,7 +81,7 @@ class Remembering:
             log.warning("not_remembered", session_id=str(session_id), error=error.code)
             new, closed = [], {}
         new = [replace(fact, payload={**fact.payload, "embedder": self.embedder.name}) for fact in new]
-        if await self.store.keep(turns, new, closed):
+        if await self.store.keep(turns, new, closed) and turns.said:
             log.info("remembered", session_id=str(session_id), messages=len(turns.said), facts=len(new), replaced=len(closed))
 
     async def _found(self, turns: Unremembered) -> tuple[Sequence[NewFact], Mapping[UUID, UUID]]:

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from app.errors import MigrationFailed
+
 revision = "b1c94e07d3f2"
 down_revision = "6d0b3f27c9a4"
 branch_labels = None
@@ -11,7 +13,6 @@ depends_on = None
 # mem0 writes and reads `id`, `vector` and `payload`, in the open ones only; the rest is ours. Vectors have no fixed length, for a user's
 # few are searched one by one: an index over everybody's finds too few of them.
 _TABLES = """
-CREATE EXTENSION IF NOT EXISTS vector;
 CREATE TABLE memory (
     id uuid PRIMARY KEY,
     vector vector NOT NULL,
@@ -36,6 +37,10 @@ COMMENT ON TABLE memory_embedder IS 'Which embedder made the vectors; another on
 
 
 def upgrade() -> None:
+    try:
+        op.execute("CREATE EXTENSION IF NOT EXISTS vector")
+    except sa.exc.DBAPIError as error:
+        raise MigrationFailed("The database needs pgvector: have a superuser run CREATE EXTENSION vector in it.") from error
     for statement in _TABLES.strip().split(";\n"):
         op.execute(statement)
     # The defaults stay: processes of the version before this one go on writing rows until they are replaced.
