@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from app.errors import SettingsInvalid
 from app.llm.embedding import Embedder, choose_embedder, open_embedder, threshold
 from app.llm.models import Models
 from app.persistence.address import database_url
@@ -50,14 +49,11 @@ class BackgroundWork:
 async def open_remembering(
     settings: Settings, models: Models, ledger: Ledger, pool: Pool, embedder: Embedder | None
 ) -> AsyncGenerator[BackgroundWork]:
-    """Nothing is remembered while memory is off; raise SettingsInvalid when its model cannot be asked."""
+    """Nothing is remembered while memory is off."""
     if not embedder:
         skip = Chore(name="skip_remembering", cron=_EVERY_MINUTE, do=RememberingTable(pool).skip_all)
         yield BackgroundWork(job=_leave, chores=[skip])
         return
-    # Where it is missing, no job could do anything, and nobody would see it.
-    if settings.remembering.model and settings.remembering.model not in models:
-        raise SettingsInvalid(f"MEMORY_MODEL: {settings.remembering.model} is not in models.yaml, or its key is not set.")
     async with open_extraction(settings.database.data_dir / "mem0", threads=_EXTRACTION_THREADS) as extraction:
         remembering = Remembering(
             store=RememberingTable(pool),

@@ -17,6 +17,7 @@ from app.accounts.secrets import development_secret
 from app.accounts.tokens import Tokens
 from app.accounts.users import Users
 from app.agent.graph import Agent, build_agent
+from app.errors import SettingsInvalid
 from app.lifecycle import Lifecycle, attachment_table, lifecycle_on
 from app.llm.kept_answers import AnswersInMemory
 from app.llm.models import Models, open_models
@@ -101,7 +102,7 @@ class Services:
 async def open_services(settings: Settings) -> AsyncGenerator[Services]:
     """Raise SettingsInvalid, DatabaseUnavailable or MigrationFailed; leaving ends live runs first and the database last."""
     async with AsyncExitStack() as stack:
-        models = await stack.enter_async_context(open_models(settings.models, settings.model_keys))
+        models = await stack.enter_async_context(_open_models(settings))
         url, database = await stack.enter_async_context(_open_database(settings.database))
         cache = await stack.enter_async_context(_open_response_cache(settings.cache, settings.redis))
         notices = await stack.enter_async_context(open_redis_notices(settings.redis))
@@ -138,6 +139,15 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             notices=notices,
             queue=queue,
         )
+
+
+@asynccontextmanager
+async def _open_models(settings: Settings) -> AsyncGenerator[Models]:
+    async with open_models(settings.models, settings.model_keys) as models:
+        # Where it is missing, no job could do anything, and nobody would see it.
+        if (name := settings.remembering.model) and name not in models:
+            raise SettingsInvalid(f"MEMORY_MODEL: {name} is not in models.yaml, or its key is not set.")
+        yield models
 
 
 @asynccontextmanager

@@ -52,7 +52,8 @@ UPDATE session SET remembered_until = now(), unremembered_since = NULL FROM "use
 
 # Where there is nothing to read, what failed or was cleared counts as read up to a moment ago: a run that ends now may not be seen yet.
 _SESSION: Final = f"""
-SELECT session.user_id, remembered_until AS since, greatest(remembered_until, now() - interval '10 s') AS until FROM session JOIN "user" ON "user".id = session.user_id
+SELECT session.user_id, remembered_until AS since, greatest(remembered_until, now() - interval '10 s') AS until
+  FROM session JOIN "user" ON "user".id = session.user_id
  WHERE session.id = %(session_id)s AND {_REMEMBERS_SQL}
 """
 # A run's end is its place in time: a session has one run at a time, whoever made them and whatever their clocks said.

@@ -21,11 +21,10 @@ def respond_node(tools: Sequence[BaseTool]) -> Node:
         context = runtime.context
         if kept_from := state.get("kept_from"):
             context.listener.compacted(kept_from)
+        # Those of an earlier run may have been switched off since, while it waited for a person.
+        memories = state["memories"] if context.memory else ()
         instructions = system_prompt(
-            now=datetime.now(UTC),
-            user_name=context.user_name,
-            memories=state["memories"] if context.memory else (),
-            summary=state.get("summary", ""),
+            now=datetime.now(UTC), user_name=context.user_name, memories=memories, summary=state.get("summary", "")
         )
         prompt = [SystemMessage(instructions), *with_every_call_answered(state["messages"])]
         answer = _with_readable_calls(await context.model.ask(prompt, tools=tools))
