@@ -1,7 +1,7 @@
 """Open every part in order, join them, and close them in reverse: the only module that knows them all."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -37,7 +37,7 @@ from app.persistence.health import DatabaseHealth
 from app.persistence.interrupts import InterruptTable
 from app.persistence.ledger import LedgerTable
 from app.persistence.memories import MemoryTable
-from app.persistence.queue import Chore, Job, open_queue, work
+from app.persistence.queue import Chore, Job, by_id, open_queue, work
 from app.persistence.redis_answers import open_redis_answers
 from app.persistence.redis_notices import RedisNotices, open_redis_notices
 from app.persistence.runs import RunTable
@@ -119,7 +119,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         ledger = Ledger(LedgerTable(database.pool))
         questions = Questions(InterruptTable(database.pool), turns, office.runs, office.tails)
         naming = partial(name_session, sessions, models, ledger, settings.worker, cache=cache)
-        jobs = {"make_run": _by_id(office.runs.make), "name_session": _by_id(naming)}
+        jobs = {"make_run": by_id(office.runs.make), "name_session": by_id(naming)}
         chores = [*_chores(settings.runs, questions, turns, events), *_tidying(settings, database, attachments)]
         remembering = open_remembering(settings, models, ledger, database.pool, embedder)
         queue, lifecycle = await stack.enter_async_context(_open_background(settings, database, remembering, jobs, chores))
@@ -173,7 +173,7 @@ async def _open_background(
         opening as remembering,
         lifecycle_on(database, settings) as lifecycle,
     ):
-        jobs = {**jobs, "remember": _by_id(remembering.job), "export_user": _by_id(lifecycle.exports.make)}
+        jobs = {**jobs, "remember": by_id(remembering.job), "export_user": by_id(lifecycle.exports.make)}
         async with open_queue(database.pool, jobs, [*chores, *remembering.chores, *lifecycle.chores]) as queue:
             yield queue, lifecycle
 
@@ -217,16 +217,6 @@ def _bench_of(agent: Agent, pool: Pool, settings: RunSettings) -> Callable[[Take
         return Bench(agent=agent.copy(update={"checkpointer": saver}), place=saver, starts=starts)
 
     return bench
-
-
-def _by_id(job: Callable[[UUID], Awaitable[None]]) -> Job:
-    """A job whose one argument is an id, under whatever name."""
-
-    async def do(**arguments: str) -> None:
-        (about,) = arguments.values()
-        await job(UUID(about))
-
-    return do
 
 
 def _chores(settings: RunSettings, questions: Questions, turns: TurnTable, events: EventTable) -> list[Chore]:

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 import structlog
 from procrastinate import App, PsycopgConnector, RetryStrategy
@@ -33,6 +34,16 @@ class Chore:
 
 class JobFailed(Exception):
     """What the queue is told of an error, for it logs and keeps what it is told: the kind, never the words."""
+
+
+def by_id(job: Callable[[UUID], Awaitable[None]]) -> Job:
+    """A job whose one argument is an id, under whatever name."""
+
+    async def do(**arguments: str) -> None:
+        (about,) = arguments.values()
+        await job(UUID(about))
+
+    return do
 
 
 @asynccontextmanager
