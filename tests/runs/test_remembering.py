@@ -279,3 +279,29 @@ async def test_turns_read_together_cost_a_fraction_of_turns_read_one_by_one(scen
     one_by_one, together = await tokens_per_turn(10, 1), await tokens_per_turn(1, 10)
     print(f"prompt tokens per remembered turn: {one_by_one:.0f} one by one, {together:.0f} ten at once")  # noqa: T201  # the figure
     assert together < one_by_one / 5
+
+
+async def test_a_session_with_nothing_but_a_failed_turn_is_looked_at_once(scene: Scene, provider: ProviderStub) -> None:
+    run = await claimed(scene.here, scene.ada, scene.session, text="I moved to Bergen")
+    await scene.here.runs.finish(finished(run, status=RunStatus.FAILED))
+    assert await scene.due() == [scene.session.id]
+    await scene.remembers()
+    assert await scene.rows("SELECT unremembered_since FROM session") == [{"unremembered_since": None}]
+    assert await provider.requests() == []
+
+
+async def test_what_is_said_while_memory_is_off_is_not_remembered_once_it_is_on(scene: Scene) -> None:
+    users, sessions = UserTable(scene.database), SessionTable(scene.database)
+    await users.switch_memory(scene.ada.id, False)
+    await scene.said("I live in Oslo")
+    await users.switch_memory(scene.ada.id, True)
+    assert await scene.due() == []
+    await sessions.change(scene.session.id, remembers=False)
+    await scene.said("I moved to Bergen")
+    await sessions.change(scene.session.id, remembers=True)
+    assert await scene.due() == []
+    await scene.said("I have a cat")
+    assert await scene.due() == [scene.session.id]
+    turns = await scene.remembering.store.unremembered(scene.session.id)
+    assert turns
+    assert turns.said[0].text == "I have a cat"
