@@ -24,7 +24,7 @@ dev: .venv/.runtime ## Run the server on http://localhost:8000, reloading on cha
 	@exec $(PYTHON) -m app serve
 
 test: .venv/.dev ## Run every test this machine can; narrow it with PYTEST_ARGS="-k chat"
-	@$(PYTHON) -m pytest --numprocesses logical --maxprocesses 4 $(PYTEST_ARGS)
+	@$(PYTHON) -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal $(PYTEST_ARGS)
 
 check: lint types imports test ## All that a change must pass
 
