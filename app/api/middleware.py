@@ -3,9 +3,11 @@
 Plain, because Starlette's own base class for middleware times headers only and costs a task for each request.
 """
 
+import asyncio
 import re
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from traceback import format_tb
 from typing import Final
 
@@ -17,6 +19,8 @@ from app.api.errors import problem
 from app.errors import AppError, BodyTooLarge
 
 _REQUEST_ID: Final = b"x-request-id"
+_LINGER_SECONDS: Final = 1
+_LINGER_BYTES: Final = 4_000_000
 # What a proxy may hand us as an id: short, and nothing that could break a log line.
 _SOUND_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
@@ -82,6 +86,7 @@ class BodyLimit:
             error = BodyTooLarge(f"A request body may have {limit_bytes} bytes.")
             refusal = problem(error, scope["path"], scope.get("request_id", ""))
             refusal.headers["Connection"] = "close"  # or a client that goes on sending would be read to its end
+            await _let_go(receive)
             await refusal(scope, receive, send)
             return
         messages = iter((first,))
@@ -105,6 +110,15 @@ async def _whole_body(scope: Scope, receive: Receive, limit_bytes: int) -> Messa
         if not message.get("more_body") and len(body) <= limit_bytes:
             return {"type": "http.request", "body": bytes(body), "more_body": False}
     return None
+
+
+async def _let_go(receive: Receive) -> None:
+    """Read on for a moment: a client that is still sending when its connection closes may never see the answer."""
+    left_bytes = _LINGER_BYTES
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LINGER_SECONDS):
+            while left_bytes > 0 and (message := await receive()).get("more_body"):
+                left_bytes -= len(message["body"])
 
 
 def _request_id(scope: Scope) -> str:

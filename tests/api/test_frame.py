@@ -9,6 +9,7 @@ import pytest
 
 from app.persistence import migrate
 from tests.conftest import Server
+from tests.remembered import remember
 from tests.stub.answers import Text
 from tests.stub.client import ProviderStub
 from tests.visitor import Visitor
@@ -16,7 +17,10 @@ from tests.visitor import Visitor
 # Nobody needs to be logged in for these.
 OPEN: Final = {"/api/v1/auth/register", "/api/v1/auth/login", "/health", "/health/live", "/health/ready"}
 # And these are about oneself.
-OWN: Final = {"/api/v1/attachments", "/api/v1/auth/me", "/api/v1/models", "/api/v1/sessions", "/api/v1/usage"}
+OWN: Final = {
+    *("/api/v1/attachments", "/api/v1/auth/me", "/api/v1/me", "/api/v1/me/export", "/api/v1/memories", "/api/v1/models"),
+    *("/api/v1/sessions", "/api/v1/usage"),
+}
 PROBLEM: Final = {"type", "title", "status", "code", "detail", "instance", "request_id"}
 
 
@@ -27,20 +31,22 @@ async def _routes(server: Server) -> list[tuple[str, str, dict[str, Any]]]:
 
 
 async def test_every_route_is_closed_to_strangers_and_to_other_users(
-    server: Server, ada: Visitor, bob: Visitor, stranger: Visitor, provider: ProviderStub
+    server: Server, ada: Visitor, bob: Visitor, stranger: Visitor, provider: ProviderStub, *, database_url: str
 ) -> None:
     await provider.script(Text("Only for Ada."))
     session = await ada.open_session()
-    run = (await ada.ask(session, "Secret")).json()["run_id"]
+    answer = (await ada.ask(session, "Secret")).json()
     attachment = (await ada.http.post("/attachments", content=b"Secret")).json()["id"]
-    bodies = {"patch": {"name": "Mine now"}, "post": {"message": "Let me in"}}
+    memory = remember(database_url, "Keeps secrets")
+    ids = {"session_id": session, "run_id": answer["run_id"], "message_id": answer["message"]["id"], "attachment_id": attachment}
+    bodies = {"patch": {"name": "Mine now"}, "post": {"message": "Let me in"}, "feedback": {"score": 1}}
     walked = 0
     for method, path, _ in await _routes(server):
         if path in OPEN:
             continue
-        url = server.url + path.format(session_id=session, run_id=run, attachment_id=attachment)
+        url = server.url + path.format(**ids, memory_id=memory)
         assert "{" not in url, f"This test does not know what to put into {path}."
-        body = bodies.get(method)
+        body = bodies.get(path.rpartition("/")[2]) or bodies.get(method)
         assert (await stranger.http.request(method, url, json=body)).status_code == httpx.codes.UNAUTHORIZED, path
         if path not in OWN:
             assert (await bob.http.request(method, url, json=body)).status_code == httpx.codes.NOT_FOUND, path

@@ -87,7 +87,7 @@ async def test_a_run_that_takes_too_long_is_ended(scenery: Scenery) -> None:
 
 async def test_a_model_that_never_stops_calling_tools_meets_the_step_limit(scenery: Scenery) -> None:
     answers = [calls(("calculate", '{"expression": "1"}'), first_id=number) for number in range(20)]
-    async with scenery(*answers, RUN_MAX_STEPS=6) as scene:
+    async with scenery(*answers, RUN_MAX_STEPS=5) as scene:
         events = await scene.reads(await scene.asks())
         assert (events[-2][1]["code"], events[-1][1]["status"]) == ("step_limit_reached", "failed")
         assert kinds(events).count("tool_call") == 3
