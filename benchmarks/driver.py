@@ -4,7 +4,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -34,6 +34,8 @@ class Driver:
             reply = self.replies.readline()
         except BrokenPipeError:
             reply = b""
+            with suppress(BrokenPipeError):  # or what is left in the buffer would be tried once more when all is closed
+                self.orders.close()
         finally:
             watchdog.cancel()
         if not reply:
