@@ -6,6 +6,7 @@ from typing import Annotated, Any, NotRequired, Protocol, TypedDict
 from uuid import UUID
 
 from langchain_core.messages import AnyMessage, RemoveMessage
+from langgraph.channels import UntrackedValue
 from langgraph.graph.message import add_messages
 from langgraph.runtime import Runtime
 
@@ -22,7 +23,8 @@ class AgentState(TypedDict):
     """
 
     messages: Annotated[list[AnyMessage], add_messages]
-    memories: list[str]
+    # In no checkpoint: what a user deletes must not stay there.
+    memories: NotRequired[Annotated[list[str], UntrackedValue]]
     summary: NotRequired[str]
     kept_from: NotRequired[str]
 

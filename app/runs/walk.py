@@ -144,7 +144,7 @@ async def _beginning(run: LiveRun, config: RunnableConfig) -> AgentState | Comma
         return Command(resume=dict(taken.answers))
     before = [] if taken.parent_status in _CLOSED else (await agent.aget_state(config)).tasks
     closed = closing(before, waited=taken.parent_status is RunStatus.INTERRUPTED)
-    return AgentState(messages=[*closed, _message(taken)], memories=[])
+    return AgentState(messages=[*closed, _message(taken)])
 
 
 def _message(taken: TakenRun) -> HumanMessage:

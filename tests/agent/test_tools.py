@@ -68,7 +68,7 @@ async def call(*calls: tuple[str, Mapping[str, Any]], settings: ToolSettings | N
     )
     asked = AIMessage(content="", tool_calls=[{"name": name, "args": dict(args), "id": str(n)} for n, (name, args) in enumerate(calls)])
     messages: list[AnyMessage] = [HumanMessage("Please."), asked]
-    end = await graph.compile().ainvoke({"messages": messages, "memories": []}, context=context)
+    end = await graph.compile().ainvoke({"messages": messages}, context=context)
     return [message for message in end["messages"] if isinstance(message, ToolMessage)]
 
 

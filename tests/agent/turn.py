@@ -50,7 +50,7 @@ class Turn:
 
     async def takes(self, message: str, *before: AnyMessage) -> list[BaseMessage]:
         """Send a message, after others that close the turn before it; return the conversation."""
-        return await self._goes(AgentState(messages=[*before, HumanMessage(message)], memories=[]))
+        return await self._goes(AgentState(messages=[*before, HumanMessage(message)]))
 
     async def hears(self, *answers: object) -> list[BaseMessage]:
         """Answer the questions that it waits for, None leaving one open; return the conversation."""
@@ -62,7 +62,7 @@ class Turn:
         return await self._goes(None)
 
     async def stations(self, message: str) -> list[str]:
-        state = AgentState(messages=[HumanMessage(message)], memories=[])
+        state = AgentState(messages=[HumanMessage(message)])
         updates: AsyncIterator[Any] = self.agent.astream(state, self.config, context=self._context, stream_mode="updates")
         return [name async for update in updates for name in update]
 

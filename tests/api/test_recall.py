@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+import psycopg
 import pytest
 
 from app.llm.words_embedder import WordsEmbedder
@@ -15,7 +16,7 @@ from app.persistence.users import UserTable
 from app.settings import ROOT, Settings
 from tests.conftest import Server
 from tests.persistence.memories import remember
-from tests.stub.answers import Text
+from tests.stub.answers import Text, ToolCall, ToolCalls
 from tests.stub.client import ProviderStub
 from tests.visitor import Visitor, text_of, types_of
 
@@ -95,3 +96,27 @@ def _app(command: str, settings: Settings, folder: Path) -> subprocess.Completed
     environment: dict[str, Any] = {"PATH": os.environ["PATH"], "PORT": "0", "DATABASE_URL": settings.database.url, "DATA_DIR": str(folder)}
     arguments = [sys.executable, "-m", "app", command]
     return subprocess.run(arguments, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603  # our own module
+
+
+async def test_a_memory_is_in_no_checkpoint_and_a_question_later_it_is_recalled_anew(
+    ada: Visitor, server: Server, provider: ProviderStub, database_url: str
+) -> None:
+    await _remember(server, "ada@example.com", "Lives in Oslo")
+    asks = ToolCalls([ToolCall("rename_session", {"name": "Home"})])
+    await provider.script(asks, asks, Text("Done."), Text("Done."))
+    session, other = await ada.open_session(), await ada.open_session()
+    questions = [(await ada.ask(one, "Where do I live?")).json()["interrupts"][0] for one in (session, other)]
+    with psycopg.connect(database_url) as connection:
+        for table in ("checkpoints", "checkpoint_blobs", "checkpoint_writes"):
+            rows = connection.execute(f"SELECT one::text FROM {table} AS one").fetchall()  # noqa: S608  # our own names
+            assert rows
+            assert not [row for (row,) in rows if "Lives in Oslo" in row or b"Lives in Oslo".hex() in row], table
+
+    async def resumed(one: str, question: dict[str, Any]) -> str:
+        reply = {"interrupt_id": question["id"], "value": {"approved": False}}
+        assert (await ada.http.post(f"/sessions/{one}/resume", json=reply)).json()["status"] == "completed"
+        return str((await provider.requests())[-1].messages[0]["content"])
+
+    assert "Lives in Oslo" in await resumed(session, questions[0])
+    assert (await ada.http.delete("/memories")).is_success
+    assert "Lives in Oslo" not in await resumed(other, questions[1])

@@ -10,6 +10,7 @@ from langchain_core.tools import BaseTool
 from langgraph.runtime import Runtime
 
 from app.agent.history import with_every_call_answered
+from app.agent.nodes.recall import recalled
 from app.agent.prompts import system_prompt
 from app.agent.state import AgentContext, AgentState, AgentUpdate, Node
 
@@ -21,8 +22,8 @@ def respond_node(tools: Sequence[BaseTool]) -> Node:
         context = runtime.context
         if kept_from := state.get("kept_from"):
             context.listener.compacted(kept_from)
-        # Those of an earlier run may have been switched off since, while it waited for a person.
-        memories = state["memories"] if context.memory else ()
+        if (memories := state.get("memories")) is None:  # nothing was to be recalled, or a run goes on after a question or a crash
+            memories = await recalled(context, state["messages"])
         instructions = system_prompt(
             now=datetime.now(UTC), user_name=context.user_name, memories=memories, summary=state.get("summary", "")
         )
@@ -30,7 +31,7 @@ def respond_node(tools: Sequence[BaseTool]) -> Node:
         answer = _with_readable_calls(await context.model.ask(prompt, tools=tools))
         for call in answer.tool_calls:
             context.listener.tool_called(call["id"] or "", call["name"], call["args"])
-        return {"messages": [answer]}
+        return {"messages": [answer], "memories": memories}
 
     return respond
 
