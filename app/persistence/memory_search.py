@@ -7,13 +7,17 @@ from uuid import UUID
 from app.persistence.database import Pool, fetch_all
 
 # Of the embedder that asks: while a server re-embeds, another's vectors are still there, and may be of another length. A memory that
-# names none was made by the one in use. `OFFSET 0` keeps Postgres from computing each distance twice.
-_SEARCH: Final = """
+# names none was made by the one in use.
+OF_EMBEDDER_SQL: Final = """
+coalesce(payload ->> 'embedder', (SELECT name FROM memory_embedder), %(embedder)s) = %(embedder)s
+"""
+# `OFFSET 0` keeps Postgres from computing each distance twice.
+_SEARCH: Final = f"""
 SELECT text FROM (
     SELECT id, payload ->> 'data' AS text, CASE WHEN vector_dims(vector) = %(dimensions)s THEN vector <=> %(vector)s::vector END AS distance
       FROM memory
      WHERE user_id = %(user_id)s AND closed_at IS NULL
-       AND coalesce(payload ->> 'embedder', (SELECT name FROM memory_embedder), %(embedder)s) = %(embedder)s
+       AND {OF_EMBEDDER_SQL}
     OFFSET 0
 ) AS mine
  WHERE distance <= %(farthest)s ORDER BY distance, id LIMIT %(limit)s

@@ -11,6 +11,7 @@ from uuid_utils.compat import uuid7
 
 from app.persistence.database import Pool, database_errors, execute, fetch_all
 from app.persistence.jobs import defer_sql, job_sql
+from app.persistence.memory_search import OF_EMBEDDER_SQL, vector_text
 from app.persistence.tables import LIVE_SQL
 
 _MOST_TURNS: Final = 20
@@ -65,10 +66,9 @@ WITH turn AS (
 )
 SELECT finished_at, role, content FROM turn LEFT JOIN message ON message.run_id = turn.id ORDER BY message.id
 """
-# Vectors of another length are another embedder's, and about to be made anew.
-_NEAREST: Final = """
+_NEAREST: Final = f"""
 SELECT id, payload, 1 - (vector <=> %(vector)s::vector) AS likeness FROM memory
- WHERE user_id = %(user_id)s AND closed_at IS NULL AND vector_dims(vector) = %(dimensions)s
+ WHERE user_id = %(user_id)s AND closed_at IS NULL AND vector_dims(vector) = %(dimensions)s AND {OF_EMBEDDER_SQL}
  ORDER BY vector <=> %(vector)s::vector, id LIMIT %(limit)s
 """
 
@@ -165,9 +165,10 @@ class RememberingTable:
         until = max((row["finished_at"] for row in rows), default=sessions[0]["until"])
         return Unremembered(session_id=session_id, **{**sessions[0], "until": until}, said=said)
 
-    async def nearest(self, user_id: UUID, vector: Sequence[float], limit: int) -> Sequence[KnownFact]:
-        """The user's open memories that are most like this, best first."""
-        rows = await fetch_all(self._pool, _NEAREST, {"user_id": user_id, "vector": [*vector], "dimensions": len(vector), "limit": limit})
+    async def nearest(self, user_id: UUID, embedder: str, vector: Sequence[float], limit: int) -> Sequence[KnownFact]:
+        """The user's open memories that are most like this, best first; those with a vector of this embedder's."""
+        values = {"user_id": user_id, "embedder": embedder, "vector": vector_text(vector), "dimensions": len(vector), "limit": limit}
+        rows = await fetch_all(self._pool, _NEAREST, values)
         return [KnownFact(text=row["payload"]["data"], **row) for row in rows]
 
     async def keep(self, turns: Unremembered, new: Sequence[NewFact], replaced: Mapping[UUID, UUID]) -> bool:

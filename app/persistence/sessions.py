@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.persistence.attached import attachments_sql
 from app.persistence.channels import EVENTS
 from app.persistence.database import Database, database_errors, execute, fetch_all
-from app.persistence.tables import LIVE_SQL, InterruptRow, MessageRow, RunRow, SessionRow
+from app.persistence.tables import LIVE_SQL, AttachmentRow, InterruptRow, MessageAttachmentRow, MessageRow, RunRow, SessionRow
 from app.persistence.values import FirstTurn, Message, Role, RunStatus, Session, User
 
 _READ_SESSION: Final = """
@@ -154,7 +154,9 @@ class SessionTable:
                 await lock_session(query, session_id)
                 await (await query.connection()).execute(sa.text(_END_LIVE), {"session_id": session_id})
                 await _delete_checkpoints(query, session_id)
+                sent = await _lock_sent(query, session_id)
                 await query.exec(delete(MessageRow).where(col(MessageRow.session_id) == session_id))
+                await _forget_sent(query, sent)
                 await query.exec(delete(InterruptRow).where(col(InterruptRow.session_id) == session_id))
                 await query.exec(update(SessionRow).where(col(SessionRow.id) == session_id).values(head_run_id=None))
 
@@ -170,8 +172,23 @@ async def lock_session(query: AsyncSession, session_id: UUID) -> None:
 
 async def delete_session(query: AsyncSession, session_id: UUID) -> None:
     """Delete all there is of a session that is locked."""
+    sent = await _lock_sent(query, session_id)
     await query.exec(delete(SessionRow).where(col(SessionRow.id) == session_id))
+    await _forget_sent(query, sent)
     await _delete_checkpoints(query, session_id)  # last: without its run nobody writes another
+
+
+async def _lock_sent(query: AsyncSession, session_id: UUID) -> Sequence[UUID]:
+    """The attachments of its messages, held: another session's message that is to have one comes before what follows, or finds it gone."""
+    of_session = select(MessageAttachmentRow.attachment_id).join(MessageRow).where(MessageRow.session_id == session_id)
+    held = select(AttachmentRow.id).where(col(AttachmentRow.id).in_(of_session)).order_by(col(AttachmentRow.id)).with_for_update()
+    return (await query.exec(held)).all()
+
+
+async def _forget_sent(query: AsyncSession, sent: Sequence[UUID]) -> None:
+    """Delete those of them that no message has any more; a worker drops their content."""
+    has_one = select(MessageAttachmentRow.message_id).where(MessageAttachmentRow.attachment_id == AttachmentRow.id).exists()
+    await query.exec(delete(AttachmentRow).where(col(AttachmentRow.id).in_(sent), ~has_one))
 
 
 async def _delete_checkpoints(query: AsyncSession, session_id: UUID) -> None:

@@ -52,7 +52,7 @@ class Extraction(Protocol):
 class RememberingStore(Protocol):
     async def queue_due(self, delay_seconds: float) -> None: ...
     async def unremembered(self, session_id: UUID) -> Unremembered | None: ...
-    async def nearest(self, user_id: UUID, vector: Sequence[float], limit: int) -> Sequence[KnownFact]: ...
+    async def nearest(self, user_id: UUID, embedder: str, vector: Sequence[float], limit: int) -> Sequence[KnownFact]: ...
     async def keep(self, turns: Unremembered, new: Sequence[NewFact], replaced: Mapping[UUID, UUID]) -> bool: ...
 
 
@@ -111,7 +111,7 @@ class Remembering:
         return [NewFact(vector=vector, payload=_payload(text)) for text, vector in zip(texts, vectors, strict=True)]
 
     async def _extracted(self, turns: Unremembered, asker: Asker) -> Sequence[NewFact]:
-        nearest = partial(self.store.nearest, turns.user_id)
+        nearest = partial(self.store.nearest, turns.user_id, self.embedder.name)
         means = Means(ask=partial(extracted, asker), embed=self.embedder.embed, nearest=nearest)
         facts = await self.extraction.facts(turns.user_id, turns.said, means)
         # A model may have put together what was told in pieces.
@@ -119,7 +119,7 @@ class Remembering:
 
     async def _known(self, user_id: UUID, new: Sequence[NewFact], limit: int) -> Sequence[KnownFact]:
         """The user's open memories that are near to one of the new facts, but for those that say the same word for word."""
-        found = {known.id: known for fact in new for known in await self.store.nearest(user_id, fact.vector, limit)}
+        found = {known.id: known for fact in new for known in await self.store.nearest(user_id, self.embedder.name, fact.vector, limit)}
         said_again = {fact.text for fact in new}
         return [known for known in found.values() if known.text not in said_again][: max(limit, _MOST_COMPARED)]
 

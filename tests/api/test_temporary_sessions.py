@@ -62,3 +62,15 @@ async def test_a_worker_deletes_a_temporary_session_in_which_nothing_was_said_fo
             await services.queue.tasks["end_temporary_sessions"](timestamp=0)
             assert connection.execute(LEFT).fetchone() == (2, 4, *(before or ()))
     assert {item["id"] for item in (await ada.http.get("/sessions")).json()["items"]} == {talking, ordinary}
+
+
+async def test_files_go_with_the_last_session_that_has_them(ada: Visitor, provider: ProviderStub) -> None:
+    await provider.script(Text("I see.", times=3))
+    shared, own, cleared = [(await ada.http.post("/attachments", content=text)).json()["id"] for text in (b"1", b"2", b"3")]
+    temporary, other = await _open(ada), await ada.open_session("Other")
+    await ada.ask(temporary, "Look", attachments=[shared, own])
+    await ada.ask(other, "Look", attachments=[shared, cleared])
+    await ada.http.delete(f"/sessions/{temporary}")
+    assert [(await ada.http.get(f"/attachments/{one}")).status_code for one in (shared, own, cleared)] == [200, 404, 200]
+    await ada.http.delete(f"/sessions/{other}/messages")
+    assert [(await ada.http.get(f"/attachments/{one}")).status_code for one in (shared, cleared)] == [404, 404]

@@ -11,6 +11,7 @@ from app.llm.words_embedder import WordsEmbedder
 from app.persistence.database import Database, execute, fetch_all
 from app.persistence.memory_search import MemorySearch
 from app.persistence.memory_vectors import MemoryVectors, Remembered
+from app.persistence.remembering import RememberingTable
 from app.persistence.sessions import SessionTable
 from app.persistence.users import UserTable
 from app.persistence.values import User
@@ -155,6 +156,10 @@ async def test_while_servers_go_on_each_embedder_finds_its_own(database: Databas
     await vectors_of(database, other).replace([Remembered(**oslo)], await other.embed([oslo["text"]]))
     assert await found(database, user, "Lives in Oslo", embedder=words) == ["Likes tea"]
     assert await found(database, user, "Lives in Oslo", embedder=other) == ["Lives in Oslo"]
+    for embedder, text in ((words, "Likes tea"), (other, "Lives in Oslo")):
+        [vector] = await embedder.embed(["Lives in Oslo"])
+        near = await RememberingTable(database.pool).nearest(user.id, embedder.name, vector, 5)
+        assert [known.text for known in near] == [text], "what is remembered anew is compared with its own kind alone"
     # A server of the old settings remembers something after the switch.
     assert await reembed(vectors_of(database, other), other) == 1
     await remember(database, user, "Plays chess", embedder=words)
