@@ -151,6 +151,11 @@ class UnknownModel(AppError):
     title = "There is no model of this name"
 
 
+class UnknownAgent(AppError):
+    code = "unknown_agent"
+    title = "There is no agent of this name"
+
+
 class Unavailable(AppError):
     code = "unavailable"
     title = "The server cannot do this now"
@@ -231,6 +236,11 @@ class ModelBadAnswer(ModelError):
 class StepLimitReached(AppError):
     code = "step_limit_reached"
     title = "The answer needed more steps than a run may take"
+
+
+class CostLimitReached(AppError):
+    code = "cost_limit_reached"
+    title = "The answer cost more than a run of this agent may cost"
 
 
 class RunTimeout(AppError):

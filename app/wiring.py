@@ -16,7 +16,7 @@ from app.accounts.passwords import Passwords
 from app.accounts.secrets import development_secret
 from app.accounts.tokens import Tokens
 from app.accounts.users import Users
-from app.agent.graph import Agent, build_agent
+from app.agent.registry import Agents
 from app.errors import SettingsInvalid
 from app.lifecycle import Lifecycle, attachment_table, lifecycle_on
 from app.llm.kept_answers import AnswersInMemory
@@ -28,7 +28,7 @@ from app.persistence.address import database_url
 from app.persistence.attachments import AttachmentTable
 from app.persistence.branches import BranchTable
 from app.persistence.channels import ERASED, EVENTS, STOPS, WORK, Ear
-from app.persistence.checkpointer import FencedSaver, PooledPostgresSaver
+from app.persistence.checkpointer import PooledPostgresSaver
 from app.persistence.checkpoints import CheckpointTable
 from app.persistence.database import Database, Pool, open_database
 from app.persistence.events import EventTable
@@ -43,11 +43,10 @@ from app.persistence.redis_notices import RedisNotices, open_redis_notices
 from app.persistence.runs import RunTable
 from app.persistence.sessions import SessionTable
 from app.persistence.temporary import TemporarySessions
-from app.persistence.tool_starts import ToolStarts
 from app.persistence.turns import TurnTable
 from app.persistence.users import UserTable
-from app.persistence.values import TakenRun
 from app.runs.attachments import Attachments, forget_unsent
+from app.runs.catalog import Catalog
 from app.runs.chores import end_temporary_sessions, forget_events, kept_up, name_session, prune_checkpoints
 from app.runs.feedback import Feedback
 from app.runs.ledger import Ledger
@@ -58,7 +57,7 @@ from app.runs.recall import Recall
 from app.runs.service import Runs
 from app.runs.sessions import Sessions
 from app.runs.tail import Tails
-from app.runs.walk import Bench, Means
+from app.serving import bench_of, means_of
 from app.settings import (
     AccountSettings,
     CacheSettings,
@@ -83,6 +82,7 @@ class Services:
     """The open parts, joined; what `main`, `cli`, evals and scripts work with."""
 
     users: Users
+    catalog: Catalog
     sessions: Sessions
     attachments: Attachments
     runs: Runs
@@ -106,17 +106,17 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         url, database = await stack.enter_async_context(_open_database(settings.database))
         cache = await stack.enter_async_context(_open_response_cache(settings.cache, settings.redis))
         notices = await stack.enter_async_context(open_redis_notices(settings.redis))
-        sessions = SessionTable(database)
+        sessions, branches = SessionTable(database), BranchTable(database.pool)
         turns, runs, events = _as_one_owner(database.pool, settings.runs.lease_seconds, notices)
         attachments = attachment_table(database.pool, settings)
-        rows = Rows(runs=runs, turns=turns, past=BranchTable(database.pool), events=events, attachments=attachments)
+        rows = Rows(runs=runs, turns=turns, past=branches, events=events, attachments=attachments)
         embedder = await stack.enter_async_context(open_memory_embedder(settings, database.pool))
         memory = recall_of(embedder, settings, database.pool) if embedder else None
-        means = Means(memory=memory, names=sessions, runs=settings.runs, tools=settings.tools, context=settings.context, cache=cache)
-        agent = build_agent(PooledPostgresSaver(database.pool))
-        office = await stack.enter_async_context(open_runs(means, models, agent, _bench_of(agent, database.pool, settings.runs), rows))
+        agents = Agents(PooledPostgresSaver(database.pool))
+        means = means_of(settings, agents, memory, sessions, cache)
+        office = await stack.enter_async_context(open_runs(means, models, bench_of(agents, database.pool, settings.runs), rows))
         await stack.enter_async_context(_listening(url, office, notices, _forgetting(cache, memory)))
-        ledger = Ledger(LedgerTable(database.pool))
+        ledger, catalog = Ledger(LedgerTable(database.pool)), Catalog(agents, models)
         questions = Questions(InterruptTable(database.pool), turns, office.runs, office.tails)
         naming = partial(name_session, sessions, models, ledger, settings.worker, cache=cache)
         jobs = {"make_run": by_id(office.runs.make), "name_session": by_id(naming)}
@@ -125,7 +125,8 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         queue, lifecycle = await stack.enter_async_context(_open_background(settings, database, remembering, jobs, chores))
         yield Services(
             users=_users(settings.accounts, settings.database, UserTable(database)),
-            sessions=Sessions(sessions, BranchTable(database.pool), office.runs, temporary_hours=settings.runs.temporary_hours),
+            catalog=catalog,
+            sessions=Sessions(sessions, branches, office.runs, catalog, temporary_hours=settings.runs.temporary_hours),
             attachments=Attachments(attachments, settings.attachments),
             runs=office.runs,
             questions=questions,
@@ -204,19 +205,6 @@ async def _work_until_stopping(services: Services, settings: WorkerSettings) -> 
     finally:
         worker.cancel()
         await asyncio.wait([worker])
-
-
-def _bench_of(agent: Agent, pool: Pool, settings: RunSettings) -> Callable[[TakenRun], Bench]:
-    """What an attempt works with: its checkpoints are written only while it holds the run, and begin where the run does."""
-
-    def bench(run: TakenRun) -> Bench:
-        begin_at = run.checkpoint or run.from_checkpoint
-        seconds = {"patience_seconds": settings.lease_seconds, "pause_seconds": settings.event_flush_ms / 1_000}
-        saver = FencedSaver(pool, run.id, run.attempt, begin_at, **seconds)
-        starts = ToolStarts(pool, run.id, run.attempt, settings.lease_seconds, saver.flush)
-        return Bench(agent=agent.copy(update={"checkpointer": saver}), place=saver, starts=starts)
-
-    return bench
 
 
 def _chores(settings: RunSettings, questions: Questions, turns: TurnTable, events: EventTable) -> list[Chore]:

@@ -6,10 +6,13 @@ from typing import Annotated, Any, NotRequired, Protocol, TypedDict
 from uuid import UUID
 
 from langchain_core.messages import AnyMessage, RemoveMessage
+from langchain_core.tools import BaseTool
 from langgraph.channels import UntrackedValue
 from langgraph.graph.message import add_messages
+from langgraph.managed import RemainingSteps
 from langgraph.runtime import Runtime
 
+from app.agent.config import AgentConfig, Limits
 from app.agent.memory import Memory
 from app.llm.asking import Asker
 from app.llm.calls import Hearer
@@ -27,6 +30,7 @@ class AgentState(TypedDict):
     memories: NotRequired[Annotated[list[str], UntrackedValue]]
     summary: NotRequired[str]
     kept_from: NotRequired[str]
+    remaining_steps: NotRequired[RemainingSteps]
 
 
 class AgentUpdate(TypedDict, total=False):
@@ -66,7 +70,7 @@ class SessionNames(Protocol):
 class AgentContext:
     """The means of one run; a tool takes the user from here, never from the model's arguments.
 
-    There is no `memory` where the user has none, or does not want it used.
+    There is no `memory` where the user has none, or does not want it used. `config` is what the session has set, of the agent's own type.
     """
 
     user_id: str
@@ -79,6 +83,19 @@ class AgentContext:
     bounds: ContextSettings
     starts: CallStarts
     names: SessionNames
+    agent: str
+    config: AgentConfig
+    limits: Limits
+
+    def usable(self, tools: Sequence[BaseTool]) -> Sequence[BaseTool]:
+        """Those that the session has not switched off."""
+        off = self.config.tools_off
+        return [tool for tool in tools if tool.name not in off] if off else tools
+
+    @property
+    def options(self) -> Mapping[str, Any] | None:
+        """What the session wants of the model, for `Asker.ask`."""
+        return None if self.config.temperature is None else {"temperature": self.config.temperature}
 
 
 class Node(Protocol):

@@ -15,6 +15,7 @@ from app.errors import NotAuthenticated, SessionNotFound
 from app.llm.models import Models
 from app.persistence.values import Session, User
 from app.runs.attachments import Attachments
+from app.runs.catalog import Catalog
 from app.runs.feedback import Feedback
 from app.runs.ledger import Ledger
 from app.runs.memories import Memories
@@ -29,6 +30,7 @@ class State(TypedDict):
     """What `main` puts into every request's state."""
 
     users: Users
+    catalog: Catalog
     sessions: Sessions
     attachments: Attachments
     runs: Runs
@@ -57,6 +59,7 @@ def _from_state(name: str) -> Any:  # noqa: ANN401  # the alias that uses it giv
 
 
 UsersDep = Annotated[Users, _from_state("users")]
+CatalogDep = Annotated[Catalog, _from_state("catalog")]
 SessionsDep = Annotated[Sessions, _from_state("sessions")]
 AttachmentsDep = Annotated[Attachments, _from_state("attachments")]
 RunsDep = Annotated[Runs, _from_state("runs")]

@@ -15,7 +15,7 @@ from uuid_utils.compat import uuid7
 
 from app.errors import AppError, RunCancelled
 from app.llm.attachments import Attached
-from app.llm.budget import CALL_IS_OVER, TURN_IS_OVER, TurnBudget, within
+from app.llm.budget import CALL_IS_OVER, TURN_IS_OVER, MoneyBudget, TurnBudget, within
 from app.llm.calls import Hearer, ModelCall, Purpose, note
 from app.llm.catalog import ModelSpec
 from app.llm.characters import with_whole_characters
@@ -42,6 +42,8 @@ class Asker:
         hearer: Hearer,
         cache: CacheOfUser | None = None,
         attached: Attached | None = None,
+        *,
+        most_usd: float | None = None,
     ) -> None:
         self._models = models
         self.name = name or models.choice.default
@@ -49,6 +51,7 @@ class Asker:
         self._cache = cache
         self._attached = attached or Attached()
         self._budget = TurnBudget(models.settings.turn_seconds)
+        self._money = MoneyBudget(most_usd)
 
     def spec(self, purpose: Purpose = Purpose.ANSWER) -> ModelSpec:
         """What the catalog says of the model that is asked first for this purpose."""
@@ -64,8 +67,9 @@ class Asker:
     ) -> AIMessage:
         """The model's whole answer, heard as it is made when it is one to the user; `options` are the model's own, `max_tokens` say.
 
-        What was heard of a try that failed is taken back before the next. Raise a ModelError.
+        What was heard of a try that failed is taken back before the next. Raise a ModelError, or CostLimitReached.
         """
+        self._money.check()
         ask = partial(self._ask_models, prompt, tools, purpose, options)
         hearer = self._hearer if purpose is Purpose.ANSWER else Accountant(self._hearer.called)
         if self._cache is None or purpose not in _KEPT:
@@ -89,6 +93,7 @@ class Asker:
             attached=self._attached,
             models=self._models,
             budget=self._budget,
+            money=self._money,
         )
         with self._budget.passing():
             return await Trying(call, self._models, self._budget).answer(self._name_for(purpose))
@@ -109,6 +114,7 @@ class _Call:
     attached: Attached
     models: Models
     budget: TurnBudget
+    money: MoneyBudget
     heard: bool = field(default=False, init=False)
 
     async def once(self, model: Model) -> AIMessage:
@@ -125,6 +131,7 @@ class _Call:
                 log.warning("model_call_failed", model=model.spec.name, error=code, purpose=self.purpose)
             raise
         call = timed.call(model, self.purpose, answer)
+        self.money.spend(call.cost_usd)
         note(answer, call)
         sign(answer, model.spec)
         self.hearer.called(call)

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
-from app.errors import ModelTimeout
+from app.errors import CostLimitReached, ModelTimeout
 
 CALL_IS_OVER: Final = "The model took longer than an answer may take."
 TURN_IS_OVER: Final = "The models took longer than they may for one message."
@@ -36,6 +36,22 @@ class TurnBudget:
             if self._asking == 1:
                 self._left_seconds = self.left_seconds
             self._asking -= 1
+
+
+class MoneyBudget:
+    """What models may cost for one run, in dollars, None for any amount; calls whose price is not known are free here."""
+
+    def __init__(self, most_usd: float | None) -> None:
+        self._most_usd = most_usd
+        self._spent_usd = 0.0
+
+    def spend(self, usd: float | None) -> None:
+        self._spent_usd += usd or 0
+
+    def check(self) -> None:
+        """Raise CostLimitReached before a call once all is spent; the call that goes beyond it is let finish."""
+        if self._most_usd is not None and self._spent_usd >= self._most_usd:
+            raise CostLimitReached
 
 
 @asynccontextmanager

@@ -51,6 +51,7 @@ _DELETES: Final[Mapping[str, str]] = {
     "export": _OF_USER.format(table="export"),
     "tool_start": _OF_RUNS.format(table="tool_start"),
     "interrupt": _OF_SESSIONS.format(table="interrupt"),
+    "session_config": _OF_SESSIONS.format(table="session_config"),
     "run_event": _OF_RUNS.format(table="run_event"),
     "message_attachment": "DELETE FROM message_attachment WHERE message_id = ANY(%(messages)s)",
     "attachment": _OF_USER.format(table="attachment"),

@@ -9,6 +9,7 @@ from psycopg.types.json import Jsonb
 
 from app.persistence.attached import attachments_of, attachments_sql
 from app.persistence.channels import EVENTS, STOPS, WORK
+from app.persistence.configured import agent_sql, config_sql
 from app.persistence.database import Pool, database_errors, execute, fetch_all
 from app.persistence.events import as_lines
 from app.persistence.jobs import defer_sql, job_sql
@@ -106,7 +107,7 @@ WITH free AS (
     RETURNING run.*
 )
 SELECT taken.id, taken.session_id, taken.attempt, taken.crashes, taken.model, taken.cache, taken.asked_id, taken.message_id,
-       taken.from_checkpoint, {recalls} AS recalls,
+       taken.from_checkpoint, {recalls} AS recalls, {agent} AS agent, {config} AS config,
        coalesce(message.content, '') AS text, taken.user_id, "user".email,
        "user".remembers AS user_remembers, "user".created_at AS user_created_at,
        parent.status AS parent_status, {attached} AS attachments,
@@ -116,14 +117,17 @@ SELECT taken.id, taken.session_id, taken.attempt, taken.crashes, taken.model, ta
   FROM taken LEFT JOIN message ON message.id = taken.asked_id LEFT JOIN run AS parent ON parent.id = taken.parent_id
        JOIN "user" ON "user".id = taken.user_id
 """
+_TAKEN: Final = {
+    "recalls": recalls_sql("taken.session_id"),
+    "agent": agent_sql("taken.session_id"),
+    "config": config_sql("taken.session_id", "taken.config_version"),
+    "attached": attachments_sql("taken.asked_id"),
+}
 _TAKE_FREE: Final = _TAKE.format(
-    recalls=recalls_sql("taken.session_id"),
-    attached=attachments_sql("taken.asked_id"),
+    **_TAKEN,
     which=f"({LIVE_SQL} AND lease_expires_at <= now() AND id <> ALL(%(ours)s)) OR (status = 'queued' AND owner = %(owner)s)",
 )
-_TAKE_QUEUED: Final = _TAKE.format(
-    recalls=recalls_sql("taken.session_id"), attached=attachments_sql("taken.asked_id"), which="status = 'queued' AND id = %(run_id)s"
-)
+_TAKE_QUEUED: Final = _TAKE.format(**_TAKEN, which="status = 'queued' AND id = %(run_id)s")
 
 _RELEASE: Final = f"""
 WITH released AS (
@@ -239,6 +243,8 @@ def _taken(row: Mapping[str, Any]) -> TakenRun:
         "checkpoint",
         "answers",
         "recalls",
+        "agent",
+        "config",
     )
     parent_status = RunStatus(row["parent_status"]) if row["parent_status"] else None
     attachments = attachments_of(row["attachments"])

@@ -1,27 +1,40 @@
 """Sessions and their transcripts; every query filters by the user in SQL."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
 from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.persistence.attached import attachments_sql
 from app.persistence.channels import EVENTS
+from app.persistence.configured import Held, SessionConfig, config_sql
 from app.persistence.database import Database, database_errors, execute, fetch_all
-from app.persistence.tables import LIVE_SQL, AttachmentRow, InterruptRow, MessageAttachmentRow, MessageRow, RunRow, SessionRow
-from app.persistence.values import FirstTurn, Message, Role, RunStatus, Session, User
+from app.persistence.tables import (
+    LIVE_SQL,
+    AttachmentRow,
+    InterruptRow,
+    MessageAttachmentRow,
+    MessageRow,
+    RunRow,
+    SessionConfigRow,
+    SessionRow,
+)
+from app.persistence.values import Message, Role, RunStatus, Session, User
 
-_READ_SESSION: Final = """
-SELECT id, name, naming = 'done' AS name_is_final, remembers, temporary, created_at, updated_at
+_OF_AGENT: Final = f"agent, config_version, {config_sql('session.id', 'session.config_version')} AS config"
+_READ_SESSION: Final = f"""
+SELECT id, name, naming = 'done' AS name_is_final, remembers, temporary, {_OF_AGENT}, created_at, updated_at
   FROM session WHERE id = %(session_id)s AND user_id = %(user_id)s
 """
-_READ_WITH_OWNER: Final = """
-SELECT session.id, session.name, naming = 'done' AS name_is_final, session.remembers, temporary, session.created_at,
-       session.updated_at, email, "user".remembers AS user_remembers, "user".created_at AS user_created_at
+_READ_WITH_OWNER: Final = f"""
+SELECT session.id, session.name, naming = 'done' AS name_is_final, session.remembers, temporary, {_OF_AGENT},
+       session.created_at, session.updated_at, email, "user".remembers AS user_remembers, "user".created_at AS user_created_at
   FROM session JOIN "user" ON "user".id = session.user_id WHERE session.id = %(session_id)s AND session.user_id = %(user_id)s
 """
 # From the head of the branch that is shown, or from the run of the message before which to read, as far back as a page can reach.
@@ -52,6 +65,14 @@ UPDATE session SET name = coalesce(%(name)s, name), naming = CASE WHEN %(name)s 
        unremembered_since = CASE WHEN %(remembers)s::boolean AND NOT remembers THEN NULL ELSE unremembered_since END
  WHERE id = %(session_id)s
 """
+# The session's row is locked first, so that no two versions have one number.
+_CONFIGURE: Final = """
+WITH changed AS (
+    UPDATE session SET config_version = config_version + 1 WHERE id = %(session_id)s RETURNING id, config_version
+)
+INSERT INTO session_config (session_id, version, config, created_at) SELECT id, config_version, %(config)s, now() FROM changed
+"""
+_CONFIGS: Final = "SELECT version, config, created_at FROM session_config WHERE session_id = %(session_id)s ORDER BY version DESC"
 _NAME: Final = "UPDATE session SET name = coalesce(%(name)s, name), naming = 'done' WHERE id = %(session_id)s AND naming = 'asked'"
 _FIRST_TURN: Final = """
 WITH first AS (
@@ -79,17 +100,39 @@ SELECT pg_notify('{EVENTS}', CAST(id AS text)) FROM ended
 _CHECKPOINT_TABLES: Final = ("checkpoints", "checkpoint_blobs", "checkpoint_writes")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstTurn:
+    """What a session can be named by, and whose it is; with `cache` a name that was given before will do."""
+
+    user_id: UUID
+    question: str
+    answer: str
+    cache: bool = False
+
+
 class SessionTable:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, user_id: UUID, name: str, *, remembers: bool = True, temporary: bool = False) -> Session:
-        naming = "done" if name else "open"
-        row = SessionRow(user_id=user_id, name=name, naming=naming, remembers=remembers, temporary=temporary)
+    async def add(self, user_id: UUID, name: str, held: Held | None = None) -> Session:
+        held = held or Held()
+        naming, version = "done" if name else "open", 1 if held.config else 0
+        row = SessionRow(
+            user_id=user_id,
+            name=name,
+            naming=naming,
+            remembers=held.remembers,
+            temporary=held.temporary,
+            agent=held.agent,
+            config_version=version,
+        )
         with database_errors():
             async with self._database.query.begin() as query:
                 query.add(row)
-        return _session(row)
+                await query.flush()
+                if version:
+                    query.add(SessionConfigRow(session_id=row.id, version=version, config={**held.config}))
+        return _session(row, held.config)
 
     async def read(self, user_id: UUID, session_id: UUID) -> Session | None:
         with database_errors():
@@ -107,14 +150,16 @@ class SessionTable:
 
     async def page(self, user_id: UUID, *, limit: int, before: UUID | None, search: str) -> Sequence[Session]:
         """The user's sessions, newest first, that are older than `before` and whose name contains `search`."""
-        statement = select(SessionRow).where(SessionRow.user_id == user_id).order_by(col(SessionRow.id).desc()).limit(limit)
+        its_own = sa.and_(col(SessionConfigRow.session_id) == SessionRow.id, col(SessionConfigRow.version) == SessionRow.config_version)
+        statement = select(SessionRow, SessionConfigRow.config).outerjoin(SessionConfigRow, its_own)
+        statement = statement.where(SessionRow.user_id == user_id).order_by(col(SessionRow.id).desc()).limit(limit)
         if before:
             statement = statement.where(SessionRow.id < before)
         if search:
             statement = statement.where(col(SessionRow.name).icontains(search, autoescape=True))
         with database_errors():
             async with self._database.query() as query:
-                return [_session(row) for row in await query.exec(statement)]
+                return [_session(row, config or {}) for row, config in await query.exec(statement)]
 
     async def rename(self, session_id: UUID, name: str) -> None:
         await self.change(session_id, name=name)
@@ -122,6 +167,14 @@ class SessionTable:
     async def change(self, session_id: UUID, *, name: str | None = None, remembers: bool | None = None) -> None:
         """Change what is not None."""
         await execute(self._database.pool, _CHANGE, {"session_id": session_id, "name": name, "remembers": remembers})
+
+    async def configure(self, session_id: UUID, config: Mapping[str, Any]) -> None:
+        """Set what holds from the next run on, as another version."""
+        await execute(self._database.pool, _CONFIGURE, {"session_id": session_id, "config": Jsonb({**config})})
+
+    async def configs(self, session_id: UUID) -> Sequence[SessionConfig]:
+        """Every version, the newest first."""
+        return [SessionConfig(**row) for row in await fetch_all(self._database.pool, _CONFIGS, {"session_id": session_id})]
 
     async def delete(self, session_id: UUID) -> None:
         """Delete the session with its runs, transcript and checkpoints, all or nothing."""
@@ -197,13 +250,16 @@ async def _delete_checkpoints(query: AsyncSession, session_id: UUID) -> None:
         await query.exec(sa.delete(rows).where(rows.c.thread_id == str(session_id)))
 
 
-def _session(row: SessionRow) -> Session:
+def _session(row: SessionRow, config: Mapping[str, Any]) -> Session:
     return Session(
         id=row.id,
         name=row.name,
         name_is_final=row.naming == "done",
         remembers=row.remembers,
         temporary=row.temporary,
+        agent=row.agent,
+        config=config,
+        config_version=row.config_version,
         created_at=row.created_at,
         updated_at=row.updated_at,
     )

@@ -56,11 +56,23 @@ class SessionRow(SQLModel, table=True):
     head_run_id: UUID | None = _column("The latest run of the branch that is shown; what follows goes on from it", default=None)
     remembers: bool = _column("Memories are used and made in it", default=True)
     temporary: bool = _column("Nothing of it is kept after its end", default=False)
+    agent: str = _column("The agent it is held with, by name", default="assistant", max_length=64)
+    config_version: int = _column("Which configuration holds; 0 is none", default=0)
     unremembered_since: datetime | None = _column("When something was first said that no job has read (UTC)", default=None, sa_type=_MOMENT)
     remembered_until: datetime | None = _column("End of the last run whose turn a job has read (UTC)", default=None, sa_type=_MOMENT)
     prunable: bool = _column("A run has begun since its checkpoints were pruned", default=False)
     created_at: datetime = _column("When it was opened (UTC)", default_factory=_now, sa_type=_MOMENT)
     updated_at: datetime = _column("When it was last written to (UTC)", default_factory=_now, sa_type=_MOMENT)
+
+
+class SessionConfigRow(SQLModel, table=True):
+    __tablename__ = "session_config"
+    __table_args__ = ({"comment": "What a session has set of its agent"},)
+
+    session_id: UUID = _column("Whose it is", foreign_key="session.id", ondelete="CASCADE", primary_key=True)
+    version: int = _column("From 1, in the order they were set", primary_key=True)
+    config: dict[str, Any] = _column("As the agent's schema has it", sa_type=JSONB)
+    created_at: datetime = _column("When it was set (UTC)", default_factory=_now, sa_type=_MOMENT)
 
 
 class RunRow(SQLModel, table=True):
@@ -88,6 +100,7 @@ class RunRow(SQLModel, table=True):
     waiting: bool = _column("Another run has the session's turn, and this one is to follow it", default=False)
     background: bool = _column("A worker makes it, not the process that was asked", default=False)
     cache: bool = _column("An answer that was given before will do", default=False)
+    config_version: int = _column("The session's configuration that it used", default=0)
     asked_id: UUID | None = _column("The message in the transcript that it answers; none when it goes on after a question", default=None)
     message_id: UUID = _column("The message in the transcript that is its answer")
     idempotency_key: str | None = _column("What the client named this request, to send it again safely", default=None, max_length=200)

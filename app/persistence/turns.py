@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 
 from app.errors import TurnTooOld
 from app.persistence.channels import WORK
+from app.persistence.configured import agent_sql, config_sql
 from app.persistence.database import Pool, database_errors, fetch_all
 from app.persistence.jobs import make_run_sql
 from app.persistence.memory_search import recalls_sql
@@ -19,8 +20,8 @@ from app.persistence.tables import LIVE_SQL, TURN_SQL
 from app.persistence.values import Claim, NewRun, Resumption, Run, RunStatus, WaitingRun, columns_of
 
 RUN_COLUMNS: Final = (
-    "id, session_id, user_id, status, attempt, model, parent_id, asked_id, message_id, body_hash, error_code, input_tokens, output_tokens, "
-    "reasoning_tokens, cached_tokens, cost_usd, created_at, started_at, first_token_at, finished_at"
+    "id, session_id, user_id, status, attempt, model, config_version, parent_id, asked_id, message_id, body_hash, error_code, "
+    "input_tokens, output_tokens, reasoning_tokens, cached_tokens, cost_usd, created_at, started_at, first_token_at, finished_at"
 )
 
 _MOST_WAITING: Final = 20
@@ -28,14 +29,15 @@ _FIRST_WORDS: Final = 200
 _WAITS_SQL: Final = "run.waiting AND run.status = 'queued'"
 
 _NEW_COLUMNS: Final = (
-    "id, session_id, user_id, status, attempt, crashes, model, parent_id, from_checkpoint, waiting, background, cache, asked_id, "
-    "message_id, idempotency_key, body_hash, stop_requested, owner, lease_expires_at, input_tokens, output_tokens, reasoning_tokens, "
-    "cached_tokens, created_at, started_at"
+    "id, session_id, user_id, status, attempt, crashes, model, parent_id, from_checkpoint, waiting, background, cache, config_version, "
+    "asked_id, message_id, idempotency_key, body_hash, stop_requested, owner, lease_expires_at, input_tokens, output_tokens, "
+    "reasoning_tokens, cached_tokens, created_at, started_at"
 )
 # A run that is made at once is leased to its process, and so is one that waits: others begin it when its process does not.
 _NEW_VALUES: Final = """
 %(id)s, place.session_id, place.user_id, CASE WHEN place.queued THEN 'queued' ELSE 'running' END, 1, 0, %(model)s, place.parent_id,
 (SELECT checkpoint FROM run WHERE id = place.parent_id), place.waiting, %(background)s, %(cache)s,
+place.config_version,
 %(asked_id)s::uuid, %(message_id)s, %(idempotency_key)s, %(body_hash)s, false, CASE WHEN %(background)s THEN NULL ELSE %(owner)s::uuid END,
 CASE WHEN NOT %(background)s THEN now() + make_interval(secs => %(lease_seconds)s) END, 0, 0, 0, 0, now(),
 CASE WHEN NOT place.queued THEN now() END
@@ -56,7 +58,7 @@ _ATTACHED: Final = """), attached AS (
 def _claim_sql(attached: str = "") -> str:
     return f"""
 WITH found AS (
-    SELECT session.id AS session_id, session.user_id,
+    SELECT session.id AS session_id, session.user_id, session.config_version,
            CASE WHEN %(forks)s THEN %(parent_id)s::uuid ELSE session.head_run_id END AS parent_id,
            %(waits)s AND EXISTS (SELECT FROM run WHERE run.session_id = session.id AND {TURN_SQL}) AS waiting
       FROM session WHERE session.id = %(session_id)s AND session.user_id = %(user_id)s
@@ -67,7 +69,7 @@ WITH found AS (
                 ELSE NOT EXISTS (SELECT FROM run WHERE run.session_id = found.session_id AND {TURN_SQL}) END
 ), claimed AS (
     INSERT INTO run ({_NEW_COLUMNS}) SELECT {_NEW_VALUES} FROM place ON CONFLICT DO NOTHING
-    RETURNING id, session_id, parent_id, from_checkpoint, status, waiting
+    RETURNING id, session_id, parent_id, from_checkpoint, status, waiting, config_version
 ), said AS (
     INSERT INTO message (id, session_id, run_id, role, content, reasoning, tool_calls, status, created_at)
     SELECT %(asked_id)s, session_id, id, 'user', %(text)s, '', '[]', 'completed', now() FROM claimed
@@ -82,6 +84,7 @@ WITH found AS (
 )
 SELECT claimed.status = 'queued' AS queued, claimed.from_checkpoint, parent.status AS parent_status,
        {recalls_sql("claimed.session_id")} AS recalls,
+       {agent_sql("claimed.session_id")} AS agent, {config_sql("claimed.session_id", "claimed.config_version")} AS config,
        CASE WHEN %(background)s AND NOT claimed.waiting THEN {make_run_sql("claimed.id")} END
   FROM claimed LEFT JOIN run AS parent ON parent.id = claimed.parent_id
 """
@@ -93,11 +96,13 @@ _CLAIM_WITH_ATTACHMENTS: Final = _claim_sql(_ATTACHED)
 
 _RESUME: Final = f"""
 WITH place AS (
-    SELECT session.id AS session_id, session.user_id, session.head_run_id AS parent_id, false AS waiting, %(background)s AS queued
+    SELECT session.id AS session_id, session.user_id, session.config_version, session.head_run_id AS parent_id, false AS waiting,
+           %(background)s AS queued
       FROM session WHERE session.id = %(session_id)s AND session.user_id = %(user_id)s
        AND NOT EXISTS (SELECT FROM run WHERE run.session_id = session.id AND {TURN_SQL})
 ), claimed AS (
-    INSERT INTO run ({_NEW_COLUMNS}) SELECT {_NEW_VALUES} FROM place ON CONFLICT DO NOTHING RETURNING id, session_id, from_checkpoint
+    INSERT INTO run ({_NEW_COLUMNS}) SELECT {_NEW_VALUES} FROM place ON CONFLICT DO NOTHING
+    RETURNING id, session_id, from_checkpoint, config_version
 ), touched AS (
     UPDATE session SET updated_at = now(), prunable = true, unremembered_since = coalesce(unremembered_since, now()),
            head_run_id = claimed.id
@@ -105,6 +110,7 @@ WITH place AS (
 )
 SELECT %(background)s AS queued, claimed.from_checkpoint, 'interrupted' AS parent_status,
        {recalls_sql("claimed.session_id")} AS recalls,
+       {agent_sql("claimed.session_id")} AS agent, {config_sql("claimed.session_id", "claimed.config_version")} AS config,
        CASE WHEN %(background)s THEN {make_run_sql("claimed.id")} END
   FROM claimed
 """
@@ -279,4 +285,5 @@ class TurnTable:
 
 def _claim(row: Mapping[str, Any]) -> Claim:
     status = RunStatus(row["parent_status"]) if row["parent_status"] else None
-    return Claim(queued=row["queued"], from_checkpoint=row["from_checkpoint"], parent_status=status, recalls=row["recalls"])
+    names = ("queued", "from_checkpoint", "recalls", "agent", "config")
+    return Claim(parent_status=status, **{name: row[name] for name in names})

@@ -13,7 +13,11 @@ _SNAPSHOT: Final = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 # The files of an export by name; each row is one JSON object. docs/privacy.md tells what each member means.
 FILES: Final[Mapping[str, str]] = {
     "profile": 'SELECT id, email, remembers, created_at FROM "user" WHERE id = %(user_id)s',
-    "sessions": "SELECT id, name, remembers, temporary, created_at, updated_at FROM session WHERE user_id = %(user_id)s ORDER BY id",
+    "sessions": "SELECT id, name, agent, remembers, temporary, created_at, updated_at FROM session WHERE user_id = %(user_id)s ORDER BY id",
+    "configs": """
+        SELECT session_config.session_id, version, config, session_config.created_at
+          FROM session JOIN session_config ON session_config.session_id = session.id
+         WHERE session.user_id = %(user_id)s ORDER BY session_config.session_id, version""",
     "transcripts": """
         SELECT message.session_id, message.id, message.run_id, run.parent_id AS parent_run_id, message.role,
                CASE WHEN message.role = 'assistant' THEN run.model END AS model, message.content, message.reasoning, message.tool_calls,

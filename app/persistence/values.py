@@ -38,7 +38,8 @@ class User:
 class Session:
     """Until `name_is_final`, a model may yet give it a better name than its first words.
 
-    Where it `remembers`, memories are used and made; of a `temporary` one nothing is kept after its end.
+    Where it `remembers`, memories are used and made; of a `temporary` one nothing is kept after its end. `config` is what it has set of
+    its agent, in the version that holds, 0 where nothing was set.
     """
 
     id: UUID
@@ -46,6 +47,9 @@ class Session:
     name_is_final: bool
     remembers: bool
     temporary: bool
+    agent: str
+    config: Mapping[str, Any]
+    config_version: int
     created_at: datetime
     updated_at: datetime
 
@@ -81,16 +85,6 @@ class Message:
     created_at: datetime
     is_compacted: bool = False
     attachments: Sequence[Mapping[str, Any]] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FirstTurn:
-    """What a session can be named by, and whose it is; with `cache` a name that was given before will do."""
-
-    user_id: UUID
-    question: str
-    answer: str
-    cache: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +138,8 @@ class Claim:
     from_checkpoint: str | None
     parent_status: RunStatus | None
     recalls: bool = False
+    agent: str = "assistant"
+    config: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +152,7 @@ class Run:
     status: RunStatus
     attempt: int
     model: str
+    config_version: int
     parent_id: UUID | None
     asked_id: UUID | None
     message_id: UUID
@@ -178,7 +175,7 @@ class TakenRun:
 
     It begins at `from_checkpoint`, or where an earlier attempt has left its own `checkpoint`. A run that goes on after questions has
     `answers`; `parent_status` is how the run before it ended, and `crashes` how many processes died in this one. It `recalls` when
-    something is remembered of the user, and user and session have it used.
+    something is remembered of the user, and user and session have it used. `config` is what the session had set of its agent.
     """
 
     id: UUID
@@ -197,6 +194,8 @@ class TakenRun:
     cache: bool = False
     recalls: bool = False
     attachments: Sequence[Attachment] = ()
+    agent: str = "assistant"
+    config: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """What a caller asks of a session, and what that becomes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any, Final
@@ -30,7 +30,8 @@ class Ask:
 
     With `again` it is said in the place of the message `instead_of`, or of the last one, and what followed becomes another branch;
     without `text` it is the same message. In the `background` a worker answers it. With `cache` an answer that was
-    given before will do. Without `attachments` it has those of the message in whose place it is said.
+    given before will do. Without `attachments` it has those of the message in whose place it is said. `agent` and `config` are
+    the session's.
     """
 
     user: User
@@ -44,6 +45,8 @@ class Ask:
     background: bool = False
     cache: bool = False
     attachments: Sequence[Attachment] | None = None
+    agent: str = "assistant"
+    config: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +131,8 @@ def taken_run(new: NewRun | Resumption, claim: Claim, user: User) -> TakenRun:
         cache=bool(message and message.cache),
         recalls=claim.recalls,
         attachments=message.attachments if message else (),
+        agent=claim.agent,
+        config=claim.config,
     )
 
 

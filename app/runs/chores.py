@@ -13,7 +13,7 @@ from app.errors import AppError
 from app.llm.asking import Asker
 from app.llm.models import Models
 from app.llm.response_cache import ResponseCache
-from app.persistence.values import FirstTurn
+from app.persistence.sessions import FirstTurn
 from app.runs.ledger import Ledger
 from app.runs.walk import log_crash
 from app.settings import WorkerSettings

@@ -10,7 +10,6 @@ from uuid import UUID
 
 import structlog
 
-from app.agent.graph import Agent
 from app.errors import AppError
 from app.llm.models import Models
 from app.persistence.values import TakenRun
@@ -61,9 +60,7 @@ class Office:
 
 
 @asynccontextmanager
-async def open_runs(
-    means: Means, models: Models, agent: Agent, bench_of: Callable[[TakenRun], Bench], rows: Rows
-) -> AsyncGenerator[Office]:
+async def open_runs(means: Means, models: Models, bench_of: Callable[[TakenRun], Bench], rows: Rows) -> AsyncGenerator[Office]:
     """Leaving hands the live runs back, for the next process to go on with."""
     flusher = Flusher(
         rows.events,
@@ -81,7 +78,7 @@ async def open_runs(
         cache=means.cache,
         attachments=rows.attachments,
         settings=means.runs,
-        agent=agent,
+        agents=means.agents,
         bench_of=bench_of,
     )
     runs = Runs(crew, Stores(runs=rows.runs, turns=rows.turns, past=rows.past))

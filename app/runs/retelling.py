@@ -8,14 +8,14 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import StateSnapshot
 
 from app.agent.approval import asked_call
-from app.agent.graph import Agent
+from app.agent.spec import AgentGraph
 from app.llm.calls import noted
 from app.llm.reasoning import thoughts_of
 from app.persistence.values import TakenRun
 from app.runs.stream import Story
 
 
-async def retell(agent: Agent, config: RunnableConfig, taken: TakenRun, story: Story) -> bool:
+async def retell(agent: AgentGraph, config: RunnableConfig, taken: TakenRun, story: Story) -> bool:
     """Tell all that this run has said since it began, and which calls it was asked about; False when nothing is left to be done."""
     now, before = await agent.aget_state(config), await _snapshot_at(agent, config, taken.from_checkpoint)
     if before and taken.answers is not None:
@@ -34,7 +34,7 @@ def _tell_asked(snapshot: StateSnapshot, answers: Mapping[str, Any], story: Stor
             story.tool_called(call["call_id"], call["tool"], call["args"])
 
 
-async def _snapshot_at(agent: Agent, config: RunnableConfig, checkpoint: str | None) -> StateSnapshot | None:
+async def _snapshot_at(agent: AgentGraph, config: RunnableConfig, checkpoint: str | None) -> StateSnapshot | None:
     if checkpoint is None:
         return None
     return await agent.aget_state({**config, "configurable": {**config["configurable"], "checkpoint_id": checkpoint}})

@@ -10,13 +10,13 @@ from uuid import UUID
 
 import structlog
 
-from app.agent.graph import Agent
+from app.agent.registry import Agents
 from app.errors import AppError, MessageNotFound, RunCancelled, RunNotFound, ServerBusy, ServerStopping
 from app.llm.asking import Asker
 from app.llm.attachments import Attached
 from app.llm.models import Models
 from app.llm.response_cache import ResponseCache
-from app.persistence.values import Attachment, Claim, Entry, FinishedRun, Run, RunStatus, TakenRun, WaitingRun
+from app.persistence.values import Attachment, Claim, Entry, FinishedRun, Run, RunStatus, Session, TakenRun, WaitingRun
 from app.runs.asking import Ask, Place, new_run, taken_run
 from app.runs.attempts import Attempts
 from app.runs.bulletin import Bulletin
@@ -58,7 +58,7 @@ class PastTurns(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crew:
-    """Who works on runs, and with what; `agent` reads checkpoints, and `bench_of` gives what one attempt needs."""
+    """Who works on runs, and with what; `bench_of` gives what one attempt needs."""
 
     attempts: Attempts
     tails: Tails
@@ -68,7 +68,7 @@ class Crew:
     cache: ResponseCache | None
     attachments: AttachmentContents
     settings: RunSettings
-    agent: Agent
+    agents: Agents
     bench_of: Callable[[TakenRun], Bench]
 
 
@@ -107,10 +107,11 @@ class Runs:
     async def start(self, ask: Ask) -> UUID:
         """Claim the session's turn and begin to answer; return the run, or the one that the same request started before.
 
-        Raise UnknownModel, ServerBusy, ServerStopping, SessionNotFound, MessageNotFound, TurnTooOld, IdempotencyKeyReused,
+        Raise UnknownAgent, UnknownModel, ServerBusy, ServerStopping, SessionNotFound, MessageNotFound, TurnTooOld, IdempotencyKeyReused,
         EventsExpired, or SessionBusy with `active_run_id`.
         """
-        model = self._crew.models.get(ask.model).spec.name
+        agent = self._crew.agents.get(ask.agent)
+        model = self._crew.models.get(ask.model or ask.config.get("model") or agent.model).spec.name
         with self.admitted():
             new = new_run(ask, await self._place(ask), model)
             claim = await self.turns.take(new, ask.on_busy)
@@ -167,11 +168,11 @@ class Runs:
         """The messages that wait for their turn, the next one first."""
         return await self._stores.turns.waiting(session_id)
 
-    async def next_nodes(self, session_id: UUID) -> list[str]:
+    async def next_nodes(self, session: Session) -> list[str]:
         """What the graph has still to do where the session's branch ends."""
-        checkpoint = await self._stores.past.unfinished_checkpoint(session_id)
-        place = {"thread_id": str(session_id), "checkpoint_id": checkpoint}
-        return [*(await self._crew.agent.aget_state({"configurable": place})).next] if checkpoint else []
+        checkpoint = await self._stores.past.unfinished_checkpoint(session.id)
+        place = {"thread_id": str(session.id), "checkpoint_id": checkpoint}
+        return [*(await self._crew.agents.graph(session.agent).aget_state({"configurable": place})).next] if checkpoint else []
 
     async def stop(self, run_id: UUID) -> None:
         """Stop a run wherever it is made, or before it is; it keeps what it has said."""
@@ -247,7 +248,7 @@ def _live_run(crew: Crew, taken: TakenRun) -> LiveRun:
     story = Story(run_log, model, shows_reasoning=crew.models.choice.shows_reasoning)
     cache = crew.cache.of(str(taken.user.id)) if crew.cache and taken.cache else None
     attached = Attached(partial(crew.attachments.content, taken.user.id))
-    asker = Asker(crew.models, model, story, cache, attached)
+    asker = Asker(crew.models, model, story, cache, attached, most_usd=crew.agents.limits(taken.agent).cost_usd)
     return LiveRun(taken=taken, asker=asker, bench=crew.bench_of(taken), log=run_log, story=story)
 
 

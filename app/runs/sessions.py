@@ -1,19 +1,23 @@
 """Sessions: the conversations of a user, and what has been said in each."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from app.errors import BranchNotFound, InvalidInput, SessionNotFound
+from app.persistence.configured import Held, SessionConfig
 from app.persistence.values import Branch, Message, Session, User
+from app.runs.catalog import Catalog
 from app.runs.service import Runs
 from app.runs.turns import busy
 
 
 class SessionStore(Protocol):
-    async def add(self, user_id: UUID, name: str, *, remembers: bool, temporary: bool) -> Session: ...
+    async def add(self, user_id: UUID, name: str, held: Held) -> Session: ...
+    async def configure(self, session_id: UUID, config: Mapping[str, Any]) -> None: ...
+    async def configs(self, session_id: UUID) -> Sequence[SessionConfig]: ...
     async def read(self, user_id: UUID, session_id: UUID) -> Session | None: ...
     async def read_with_owner(self, user_id: UUID, session_id: UUID) -> tuple[User, Session] | None: ...
     async def page(self, user_id: UUID, *, limit: int, before: UUID | None, search: str) -> Sequence[Session]: ...
@@ -37,15 +41,17 @@ class BranchStore(Protocol):
 
 
 class Sessions:
-    def __init__(self, store: SessionStore, branches: BranchStore, runs: Runs, *, temporary_hours: float) -> None:
+    def __init__(self, store: SessionStore, branches: BranchStore, runs: Runs, catalog: Catalog, *, temporary_hours: float) -> None:
         self._store = store
+        self._catalog = catalog
         self._branches = branches
         self._runs = runs
         self._temporary_time = timedelta(hours=temporary_hours)
 
-    async def create(self, user_id: UUID, name: str, *, remembers: bool, temporary: bool) -> Session:
-        """Open one; a temporary one is never remembered."""
-        return await self._store.add(user_id, name, remembers=remembers and not temporary, temporary=temporary)
+    async def create(self, user_id: UUID, name: str, held: Held) -> Session:
+        """Open one; a temporary one is never remembered. Raise UnknownAgent, UnknownModel, or InvalidInput about its configuration."""
+        config = self._catalog.checked(held.agent, held.config)
+        return await self._store.add(user_id, name, replace(held, config=config, remembers=held.remembers and not held.temporary))
 
     def ends_at(self, session: Session) -> datetime | None:
         """When a temporary session is deleted, unless something is said in it before; None for any other."""
@@ -67,11 +73,22 @@ class Sessions:
         items = found[:limit]
         return Page(items=items, next=items[-1].id if len(found) > limit else None)
 
-    async def change(self, session: Session, *, name: str | None, remembers: bool | None) -> None:
-        """Change what is not None; raise InvalidInput when a temporary session is to be remembered."""
+    async def change(self, session: Session, *, name: str | None, remembers: bool | None, config: Mapping[str, Any] | None) -> None:
+        """Change what is not None; another `config` is another version, from the next message on.
+
+        Raise InvalidInput, also when a temporary session is to be remembered, UnknownAgent or UnknownModel.
+        """
         if session.temporary and remembers:
             raise InvalidInput("A temporary session is never remembered.")
-        await self._store.change(session.id, name=name, remembers=remembers)
+        checked = session.config if config is None else self._catalog.checked(session.agent, config)
+        if checked != session.config:
+            await self._store.configure(session.id, checked)
+        if name is not None or remembers is not None:
+            await self._store.change(session.id, name=name, remembers=remembers)
+
+    async def configs(self, session_id: UUID) -> Sequence[SessionConfig]:
+        """What was set of its agent, the newest first; a run tells which version it used."""
+        return await self._store.configs(session_id)
 
     async def delete(self, session_id: UUID) -> None:
         """Stop what it is answering, and delete all there is of it."""

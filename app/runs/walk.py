@@ -14,9 +14,10 @@ from langgraph.errors import GraphDrained, GraphRecursionError
 from langgraph.runtime import RunControl
 from langgraph.types import Command, Interrupt
 
-from app.agent.graph import Agent
 from app.agent.history import closing
 from app.agent.memory import Memory
+from app.agent.registry import Agents
+from app.agent.spec import Agent, AgentGraph
 from app.agent.state import AgentContext, AgentState, CallStarts, SessionNames
 from app.errors import AppError, AttemptsExhausted, RunCancelled, RunTimeout, ServerStopping, StepLimitReached
 from app.llm.asking import Asker
@@ -39,6 +40,7 @@ log = structlog.get_logger()
 class Means:
     """What every run of this process works with; without a `memory` nothing is recalled."""
 
+    agents: Agents
     memory: Memory | None
     names: SessionNames
     runs: RunSettings
@@ -62,7 +64,7 @@ class Place(Protocol):
 class Bench:
     """What one attempt works with: an agent whose checkpoints carry the attempt, and where it is."""
 
-    agent: Agent
+    agent: AgentGraph
     place: Place
     starts: CallStarts
 
@@ -97,8 +99,9 @@ async def walk(run: LiveRun, means: Means) -> AppError | None:  # noqa: PLR0911 
     When the agent asks people something, the run has `questions`.
     """
     try:
-        async with asyncio.timeout(means.runs.timeout_seconds):
-            await _walk(run, means)
+        agent = means.agents.get(run.taken.agent)
+        async with asyncio.timeout(min(means.runs.timeout_seconds, agent.limits.seconds)):
+            await _walk(run, agent, means)
     except TimeoutError:
         return RunTimeout()
     except asyncio.CancelledError:
@@ -120,29 +123,29 @@ def log_crash(event: str, error: Exception) -> None:
     log.error(event, error=type(error).__name__, frames=traceback.format_tb(error.__traceback__)[-5:])
 
 
-async def _walk(run: LiveRun, means: Means) -> None:
-    agent, config = run.bench.agent, _config(run, means)
+async def _walk(run: LiveRun, agent: Agent, means: Means) -> None:
+    graph, config = run.bench.agent, _config(run, min(means.runs.max_steps, agent.limits.steps))
     too_often = run.taken.crashes - means.runs.max_attempts
     if too_often > 0:  # not even telling again what was said may be what they died of
         raise AttemptsExhausted
     state: AgentState | Command[Any] | None = None
     # Go on from where an earlier attempt has come.
-    if run.taken.checkpoint and not await retell(agent, config, run.taken, run.story):
+    if run.taken.checkpoint and not await retell(graph, config, run.taken, run.story):
         return
     if too_often == 0:
         raise AttemptsExhausted  # and yet what was said is kept, and what was paid
     if not run.taken.checkpoint:
         state = await _beginning(run, config)
-    result = await agent.ainvoke(state, config, context=_context(run, means), durability="async", control=run.control)
+    result = await graph.ainvoke(state, config, context=_context(run, agent, means), durability="async", control=run.control)
     run.questions = [_question(question) for question in result.get("__interrupt__", ())]
 
 
 async def _beginning(run: LiveRun, config: RunnableConfig) -> AgentState | Command[Any]:
-    agent, taken = run.bench.agent, run.taken
+    graph, taken = run.bench.agent, run.taken
     if taken.answers is not None:
-        await retell(agent, config, taken, run.story)
+        await retell(graph, config, taken, run.story)
         return Command(resume=dict(taken.answers))
-    before = [] if taken.parent_status in _CLOSED else (await agent.aget_state(config)).tasks
+    before = [] if taken.parent_status in _CLOSED else (await graph.aget_state(config)).tasks
     closed = closing(before, waited=taken.parent_status is RunStatus.INTERRUPTED)
     return AgentState(messages=[*closed, _message(taken)])
 
@@ -158,13 +161,13 @@ def _question(question: Interrupt) -> Question:
     return Question(id=question.id, value=storable_values(question.value), schema=schema)
 
 
-def _config(run: LiveRun, means: Means) -> RunnableConfig:
+def _config(run: LiveRun, most_steps: int) -> RunnableConfig:
     """`milepost_run` is in each checkpoint's metadata, and tells whose it is."""
     place = {"thread_id": str(run.session_id), "milepost_run": str(run.id)}
-    return {"configurable": place, "recursion_limit": means.runs.max_steps, "run_id": run.id}
+    return {"configurable": place, "recursion_limit": most_steps, "run_id": run.id}
 
 
-def _context(run: LiveRun, means: Means) -> AgentContext:
+def _context(run: LiveRun, agent: Agent, means: Means) -> AgentContext:
     user = run.taken.user
     return AgentContext(
         user_id=str(user.id),
@@ -177,4 +180,7 @@ def _context(run: LiveRun, means: Means) -> AgentContext:
         bounds=means.context,
         starts=run.bench.starts,
         names=means.names,
+        agent=agent.name,
+        config=agent.configured(run.taken.config),
+        limits=agent.limits,
     )

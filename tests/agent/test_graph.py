@@ -10,12 +10,13 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, Syst
 from langchain_core.tools import ToolException, tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
-from langgraph.errors import GraphRecursionError
 
-from app.agent.graph import build_agent
+from app.agent.assistant.graph import build_assistant
+from app.agent.config import Limits
+from app.agent.tools import TOOLS
 from app.errors import ModelBadAnswer, ModelUnavailable
 from tests.agent.turn import Turn
-from tests.fakes import MemoryOf, calls, says
+from tests.fakes import MemoryOf, Piece, calls, says
 
 PICTURE = """
 __start__ -.-> recall
@@ -54,7 +55,7 @@ async def hang() -> str:
 
 
 def test_the_graph_is_the_picture_in_the_papers() -> None:
-    picture = build_agent(InMemorySaver()).get_graph()
+    picture = build_assistant(InMemorySaver(), TOOLS).get_graph()
     arrows = {f"{edge.source} {'-.->' if edge.conditional else '-->'} {edge.target}" for edge in picture.edges}
     assert arrows == set(PICTURE.split("\n")) - {""}
 
@@ -205,11 +206,65 @@ async def test_a_model_that_says_nothing_at_all_is_a_bad_answer() -> None:
         await Turn([]).takes("Hi")
 
 
-async def test_a_model_that_calls_tools_for_ever_is_stopped_by_the_step_limit() -> None:
-    turn = Turn(*[calls(("calculate", '{"expression": "1"}'), first_id=number) for number in range(20)])
-    with pytest.raises(GraphRecursionError):
-        await turn.takes("Count.")
-    assert len(turn.chat.asked) < 10
+def _sums(count: int) -> list[Sequence[Piece]]:
+    """Answers that ask for one sum after the other, each another one."""
+    return [calls(("calculate", json.dumps({"expression": f"{number}+1"})), first_id=number) for number in range(count)]
+
+
+async def test_a_model_that_calls_tools_for_ever_has_to_answer_when_its_steps_run_out() -> None:
+    turn = Turn(*_sums(20))
+    *_, last = await turn.takes("Count.")
+    # Ten steps: four calls, each with the step before it, and an answer without.
+    assert (len(turn.chat.asked), len(turn.answers_of_tools())) == (5, 4)
+    assert "no room for another call" in turn.chat.asked[-1][0].text
+    assert "no room" not in turn.chat.asked[-2][0].text
+    assert (last.text[:16], turn.listener.heard[-1][0]) == ("I have used all ", "token")
+    assert isinstance(last, AIMessage)
+    assert (last.tool_calls, last.additional_kwargs) == ([], {})
+
+
+async def test_a_model_that_is_told_to_answer_does() -> None:
+    turn = Turn(*_sums(4), says("It is 5."))
+    assert (await turn.takes("Count."))[-1].text == "It is 5."
+
+
+async def test_tools_may_be_called_so_often_for_one_message() -> None:
+    three = calls(*[("calculate", json.dumps({"expression": f"{number}+1"})) for number in range(3)])
+    turn = Turn(three, says("Two of them."), says("Again two."), limits=Limits(tool_calls=2))
+    await turn.takes("Add.")
+    assert [answer.text[:16] for answer in turn.answers_of_tools()] == ["1", "2", "No more than 2 t"]
+    assert "no room for another call" in turn.chat.asked[-1][0].text
+
+
+async def test_the_same_call_is_made_twice_and_not_a_third_time() -> None:
+    made: list[str] = []
+
+    @tool
+    async def look(place: str) -> str:
+        """Look there."""
+        made.append(place)
+        return "Nothing."
+
+    same, other = ("look", '{"place": "here"}'), ("look", '{"place": "there"}')
+    turn = Turn(calls(same), calls(same, other, first_id=2), calls(same, first_id=4), says("Nothing."), says("Nothing yet."), tools=[look])
+    await turn.takes("Look.")
+    assert made == ["here", "here", "there"]
+    assert turn.answers_of_tools()[-1].text.startswith("This very call was made 2 times")
+    turn.chat.answers[:0] = [calls(same, first_id=9)]
+    await turn.takes("Look again.")
+    assert made[3:] == ["here"], "another message, another look"
+
+
+async def test_a_tool_that_the_session_has_switched_off_is_not_shown_and_not_called() -> None:
+    turn = Turn(calls(("calculate", '{"expression": "1+1"}')), says("I may not."), config={"tools_off": ["calculate"]})
+    await turn.takes("1+1?")
+    assert [answer.text for answer in turn.answers_of_tools()] == ["This tool is switched off in this conversation."]
+
+
+async def test_what_a_session_wants_of_its_agent_stands_in_the_prompt_as_it_is() -> None:
+    turn = Turn(says("Oui."), config={"instructions": "Answer in French. $user_name <b>"})
+    await turn.takes("Yes?")
+    assert turn.chat.asked[-1][0].text.rstrip().endswith("## What the user wants in this conversation\n\nAnswer in French. $user_name <b>")
 
 
 async def test_each_call_is_a_step_of_its_own() -> None:

@@ -16,6 +16,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from langgraph.graph import START, StateGraph
 from langgraph.prebuilt import ToolNode
 
+from app.agent.config import AgentConfig, Limits
 from app.agent.state import AgentContext, AgentState
 from app.agent.tools import TOOLS
 from app.agent.tools.calculator import work_out
@@ -65,6 +66,9 @@ async def call(*calls: tuple[str, Mapping[str, Any]], settings: ToolSettings | N
         bounds=ContextSettings(),
         starts=StartsInMemory(),
         names=NamesInMemory(),
+        agent="assistant",
+        config=AgentConfig(),
+        limits=Limits(),
     )
     asked = AIMessage(content="", tool_calls=[{"name": name, "args": dict(args), "id": str(n)} for n, (name, args) in enumerate(calls)])
     messages: list[AnyMessage] = [HumanMessage("Please."), asked]

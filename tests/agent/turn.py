@@ -1,6 +1,6 @@
 """An agent at work for one session, with all that can be seen of it."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,7 +10,8 @@ from langchain_core.tools import BaseTool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command, Interrupt
 
-from app.agent.graph import Agent, build_agent
+from app.agent.assistant.graph import build_assistant
+from app.agent.config import AgentConfig, Limits
 from app.agent.memory import Memory
 from app.agent.state import AgentContext, AgentState, CallStarts
 from app.agent.tools import TOOLS
@@ -27,12 +28,14 @@ class Turn:
         tools: Sequence[BaseTool] = (),
         tool_seconds: float = 5,
         starts: CallStarts | None = None,
+        config: Mapping[str, Any] | None = None,
+        limits: Limits | None = None,
         **bounds: Any,
     ) -> None:
         self.chat = ScriptedChat(*answers)
         self.listener = HeardAll()
         self.names = NamesInMemory()
-        self.agent: Agent = build_agent(InMemorySaver(), [*TOOLS, *tools])
+        self.agent = build_assistant(InMemorySaver(), [*TOOLS, *tools])
         self.session_id: UUID = uuid4()
         self.config: RunnableConfig = {"configurable": {"thread_id": "first"}, "recursion_limit": 10}
         self._context = AgentContext(
@@ -46,6 +49,9 @@ class Turn:
             bounds=ContextSettings(**bounds),
             starts=starts or StartsInMemory(),
             names=self.names,
+            agent="assistant",
+            config=AgentConfig(**(config or {})),
+            limits=limits or Limits(),
         )
 
     async def takes(self, message: str, *before: AnyMessage) -> list[BaseMessage]:

@@ -98,14 +98,17 @@ async def test_sessions_go_when_nobody_has_talked_in_them_for_long_enough(
     sessions = SessionTable(database)
     silent, talking, answering = [await sessions.add(user.id, name) for name in ("silent", "talking", "answering")]
     # Opened long ago, all of them: the first silent ever since.
-    ages = {silent: 40, talking: 3, answering: 40}
+    ages = [(silent, 40), (talking, 3), (answering, 40)]
     moved = {}
-    for place, (one, days) in enumerate(ages.items(), start=1):
+    for place, (one, days) in enumerate(ages, start=1):
         moved[one.name] = UUID(int=place)
         await execute(database.pool, _AGE, {"session_id": one.id, "id": moved[one.name], "days": days})
     old = Session(
         remembers=True,
         temporary=False,
+        agent="assistant",
+        config={},
+        config_version=0,
         id=moved["answering"],
         name="",
         name_is_final=True,

@@ -6,6 +6,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from app.persistence.configured import Held
 from app.persistence.database import Database, execute
 from app.persistence.sessions import SessionTable
 from app.persistence.temporary import TemporarySessions
@@ -23,7 +24,7 @@ def temporary(database: Database) -> TemporarySessions:
 
 
 async def _silent(database: Database, user: User, hours: float = 2) -> Session:
-    session = await SessionTable(database).add(user.id, "", temporary=True)
+    session = await SessionTable(database).add(user.id, "", Held(temporary=True))
     await _age(database, session, hours)
     return session
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,7 +12,8 @@ import pytest
 from langchain_core.messages import BaseMessage
 from langchain_core.tools import BaseTool
 
-from app.agent.graph import build_agent
+from app.agent.assistant import ASSISTANT
+from app.agent.registry import Agents
 from app.agent.tools import TOOLS
 from app.runs.asking import Ask, Reply
 from app.runs.opening import Office, Rows, open_runs
@@ -81,8 +82,9 @@ def scenery() -> Scenery:
         **settings: Any,
     ) -> AsyncIterator[Scene]:
         store, chat, owner = store or Tables(), ScriptedChat(*answers), uuid4()
-        agent = build_agent(store.checkpoints, [*TOOLS, *tools])
+        agents = Agents(store.checkpoints, [replace(ASSISTANT, tools=[*TOOLS, *tools])])
         means = Means(
+            agents=agents,
             memory=None,
             names=NamesInMemory(),
             runs=RunSettings(EVENT_FLUSH_MS=1, **settings),
@@ -92,7 +94,7 @@ def scenery() -> Scenery:
         turns, events = TurnsInMemory(store, owner), EventsInMemory(store)
         past, nothing = PastInMemory(store), NoAttachments()
         rows = Rows(runs=RunsInMemory(store, owner), turns=turns, past=past, events=events, attachments=nothing)
-        async with open_runs(means, models_of(chat), agent, bench_of(agent, store), rows) as office:
+        async with open_runs(means, models_of(chat), bench_of(agents.graph(ASSISTANT.name), store), rows) as office:
             store.ears.append(office.work)
             store.bulletins.append(office.bulletin)
             questions = Questions(QuestionsInMemory(store), turns, office.runs, office.tails)

@@ -11,7 +11,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata, CheckpointTuple
 from langgraph.checkpoint.memory import InMemorySaver
 
-from app.agent.graph import Agent
+from app.agent.spec import AgentGraph
 from app.errors import AppError, DatabaseUnavailable, RunLost
 from app.persistence.values import Entry, EventBatch, FinishedRun, Interrupt, NewRun, Resumption, Role, Run, RunStatus, TakenRun
 from app.runs.bulletin import Bulletin
@@ -259,7 +259,7 @@ def own_checkpoint(saver: InMemorySaver, session_id: UUID, run_id: UUID) -> str 
     return max((there.checkpoint["id"] for there in found), default=None)
 
 
-def bench_of(agent: Agent, tables: Tables) -> Callable[[TakenRun], Bench]:
+def bench_of(agent: AgentGraph, tables: Tables) -> Callable[[TakenRun], Bench]:
     """As wiring's: an agent whose checkpoints are the attempt's."""
 
     def bench(run: TakenRun) -> Bench:
@@ -279,6 +279,7 @@ def new_row(asked: NewRun | Resumption, *, owner: UUID, parent_id: UUID | None, 
         status=RunStatus.QUEUED if is_queued else RunStatus.RUNNING,
         attempt=1,
         model=asked.model,
+        config_version=0,
         parent_id=parent_id,
         asked_id=asked.asked_id if isinstance(asked, NewRun) else None,
         message_id=asked.message_id,

@@ -14,8 +14,9 @@ from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMet
 from langgraph.checkpoint.memory import InMemorySaver
 from uuid_utils.compat import uuid7
 
-from app.agent.graph import build_agent
+from app.agent.assistant.graph import build_assistant
 from app.agent.marks import needs_approval
+from app.agent.registry import Agents
 from app.agent.tools import TOOLS
 from app.errors import AppError
 from app.llm.asking import Asker
@@ -27,7 +28,9 @@ from app.settings import ContextSettings, RunSettings, ToolSettings
 from tests.fakes import ADA, NamesInMemory, ScriptedChat, StartsInMemory, calls, models_of, says
 from tests.runs.tables import AttemptSaver, own_checkpoint
 
-MEANS: Final = Means(memory=None, names=NamesInMemory(), runs=RunSettings(), tools=ToolSettings(), context=ContextSettings())
+MEANS: Final = Means(
+    agents=Agents(InMemorySaver()), memory=None, names=NamesInMemory(), runs=RunSettings(), tools=ToolSettings(), context=ContextSettings()
+)
 # More than a turn with its tools writes.
 MOST_WRITES: Final = 14
 YES: Final = {"approved": True}
@@ -121,7 +124,7 @@ class Session:
         self.head = LiveRun(
             taken=TakenRun(**{**names, "attempt": attempt, "checkpoint": checkpoint}),
             asker=Asker(models_of(self.chat), None, story),
-            bench=Bench(agent=build_agent(saver, [*TOOLS, fetch]), place=saver, starts=StartsInMemory()),
+            bench=Bench(agent=build_assistant(saver, [*TOOLS, fetch]), place=saver, starts=StartsInMemory()),
             log=log,
             story=story,
         )

@@ -11,10 +11,12 @@ from langgraph.runtime import Runtime
 
 from app.agent.history import with_every_call_answered
 from app.agent.nodes.recall import recalled
-from app.agent.prompts import system_prompt
-from app.agent.state import AgentContext, AgentState, AgentUpdate, Node
+from app.agent.prompts import prompt_text, system_prompt
+from app.agent.safety import must_answer
+from app.agent.state import AgentContext, AgentState, AgentUpdate, Listener, Node
 
 _MAX_DEPTH: Final = 50
+_NO_ROOM: Final = "I have used all the steps that I may take for one message, and have no answer yet. Ask for less at once."
 
 
 def respond_node(tools: Sequence[BaseTool]) -> Node:
@@ -24,16 +26,36 @@ def respond_node(tools: Sequence[BaseTool]) -> Node:
             context.listener.compacted(kept_from)
         if (memories := state.get("memories")) is None:  # nothing was to be recalled, or a run goes on after a question or a crash
             memories = await recalled(context, state["messages"])
+        last_chance = must_answer(state["messages"], context.limits, state.get("remaining_steps"))
         instructions = system_prompt(
-            now=datetime.now(UTC), user_name=context.user_name, memories=memories, summary=state.get("summary", "")
+            now=datetime.now(UTC),
+            user_name=context.user_name,
+            memories=memories,
+            summary=state.get("summary", ""),
+            added=context.config.instructions,
         )
-        prompt = [SystemMessage(instructions), *with_every_call_answered(state["messages"])]
-        answer = _with_readable_calls(await context.model.ask(prompt, tools=tools))
+        prompt = [
+            SystemMessage(f"{instructions}\n{prompt_text('answer_now.md')}" if last_chance else instructions),
+            *with_every_call_answered(state["messages"]),
+        ]
+        answer = _with_readable_calls(await context.model.ask(prompt, tools=context.usable(tools), options=context.options))
+        if last_chance and answer.tool_calls:
+            answer = _in_words(answer, context.listener)
         for call in answer.tool_calls:
             context.listener.tool_called(call["id"] or "", call["name"], call["args"])
         return {"messages": [answer], "memories": memories}
 
     return respond
+
+
+def _in_words(answer: AIMessage, listener: Listener) -> AIMessage:
+    """The same without the calls that it may not make. The tools were shown to it all the same: some providers refuse a conversation
+    with calls in it otherwise.
+    """
+    if not answer.text.strip():
+        listener.token(_NO_ROOM)
+    words = answer.text if answer.text.strip() else _NO_ROOM
+    return AIMessage(words, id=answer.id, response_metadata=answer.response_metadata, usage_metadata=answer.usage_metadata)
 
 
 def _with_readable_calls(answer: AIMessage) -> AIMessage:

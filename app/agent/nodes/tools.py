@@ -13,6 +13,7 @@ from langgraph.types import Command
 
 from app.agent.approval import refusal
 from app.agent.marks import is_once_only, is_to_be_approved
+from app.agent.safety import why_not
 from app.agent.state import AgentContext
 from app.errors import AppError, DatabaseRefused
 from app.llm.characters import whole
@@ -20,6 +21,8 @@ from app.llm.characters import whole
 type _Answer = ToolMessage | Command[Any]
 
 _OUTCOME_UNKNOWN: Final = "The server stopped during this call, and it is not repeated. Whether it did anything is not known."
+
+_SWITCHED_OFF: Final = "This tool is switched off in this conversation."
 
 log = structlog.get_logger()
 
@@ -42,8 +45,12 @@ async def _answered(request: ToolCallRequest, execute: Callable[[ToolCallRequest
     context = cast("AgentContext", request.runtime.context)
     call = request.tool_call
     # Asked first: a step that waits for a person begins anew when it goes on.
-    if is_to_be_approved(request.tool) and (reason := refusal(call)):
-        answer: _Answer = _not_made(request, reason)
+    if call["name"] in context.config.tools_off:
+        answer: _Answer = _not_made(request, _SWITCHED_OFF)
+    elif words := why_not(call, request.state["messages"], context.limits):
+        answer = _not_made(request, words)
+    elif is_to_be_approved(request.tool) and (reason := refusal(call)):
+        answer = _not_made(request, reason)
     elif is_once_only(request.tool) and not await context.starts.begin(_task_id(request)):
         answer = _not_made(request, _OUTCOME_UNKNOWN)
     else:

@@ -8,8 +8,10 @@ from pathlib import Path
 from string import Template
 
 
-def system_prompt(*, now: datetime, user_name: str, memories: Sequence[str], summary: str = "") -> str:
+def system_prompt(*, now: datetime, user_name: str, memories: Sequence[str], summary: str = "", added: str = "") -> str:
     """Fill `system.md`; names, memories and a summary become JSON strings, so that they stay one line of data whatever they say.
+
+    What is `added` are instructions: the session's own user gave them.
 
     The day is told and not the hour: a prompt that changes every minute would never be found in a provider's cache.
     """
@@ -18,6 +20,7 @@ def system_prompt(*, now: datetime, user_name: str, memories: Sequence[str], sum
         user_name=quoted(user_name),
         earlier="\n" + _template("earlier.md").substitute(summary=quoted(summary)) if summary else "",
         memories="\n".join(f"- {quoted(memory)}" for memory in memories),
+        added="\n" + _template("added.md").substitute(added=added.strip()) if added.strip() else "",
     )
 
 

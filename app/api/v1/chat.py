@@ -32,6 +32,7 @@ from app.errors import (
     SessionBusy,
     SessionNotFound,
     TurnTooOld,
+    UnknownAgent,
     UnknownModel,
 )
 from app.persistence.values import Attachment
@@ -52,7 +53,7 @@ _stream: Final[dict[str, Any]] = {
     "response_class": StreamingResponse,
     "responses": {200: {"description": "Server-sent events, one `end` last", "content": {MEDIA_TYPE: {"example": STREAM_EXAMPLE}}}},
 }
-_asking = problems(*_before_the_first_byte, UnknownModel, MessageNotFound, AttachmentNotFound, TurnTooOld)
+_asking = problems(*_before_the_first_byte, UnknownAgent, UnknownModel, MessageNotFound, AttachmentNotFound, TurnTooOld)
 _replying = problems(*_before_the_first_byte, InterruptNotFound, InterruptExpired, InvalidAnswer)
 _answering = problems(*_about_models)
 
@@ -82,6 +83,8 @@ async def _asked_again(own: OwnDep, again: AgainIn, runs: RunsDep, idempotency_k
             idempotency_key=idempotency_key,
             on_busy=again.on_busy,
             again=True,
+            agent=own.session.agent,
+            config=own.session.config,
             instead_of=again.message_id,
         )
     )
@@ -152,6 +155,8 @@ def _ask(own: Own, ask: AskIn, attached: Sequence[Attachment] | None, key: str |
         background=background,
         cache=ask.cache and not own.session.temporary,  # what is cached would outlive it
         attachments=attached,
+        agent=own.session.agent,
+        config=own.session.config,
     )
 
 

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from app.api.errors import problems
-from app.api.v1 import attachments, auth, chat, me, memories, messages, models, runs, sessions, usage
+from app.api.v1 import agents, attachments, auth, chat, me, memories, messages, models, runs, sessions, usage
 from app.errors import AppError, BodyTooLarge, DatabaseUnavailable, InvalidInput, NotAuthenticated
 
 router = APIRouter(prefix="/api/v1", responses=problems(AppError, DatabaseUnavailable, InvalidInput, BodyTooLarge))
@@ -16,6 +16,7 @@ router.include_router(messages.router, prefix="/messages", tags=["chat"], respon
 router.include_router(attachments.router, prefix="/attachments", tags=["attachments"], responses=_signed_in)
 router.include_router(runs.router, prefix="/runs", tags=["runs"], responses=_signed_in)
 router.include_router(memories.router, prefix="/memories", tags=["memories"], responses=_signed_in)
+router.include_router(agents.router, prefix="/agents", tags=["agents"], responses=_signed_in)
 router.include_router(models.router, prefix="/models", tags=["models"], responses=_signed_in)
 router.include_router(usage.router, prefix="/usage", tags=["usage"], responses=_signed_in)
 router.include_router(me.router, prefix="/me", tags=["me"], responses=_signed_in)

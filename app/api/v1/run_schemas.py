@@ -10,7 +10,8 @@ from app.persistence.values import RunStatus
 
 class RunOut(BaseModel):
     """`message_id` is the answer in the transcript, `asked_id` the message that set the run off; a run that goes on after questions
-    has none. `parent_id` is the run before it. `cost_usd` is None where the model's price is not known.
+    has none. `config_version` is that of the session's `config` which it used. `parent_id` is the run before it. `cost_usd` is None where
+    the model's price is not known.
     """
 
     id: UUID
@@ -18,6 +19,7 @@ class RunOut(BaseModel):
     status: RunStatus
     attempt: int
     model: str
+    config_version: int
     parent_id: UUID | None
     asked_id: UUID | None
     message_id: UUID

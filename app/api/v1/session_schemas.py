@@ -7,8 +7,10 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.api.v1.chat_schemas import InterruptOut
-from app.api.v1.text import GivenName, Name
+from app.api.v1.text import SOUND, GivenName, Name, PlainValue
 from app.persistence.values import Role, RunStatus
+
+Config = Annotated[dict[str, PlainValue], Field(description="As the agent's `config_schema` says", examples=[{"temperature": 0.2}])]
 
 
 class NewSession(BaseModel):
@@ -17,6 +19,8 @@ class NewSession(BaseModel):
     name: Name = ""
     remembers: Annotated[bool | None, Field(description="Whether memories are used and made in it; true unless it is temporary")] = None
     temporary: Annotated[bool, Field(description="Nothing of it is remembered, nor kept after its end")] = False
+    agent: Annotated[str, Field(max_length=64, description="One of `GET agents`; it stays the session's"), SOUND] = "assistant"
+    config: Config = {}
 
     @model_validator(mode="after")
     def _is_forgotten(self) -> Self:
@@ -32,11 +36,12 @@ class SessionChange(BaseModel):
 
     name: GivenName | None = None
     remembers: bool | None = None
+    config: Config | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
-        if self.name is None and self.remembers is None:
-            raise ValueError("must say what is to change: `name` or `remembers`")
+        if self.name is None and self.remembers is None and self.config is None:
+            raise ValueError("must say what is to change: `name`, `remembers` or `config`")
         return self
 
 
@@ -44,7 +49,8 @@ class SessionOut(BaseModel):
     """Until `name_is_final`, a model may give it a better name than its first words, soon after the first answer.
 
     Unless it `remembers`, memories are neither used nor made in it. One that is `temporary` is deleted, with all there is
-    of it, at `ends_at` if nothing more is said until then.
+    of it, at `ends_at` if nothing more is said until then. `config` is what was set of its agent, in the version that holds from the
+    next message on; 0 is none.
     """
 
     id: UUID
@@ -52,9 +58,20 @@ class SessionOut(BaseModel):
     name_is_final: bool
     remembers: bool
     temporary: bool
+    agent: str
+    config: dict[str, Any]
+    config_version: int
     ends_at: datetime | None
     created_at: datetime
     updated_at: datetime
+
+
+class ConfigOut(BaseModel):
+    """What was set of the session's agent, from this version on."""
+
+    version: int
+    config: dict[str, Any]
+    created_at: datetime
 
 
 class SessionPage(BaseModel):

@@ -12,6 +12,7 @@ from app.api.v1.chat_schemas import InterruptOut
 from app.api.v1.session_schemas import (
     BranchOut,
     ChosenBranch,
+    ConfigOut,
     MessageOut,
     MessagePage,
     NewSession,
@@ -22,23 +23,26 @@ from app.api.v1.session_schemas import (
     WaitingOut,
 )
 from app.api.v1.text import SOUND
-from app.errors import BranchNotFound, SessionBusy, SessionNotFound
+from app.errors import BranchNotFound, InvalidInput, SessionBusy, SessionNotFound, UnknownAgent, UnknownModel
+from app.persistence.configured import Held
 from app.persistence.values import Message, Session
 from app.runs.sessions import Sessions
 
 router = APIRouter()
 
 _not_found = problems(SessionNotFound)
+_setting = problems(InvalidInput, UnknownAgent, UnknownModel)
 Limit = Annotated[int, Query(ge=1, le=100, description="Most items of a page")]
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=_setting)
 async def create_session(new: NewSession, user: CurrentUser, sessions: SessionsDep) -> SessionOut:
     """Open a conversation; without a name it takes the first words said in it.
 
     A temporary one is never remembered, and is deleted when nothing was said in it for `TEMPORARY_SESSION_HOURS`.
     """
-    made = await sessions.create(user.id, new.name, remembers=new.remembers is not False, temporary=new.temporary)
+    held = Held(remembers=new.remembers is not False, temporary=new.temporary, agent=new.agent, config=new.config)
+    made = await sessions.create(user.id, new.name, held)
     return _session(made, sessions)
 
 
@@ -60,10 +64,13 @@ async def read_session(session: OwnSession, sessions: SessionsDep) -> SessionOut
     return _session(session, sessions)
 
 
-@router.patch("/{session_id}", responses=_not_found)
+@router.patch("/{session_id}", responses=_setting | _not_found)
 async def change_session(own: OwnDep, change: SessionChange, sessions: SessionsDep) -> SessionOut:
-    """Rename it, or switch memory on or off in it; a temporary one is never remembered."""
-    await sessions.change(own.session, name=change.name, remembers=change.remembers)
+    """Rename it, switch memory on or off in it, or set its agent anew; a temporary one is never remembered.
+
+    `config` takes the place of the whole one that held; it holds from the next message on, and a run tells the version it used.
+    """
+    await sessions.change(own.session, name=change.name, remembers=change.remembers, config=change.config)
     return _session(await sessions.read(own.user.id, own.session.id), sessions)
 
 
@@ -79,9 +86,15 @@ async def read_state(session: OwnSession, runs: RunsDep, questions: QuestionsDep
     return StateOut(
         live_run_id=await runs.live_run(session.id),
         waiting=[WaitingOut.model_validate(run, from_attributes=True) for run in await runs.waiting(session.id)],
-        next=await runs.next_nodes(session.id),
+        next=await runs.next_nodes(session),
         interrupts=[InterruptOut.model_validate(question, from_attributes=True) for question in await questions.open(session.id)],
     )
+
+
+@router.get("/{session_id}/configs", responses=_not_found)
+async def list_configs(session: OwnSession, sessions: SessionsDep) -> list[ConfigOut]:
+    """What was set of its agent, version by version, the newest first."""
+    return [ConfigOut.model_validate(one, from_attributes=True) for one in await sessions.configs(session.id)]
 
 
 @router.get("/{session_id}/branches", responses=_not_found)

@@ -1,24 +1,21 @@
-"""The agent as a picture: nodes and edges, no logic."""
+"""The assistant as a picture: nodes and edges, no logic."""
 
 from collections.abc import Sequence
 
 from langchain_core.tools import BaseTool
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
-from langgraph.graph.state import CompiledStateGraph
 
+from app.agent.assistant.routes import to_answer, to_recall, to_tools
 from app.agent.nodes.compact import compact
 from app.agent.nodes.recall import recall
 from app.agent.nodes.respond import respond_node
 from app.agent.nodes.tools import tools_node
-from app.agent.routes import to_answer, to_recall, to_tools
+from app.agent.spec import AgentGraph
 from app.agent.state import AgentContext, AgentState
-from app.agent.tools import TOOLS
-
-type Agent = CompiledStateGraph[AgentState, AgentContext, AgentState, AgentState]
 
 
-def build_agent(checkpointer: BaseCheckpointSaver[str], tools: Sequence[BaseTool] = TOOLS) -> Agent:
+def build_assistant(checkpointer: BaseCheckpointSaver[str], tools: Sequence[BaseTool]) -> AgentGraph:
     graph = StateGraph(AgentState, context_schema=AgentContext)
     graph.add_node("recall", recall)
     graph.add_node("compact", compact)

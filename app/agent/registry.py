@@ -1,0 +1,52 @@
+"""The agents of this server. To add one, write its package beside `assistant` and name it here."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from langchain_core.tools import BaseTool
+from langgraph.checkpoint.base import BaseCheckpointSaver
+
+from app.agent.assistant import ASSISTANT
+from app.agent.config import Limits
+from app.agent.spec import Agent, AgentGraph
+from app.errors import UnknownAgent
+
+DEFAULT_AGENT: Final = ASSISTANT.name
+AGENTS: Final[tuple[Agent, ...]] = (ASSISTANT,)
+
+
+class Agents:
+    """The agents with their graphs, compiled once; each run takes a copy with a checkpointer of its own."""
+
+    def __init__(self, checkpointer: BaseCheckpointSaver[str], agents: Sequence[Agent] = AGENTS) -> None:
+        self._checkpointer = checkpointer
+        self._agents = {agent.name: agent for agent in agents}
+        self._graphs: Mapping[str, AgentGraph] = {}
+        self._more: Sequence[BaseTool] = ()
+        self.equip()
+
+    def __iter__(self) -> Iterator[Agent]:
+        return iter(self._agents.values())
+
+    def equip(self, tools: Sequence[BaseTool] = ()) -> None:
+        """Compile them anew, each with these tools beside its own; runs that have begun go on with what they had."""
+        self._more = tools
+        self._graphs = {agent.name: agent.build(self._checkpointer, self.tools(agent.name)) for agent in self}
+
+    def get(self, name: str) -> Agent:
+        """Raise UnknownAgent, with the names there are."""
+        try:
+            return self._agents[name]
+        except KeyError as error:
+            raise UnknownAgent(f"There is no agent of this name; there are {', '.join(self._agents)}.") from error
+
+    def tools(self, name: str) -> Sequence[BaseTool]:
+        """Raise UnknownAgent."""
+        return [*self.get(name).tools, *self._more]
+
+    def graph(self, name: str) -> AgentGraph:
+        """The default agent's where there is none of this name: who makes a run of such a session asks `get` first."""
+        return self._graphs.get(name) or self._graphs[DEFAULT_AGENT]
+
+    def limits(self, name: str) -> Limits:
+        return self._agents[name].limits if name in self._agents else Limits()

@@ -1,0 +1,53 @@
+"""What an agent is to the server: all it must know to list it, open a session with it and make its runs.
+
+`registry` names the agents there are.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from langchain_core.tools import BaseTool
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.graph.state import CompiledStateGraph
+from pydantic import ValidationError
+
+from app.agent.config import AgentConfig, Limits
+from app.agent.state import AgentContext
+from app.errors import InvalidInput
+
+# The state is the agent's own, with `messages` in it; the context is the same for all.
+type AgentGraph = CompiledStateGraph[Any, AgentContext, Any, Any]
+
+
+class Build(Protocol):
+    """Compiles the agent's graph. Its context is AgentContext, and its state has `messages` with the reducer `add_messages`."""
+
+    def __call__(self, checkpointer: BaseCheckpointSaver[str], tools: Sequence[BaseTool]) -> AgentGraph: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """An agent that can be served.
+
+    `model` is asked where neither message nor session names one, and None is the server's default. `events` are the types that its runs
+    may write, of those in app/runs/events.py, beside those that every run writes.
+    """
+
+    name: str
+    description: str
+    build: Build
+    tools: Sequence[BaseTool]
+    config: type[AgentConfig] = AgentConfig
+    model: str | None = None
+    limits: Limits = field(default_factory=Limits)
+    events: frozenset[str] = frozenset({"memory", "token", "reasoning", "tool_call", "tool_result", "interrupt"})
+
+    def configured(self, values: Mapping[str, Any]) -> AgentConfig:
+        """What a session sets, checked; raise InvalidInput."""
+        try:
+            config = self.config.model_validate(values)
+        except ValidationError as error:
+            faults = (f"config.{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_input=False))
+            raise InvalidInput("; ".join(faults)) from error
+        return config

@@ -1,0 +1,83 @@
+"""The agents a session may be held with."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from app.agent.marks import is_once_only, is_to_be_approved
+from app.agent.spec import Agent
+from app.api.deps import CatalogDep, CurrentUser
+from app.api.v1.chat_schemas import AskIn
+from app.runs.catalog import Catalog
+
+router = APIRouter()
+
+
+class ToolOut(BaseModel):
+    """A tool the agent may call; one that `needs_approval` asks the user first, and one that is `once_only` is never repeated."""
+
+    name: str
+    description: str
+    needs_approval: bool
+    once_only: bool
+
+
+class LimitsOut(BaseModel):
+    """What one run may come to, beside the server's own limits; `cost_usd` is None where there is none."""
+
+    steps: int
+    tool_calls: int
+    seconds: float
+    cost_usd: float | None
+
+
+class AgentOut(BaseModel):
+    """`input_schema` is that of a message, `config_schema` that of a session's `config`; `events` are those its runs may write beside
+    the ones that every run writes. `mermaid` is its graph, drawn by LangGraph. Without a `model` it asks the server's default.
+    """
+
+    name: str
+    description: str
+    is_default: bool
+    model: str | None
+    tools: list[ToolOut]
+    limits: LimitsOut
+    events: list[str]
+    input_schema: dict[str, Any]
+    config_schema: dict[str, Any]
+    mermaid: str
+
+
+class AgentList(BaseModel):
+    items: list[AgentOut]
+    default: str
+
+
+@router.get("")
+async def list_agents(user: CurrentUser, catalog: CatalogDep) -> AgentList:  # noqa: ARG001  # asked for so that only users see it
+    return AgentList(items=[_agent(agent, catalog) for agent in catalog], default=catalog.default)
+
+
+def _agent(agent: Agent, catalog: Catalog) -> AgentOut:
+    tools = [
+        ToolOut(
+            name=tool.name,
+            description=tool.description,
+            needs_approval=is_to_be_approved(tool),
+            once_only=is_once_only(tool),
+        )
+        for tool in catalog.tools(agent.name)
+    ]
+    return AgentOut(
+        name=agent.name,
+        description=agent.description,
+        is_default=agent.name == catalog.default,
+        model=agent.model,
+        tools=tools,
+        limits=LimitsOut.model_validate(agent.limits, from_attributes=True),
+        events=sorted(agent.events),
+        input_schema=AskIn.model_json_schema(),
+        config_schema=agent.config.model_json_schema(),
+        mermaid=catalog.picture(agent.name),
+    )

@@ -1,0 +1,39 @@
+"""What the runs of this process are made with: the agents, and the bench that each attempt works at."""
+
+from collections.abc import Callable
+
+from app.agent.registry import Agents
+from app.llm.response_cache import ResponseCache
+from app.persistence.checkpointer import FencedSaver
+from app.persistence.database import Pool
+from app.persistence.sessions import SessionTable
+from app.persistence.tool_starts import ToolStarts
+from app.persistence.values import TakenRun
+from app.runs.recall import Recall
+from app.runs.walk import Bench, Means
+from app.settings import RunSettings, Settings
+
+
+def means_of(settings: Settings, agents: Agents, memory: Recall | None, names: SessionTable, cache: ResponseCache | None) -> Means:
+    return Means(
+        agents=agents,
+        memory=memory,
+        names=names,
+        cache=cache,
+        runs=settings.runs,
+        tools=settings.tools,
+        context=settings.context,
+    )
+
+
+def bench_of(agents: Agents, pool: Pool, settings: RunSettings) -> Callable[[TakenRun], Bench]:
+    """What an attempt works with: its checkpoints are written only while it holds the run, and begin where the run does."""
+
+    def bench(run: TakenRun) -> Bench:
+        begin_at = run.checkpoint or run.from_checkpoint
+        seconds = {"patience_seconds": settings.lease_seconds, "pause_seconds": settings.event_flush_ms / 1_000}
+        saver = FencedSaver(pool, run.id, run.attempt, begin_at, **seconds)
+        starts = ToolStarts(pool, run.id, run.attempt, settings.lease_seconds, saver.flush)
+        return Bench(agent=agents.graph(run.agent).copy(update={"checkpointer": saver}), place=saver, starts=starts)
+
+    return bench

@@ -1,0 +1,129 @@
+"""The contract that every agent of the registry keeps; whoever adds one adds no test here."""
+
+import ast
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import pytest
+from langchain_core.tools import BaseTool
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph.message import add_messages
+
+from app.agent.config import AgentConfig
+from app.agent.registry import AGENTS, DEFAULT_AGENT, Agents
+from app.agent.spec import Agent
+from app.agent.state import AgentContext
+from app.errors import InvalidInput, UnknownAgent
+from app.runs import events
+
+EVERY = pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.name)
+# Every run writes these, whatever its agent does.
+_OF_RUNS = {"start", "reset", "usage", "error", "end"}
+
+
+def _event_types() -> set[str]:
+    return {
+        kind.type
+        for kind in vars(events).values()
+        if inspect.isclass(kind) and kind.__module__ == events.__name__ and hasattr(kind, "type")
+    }
+
+
+def _state_of(agent: Agent) -> dict[str, Any]:
+    [schema] = [agent.build(InMemorySaver(), agent.tools).builder.state_schema]
+    return get_type_hints(schema, include_extras=True)
+
+
+def _package(agent: Agent) -> Path:
+    return Path(inspect.getfile(agent.build)).parent
+
+
+def _imported(package: Path) -> Iterator[str]:
+    for path in package.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                yield from (name.name for name in node.names)
+            if isinstance(node, ast.ImportFrom):
+                yield node.module or ""
+
+
+@EVERY
+def test_an_agent_has_a_name_for_addresses_and_words_for_people(agent: Agent) -> None:
+    assert agent.name.isidentifier()
+    assert agent.name == agent.name.lower()
+    assert 20 <= len(agent.description) <= 300
+    assert _package(agent).name == agent.name, "its package is named as it is"
+
+
+@EVERY
+def test_its_state_has_messages_that_are_added_to(agent: Agent) -> None:
+    messages = _state_of(agent)["messages"]
+    assert get_origin(messages) is Annotated
+    assert add_messages in get_args(messages)
+
+
+@EVERY
+def test_its_context_is_the_one_that_runs_hand_in(agent: Agent) -> None:
+    graph = agent.build(InMemorySaver(), agent.tools)
+    assert graph.builder.context_schema is AgentContext
+    assert graph.name == agent.name
+
+
+@EVERY
+def test_it_is_compiled_with_the_checkpointer_it_is_given(agent: Agent) -> None:
+    saver = InMemorySaver()
+    assert agent.build(saver, agent.tools).checkpointer is saver
+
+
+@EVERY
+def test_its_tools_have_names_of_their_own_and_say_what_they_do(agent: Agent) -> None:
+    names = [tool.name for tool in agent.tools]
+    assert len(names) == len({*names})
+    assert all(isinstance(tool, BaseTool) and tool.description and tool.coroutine for tool in agent.tools)  # type: ignore[attr-defined]  # ours are functions
+
+
+@EVERY
+def test_the_events_it_may_write_are_events(agent: Agent) -> None:
+    assert agent.events <= _event_types() - _OF_RUNS
+
+
+@EVERY
+def test_its_configuration_holds_with_nothing_set_and_refuses_what_it_does_not_know(agent: Agent) -> None:
+    assert issubclass(agent.config, AgentConfig)
+    assert agent.configured({}) == agent.config()
+    with pytest.raises(InvalidInput, match="config.no_such_thing"):
+        agent.configured({"no_such_thing": 1})
+
+
+@EVERY
+def test_its_limits_are_within_reason(agent: Agent) -> None:
+    limits = agent.limits
+    assert (limits.steps > 1, limits.tool_calls >= 0, limits.seconds > 0) == (True, True, True)
+    assert limits.cost_usd is None or limits.cost_usd > 0
+
+
+@EVERY
+def test_its_nodes_and_edges_are_async_or_langgraph_would_send_them_to_threads(agent: Agent) -> None:
+    builder = agent.build(InMemorySaver(), agent.tools).builder
+    nodes = [node.runnable for node in builder.nodes.values()]
+    branches = [branch.path for of_node in builder.branches.values() for branch in of_node.values()]
+    assert [one for one in [*nodes, *branches] if getattr(one, "func", None) and not getattr(one, "afunc", None)] == []
+
+
+@EVERY
+def test_it_knows_no_web_and_no_database(agent: Agent) -> None:
+    strangers = ("fastapi", "starlette", "psycopg", "sqlalchemy", "sqlmodel", "prometheus_client", "langfuse")
+    assert [name for name in _imported(_package(agent)) if name.partition(".")[0] in strangers] == []
+
+
+def test_the_registry_names_each_agent_once_and_the_default_first() -> None:
+    names = [agent.name for agent in AGENTS]
+    assert len(names) == len({*names})
+    assert names[0] == DEFAULT_AGENT
+
+
+def test_a_name_that_nobody_has_is_refused_with_those_there_are() -> None:
+    with pytest.raises(UnknownAgent, match=f"there are {DEFAULT_AGENT}"):
+        Agents(InMemorySaver()).get("nobody")

@@ -1,0 +1,93 @@
+"""Agents over the API: listed, chosen for a session, and set for it, version by version."""
+
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from tests.stub.answers import Text
+from tests.stub.client import ProviderStub
+from tests.visitor import Visitor
+
+
+async def _open(ada: Visitor, **new: Any) -> dict[str, Any]:
+    answer = await ada.http.post("/sessions", json=new)
+    assert answer.status_code == httpx.codes.CREATED, answer.text
+    opened: dict[str, Any] = answer.json()
+    return opened
+
+
+async def test_the_agents_are_listed_with_their_schemas_and_a_picture(ada: Visitor) -> None:
+    listed = (await ada.http.get("/agents")).json()
+    assert listed["default"] == "assistant"
+    assistant = listed["items"][0]
+    assert (assistant["name"], assistant["is_default"]) == ("assistant", True)
+    assert "message" in assistant["input_schema"]["required"]
+    assert {"instructions", "tools_off", "model", "temperature"} <= {*assistant["config_schema"]["properties"]}
+    assert {"respond", "tools"} <= {*assistant["mermaid"].replace(";", " ").replace("(", " ").split()}
+    assert [tool["name"] for tool in assistant["tools"] if tool["needs_approval"]] == ["rename_session"]
+
+
+async def test_a_session_keeps_the_agent_it_was_opened_with(ada: Visitor) -> None:
+    opened = await _open(ada, agent="assistant")
+    assert (opened["agent"], opened["config"], opened["config_version"]) == ("assistant", {}, 0)
+    assert (await ada.http.patch(f"/sessions/{opened['id']}", json={"agent": "assistant"})).status_code == 422
+
+
+async def test_an_unknown_agent_is_refused_with_the_list(ada: Visitor) -> None:
+    answer = await ada.http.post("/sessions", json={"agent": "nobody"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_agent")
+    assert "assistant" in answer.json()["detail"]
+    assert (await ada.http.get("/sessions")).json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("config", "named"),
+    [
+        ({"temperature": 3}, "config.temperature"),
+        ({"instructions": "x" * 4001}, "config.instructions"),
+        ({"instructions": 7}, "config.instructions"),
+        ({"unheard_of": 1}, "config.unheard_of"),
+        ({"tools_off": ["no_such_tool"]}, "no_such_tool"),
+        ({"tools_off": "calculate"}, "config.tools_off"),
+        ({"model": "no-such-model"}, "no model of this name"),
+    ],
+)
+async def test_what_does_not_fit_the_agents_schema_is_refused_by_name(ada: Visitor, config: dict[str, Any], named: str) -> None:
+    session = (await _open(ada))["id"]
+    for answer in (
+        await ada.http.post("/sessions", json={"config": config}),
+        await ada.http.patch(f"/sessions/{session}", json={"config": config, "name": "Half done"}),
+    ):
+        assert answer.status_code == 422
+        assert named in answer.json()["detail"]
+    assert (await ada.http.get(f"/sessions/{session}")).json()["name"] == ""
+    assert len((await ada.http.get("/sessions")).json()["items"]) == 1
+
+
+async def test_a_run_uses_what_the_session_has_set_and_tells_the_version(ada: Visitor, provider: ProviderStub) -> None:
+    await provider.script(Text("Oui.", times=3))
+    opened = await _open(ada, config={"instructions": "Answer in French.", "tools_off": ["calculate"], "temperature": 0.5})
+    first = (await ada.ask(opened["id"], "Yes?")).json()["run_id"]
+    changed = (await ada.http.patch(f"/sessions/{opened['id']}", json={"config": {"temperature": 0.7}})).json()
+    same = (await ada.http.patch(f"/sessions/{opened['id']}", json={"config": {"temperature": 0.7}})).json()
+    second = (await ada.ask(opened["id"], "And now?")).json()["run_id"]
+    assert (opened["config_version"], changed["config_version"], same["config_version"]) == (1, 2, 2)
+    assert changed["config"] == {"temperature": 0.7}
+    assert [(await ada.http.get(f"/runs/{run}")).json()["config_version"] for run in (first, second)] == [1, 2]
+    history = (await ada.http.get(f"/sessions/{opened['id']}/configs")).json()
+    assert [(one["version"], one["config"].get("temperature")) for one in history] == [(2, 0.7), (1, 0.5)]
+    before, after = [request.body for request in await provider.requests()][:2]
+    assert "Answer in French." in before["messages"][0]["content"]
+    assert "calculate" not in {tool["function"]["name"] for tool in before["tools"]}
+    assert (before["temperature"], after["temperature"]) == (0.5, 0.7)
+    assert "calculate" in {tool["function"]["name"] for tool in after["tools"]}
+
+
+async def test_a_run_of_an_agent_that_is_no_longer_served_says_so(ada: Visitor, database_url: str) -> None:
+    session = (await _open(ada))["id"]
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE session SET agent = 'retired' WHERE id = %s", (session,))
+    answer = await ada.ask(session, "Anybody there?")
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_agent")
