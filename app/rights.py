@@ -3,6 +3,8 @@
 import json
 import os
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final
 
@@ -38,6 +40,12 @@ async def erase_user(settings: Settings, email: str) -> str:
     return json.dumps({**told(receipt.id, receipt.erased_at, receipt.counts), "sha256": receipt.sha256}, indent=2)
 
 
-def _new_file(path: Path) -> IO[bytes]:
-    """A file that was not there before, which nobody else may read."""
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY), "wb")
+@contextmanager
+def _new_file(path: Path) -> Generator[IO[bytes]]:
+    """A file that was not there before, which nobody else may read; gone again if it is not written to its end."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY), "wb") as file:
+        try:
+            yield file
+        except BaseException:  # Ctrl+C too leaves no half of somebody's data behind, nor a name that the next try may not take
+            path.unlink(missing_ok=True)
+            raise

@@ -21,6 +21,15 @@ def _run(*arguments: str) -> int:
     return int(left.value.code or 0)
 
 
+def test_an_export_that_fails_leaves_no_file(settings: Settings, tmp_path: Path) -> None:
+    with psycopg.connect(settings.database.url, autocommit=True) as connection:
+        connection.execute(_ADD, [EMAIL])
+        connection.execute("ALTER TABLE feedback RENAME TO feedback_of_another_time")
+    file = tmp_path / "ada.zip"
+    assert _run("export-user", EMAIL, "--output", str(file)) == 1
+    assert not file.exists()
+
+
 def test_an_operator_exports_and_erases_by_email(
     settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import IO, Final
@@ -64,6 +64,10 @@ class _Archive:
             file.write(json.dumps(about, indent=2).encode())
         self._zip.close()
 
+    def drop(self) -> None:
+        """End what is open: zipfile complains of an archive that is left in the middle of a file."""
+        self._file.close()
+
     def _begin(self, name: str) -> IO[bytes]:
         entry = ZipInfo(name, self._moment.timetuple()[:6])
         entry.compress_type = ZIP_DEFLATED
@@ -77,13 +81,16 @@ class _Archive:
             self._open = None
 
 
-async def archive(rows: AsyncIterable[tuple[str, Sequence[str]]]) -> AsyncIterator[bytes]:
+async def archive(rows: AsyncIterable[tuple[str, Sequence[str]]]) -> AsyncGenerator[bytes]:
     """The archive of these files, whose lines are JSON objects, in pieces of some 256 kB; the last file tells what is in the others."""
     made = _Archive()
-    async for name, lines in rows:
-        # To compress is work, and others use this thread.
-        await asyncio.to_thread(made.add, name, lines)
-        if len(made.sink) >= _PIECE_BYTES:
-            yield made.sink.take()
-    await asyncio.to_thread(made.end)
-    yield made.sink.take()
+    try:
+        async for name, lines in rows:
+            # To compress is work, and others use this thread.
+            await asyncio.to_thread(made.add, name, lines)
+            if len(made.sink) >= _PIECE_BYTES:
+                yield made.sink.take()
+        await asyncio.to_thread(made.end)
+        yield made.sink.take()
+    finally:
+        made.drop()

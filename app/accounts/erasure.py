@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 
-from app.errors import UserNotFound
+from app.errors import AppError, UserNotFound
 from app.persistence.lifecycle import Receipt
 
 _CHORE_SECONDS: Final = 60
@@ -43,11 +43,18 @@ class Erasure:
         """
         counts = {name: await forget(user_id) for name, forget in self._elsewhere.items()}
         if receipt := await self._store.erase(user_id, counts):
-            for forget in self._elsewhere.values():  # what came in between; nothing can come now
-                await forget(user_id)
+            await self._forget_rest(user_id, receipt)
             log.info("user_erased", receipt=str(receipt.id))
             return receipt
         raise UserNotFound
+
+    async def _forget_rest(self, user_id: UUID, receipt: Receipt) -> None:
+        """What came in between; nothing can come now. A store that fails is no reason to hide the receipt: nobody can ask for it again."""
+        for name, forget in self._elsewhere.items():
+            try:
+                await forget(user_id)
+            except AppError as error:
+                log.warning("erasure_not_looked_over", receipt=str(receipt.id), store=name, error=error.code)
 
 
 async def delete_old_sessions(store: RetentionStore, days: int) -> None:

@@ -1,7 +1,7 @@
 """A user's right to take away what is kept of them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Protocol
 from uuid import UUID
@@ -58,10 +58,10 @@ class Exports:
             if (attempt := await self._store.begin(export_id)) and await self._kept(attempt):
                 await self._store.finish(attempt)
 
-    async def archive(self, user_id: UUID) -> AsyncIterator[bytes]:
+    async def archive(self, user_id: UUID) -> AsyncGenerator[bytes]:
         """All that is kept of a user, as a ZIP, in pieces."""
-        async with aclosing(self._data.read(user_id)) as rows:
-            async for piece in archive(rows):
+        async with aclosing(self._data.read(user_id)) as rows, aclosing(archive(rows)) as pieces:
+            async for piece in pieces:
                 yield piece
 
     async def forget(self, older_than_seconds: float) -> None:
@@ -70,8 +70,8 @@ class Exports:
 
     async def _kept(self, attempt: ExportAttempt) -> bool:
         number = 0
-        async with aclosing(self._data.read(attempt.user_id)) as rows:
-            async for piece in archive(rows):
+        async with aclosing(self._data.read(attempt.user_id)) as rows, aclosing(archive(rows)) as pieces:
+            async for piece in pieces:
                 if not await self._store.keep(attempt, number, piece):
                     return False
                 number += 1

@@ -18,18 +18,19 @@ _WORDS: Final = (
 _IS: Final = r"(?:\b(?:is|are|was|to|ist|lautet|est|es|er|är|é|è)\b|[:=—])"
 _ENDS: Final = r"(?=[.!?;](?:\s|$)|\n|$)"
 # Letters and digits mixed as nobody writes words, or hexadecimal.
-_RANDOM: Final = r"(?=[\w+/=]*\d)(?=[\w+/=]*[a-z])(?=[\w+/=]*[A-Z])[\w+/=]{20,}|\b[0-9a-fA-F]{32,}\b"
+# Looked for where a run of such signs begins: to look from each sign of a long one takes seconds, and everybody else waits.
+_RANDOM: Final = r"(?<![\w+/=])(?=[\w+/=]*\d)(?=[\w+/=]*[a-z])(?=[\w+/=]*[A-Z])[\w+/=]{20,}|\b[0-9a-fA-F]{32,}\b"
 
 _FORMS: Final[Sequence[re.Pattern[str]]] = (
     re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)", re.DOTALL),
     re.compile(r"\b(?:sk|pk|rk)[-_][\w-]{12,}|\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|\bglpat-[\w-]{16,}|\bxox[a-z]-[\w-]{10,}"),
     re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bAIza[\w-]{30,}|\bhf_\w{20,}|\bnpm_\w{20,}|\bpypi-[\w-]{20,}|\bSG\.[\w-]{16,}\.[\w-]{16,}"),
-    re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"),
+    re.compile(r"\beyJ[\w-]{8,2000}+\.[\w-]{8,}+\.[\w-]*"),
     re.compile(r"\bbearer\s+[\w.~+/=-]{8,}", re.IGNORECASE),
     re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://[^\s/@]{1,200}:[^\s/@]{1,200}@\S*", re.IGNORECASE),
     re.compile(rf"(?<!\w)(?:{_WORDS})[^.!?\n]{{0,60}}?{_IS}\s*\S.*?{_ENDS}", re.IGNORECASE),
     re.compile(rf"(?<!\w)(?:{_WORDS})\s+(?=\S*\d)\S+", re.IGNORECASE),
-    re.compile(rf"\S+ (?:is|was|ist|est|es) (?:my|our|the|mein|mon|mi)\b(?: \w+){{0,3}}? (?:{_WORDS})(?!\w)", re.IGNORECASE),
+    re.compile(rf"(?<!\S)\S+ (?:is|was|ist|est|es) (?:my|our|the|mein|mon|mi)\b(?: \w+){{0,3}}? (?:{_WORDS})(?!\w)", re.IGNORECASE),
     # Where words have no spaces between them.
     re.compile(r"(?:密码|密碼|暗証番号|パスワード|비밀번호)[^\w\s]*[是はを는은]?[:：\s]*\S+"),  # noqa: RUF001  # signs people type
     re.compile(_RANDOM, re.ASCII),

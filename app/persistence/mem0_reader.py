@@ -5,6 +5,7 @@ reading has a mem0 of its own, so that nothing of one user is left in its memory
 """
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
@@ -39,18 +40,20 @@ class Bridge:
     def __init__(self, loop: asyncio.AbstractEventLoop, means: Means) -> None:
         self._loop = loop
         self._pending: Future[Any] | None = None
-        self._is_closed = False
+        self._closed = threading.Event()
         self.means = means
         self.error: AppError | None = None
 
     def call[**P, T](self, asked: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        if self._is_closed or self.error:
+        if self._closed.is_set() or self.error:
             raise CancelledError
 
         async def answer() -> T:
             return await asked(*args, **kwargs)
 
         self._pending = future = asyncio.run_coroutine_threadsafe(answer(), self._loop)
+        if self._closed.is_set():  # in this very moment: nobody else would end it
+            future.cancel()
         try:
             return future.result()
         except AppError as error:
@@ -59,7 +62,7 @@ class Bridge:
 
     def close(self) -> None:
         """End the call that is under way; the thread goes on to the next one, and ends there."""
-        self._is_closed = True
+        self._closed.set()
         if self._pending:
             self._pending.cancel()
 

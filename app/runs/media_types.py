@@ -20,10 +20,13 @@ _WEBP_CHUNKS: Final = (b"VP8 ", b"VP8L", b"VP8X")
 _BARE: Final = {0x01, *range(0xD0, 0xD8)}
 _FRAMES: Final = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _SCAN: Final = 0xDA
+# Far more than any camera writes; ten megabytes of nothing but markers would take seconds.
+_MOST_SEGMENTS: Final = 10_000
 _CONTROLS: Final = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f]")
 # An image that can hold scripts, though it is written as text.
+# Nothing that has matched is tried another way: a few dozen comments would else keep the whole process for years.
 _SVG: Final = re.compile(
-    r"\s*(?:<\?xml[^>]*\?>|<!--.*?-->|<!DOCTYPE[^>\[]*(?:\[[^\]]*\])?\s*>|\s)*<(?:\w+:)?svg[\s>/]", re.IGNORECASE | re.DOTALL
+    r"(?:<\?xml[^>]*\?>|<!--.*?-->|<!DOCTYPE[^>\[]*+(?:\[[^\]]*+\]\s*+)?>|\s)*+<(?:\w+:)?svg[\s>/]", re.IGNORECASE | re.DOTALL
 )
 _HEAD_CHARACTERS: Final = 4_000
 _NO_TEXT: Final = ("image/", "audio/", "video/", "font/")
@@ -69,7 +72,9 @@ def _is_header(header: bytes) -> bool:
 def _is_jpeg(content: bytes) -> bool:
     """Segment follows segment up to the picture itself, which has an end; cameras put things behind it."""
     place, has_size = 2, False
-    while place + 4 <= len(content) and content[place] == 0xFF:  # noqa: PLR2004
+    for _ in range(_MOST_SEGMENTS):
+        if place + 4 > len(content) or content[place] != 0xFF:  # noqa: PLR2004
+            return False
         marker = content[place + 1]
         if marker in _BARE or marker == 0xFF:  # noqa: PLR2004  # the latter fills up
             place += 1 if marker == 0xFF else 2  # noqa: PLR2004

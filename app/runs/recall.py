@@ -53,7 +53,7 @@ class Recall:
         # A search that is cancelled may yet wait for a database that hangs; the turn does not wait for the search.
         searching = asyncio.create_task(self._search(user_id, query), name="recall")
         self._searching.add(searching)
-        searching.add_done_callback(self._searching.discard)
+        searching.add_done_callback(self._over)
         try:
             await asyncio.wait([searching], timeout=self._settings.recall_ms / _MILLISECONDS)
             if not searching.done():
@@ -61,6 +61,11 @@ class Recall:
             return searching.result()
         finally:
             searching.cancel()
+
+    def _over(self, searching: asyncio.Task[Sequence[str]]) -> None:
+        self._searching.discard(searching)
+        if not searching.cancelled():
+            searching.exception()  # of one that was given up nobody asks it, and asyncio would log it with all its words
 
     async def _search(self, user_id: str, query: str) -> Sequence[str]:
         vector = await self._vector(user_id, query)

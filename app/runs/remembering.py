@@ -13,8 +13,9 @@ import structlog
 from app.agent.consolidation import extracted, replaced_by, replaced_by_rule
 from app.agent.redaction import redacted
 from app.agent.statements import statements
-from app.errors import ModelBadAnswer, ModelRefused, ModelRejected
+from app.errors import ModelBadAnswer, ModelRefused, ModelRejected, ModelUnavailable
 from app.llm.asking import Asker
+from app.llm.embedding import Embedder
 from app.llm.models import Models
 from app.persistence.extraction import Means
 from app.persistence.remembering import KnownFact, NewFact, Said, Unremembered
@@ -30,19 +31,10 @@ _MOST_COMPARED: Final = 40
 # Statements about the same thing may share few words.
 _COMPARED_BY_RULE: Final = 200
 
-# To ask again would bring the same again: the turns count as read, and nothing comes of them.
+# To ask the model again would bring the same again: the turns count as read, and nothing comes of them.
 _HOPELESS: Final = (ModelBadAnswer, ModelRefused, ModelRejected)
 
 log = structlog.get_logger()
-
-
-class Embedder(Protocol):
-    @property
-    def name(self) -> str: ...
-
-    async def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
-        """A vector for each text, in their order; raise ModelError."""
-        ...
 
 
 class Extraction(Protocol):
@@ -107,15 +99,22 @@ class Remembering:
 
     async def _stated(self, said: Sequence[str]) -> Sequence[NewFact]:
         texts = [*dict.fromkeys(statement for text in said for statement in statements(text))][-_MOST_FACTS:]
-        vectors = await self.embedder.embed(texts) if texts else []
+        vectors = await self._embed(texts) if texts else []
         return [NewFact(vector=vector, payload=_payload(text)) for text, vector in zip(texts, vectors, strict=True)]
 
     async def _extracted(self, turns: Unremembered, asker: Asker) -> Sequence[NewFact]:
         nearest = partial(self.store.nearest, turns.user_id, self.embedder.name)
-        means = Means(ask=partial(extracted, asker), embed=self.embedder.embed, nearest=nearest)
+        means = Means(ask=partial(extracted, asker), embed=self._embed, nearest=nearest)
         facts = await self.extraction.facts(turns.user_id, turns.said, means)
         # A model may have put together what was told in pieces.
         return [fact for fact in facts if len(fact.text) <= _LONGEST_FACT and redacted(fact.text) == fact.text][:_MOST_FACTS]
+
+    async def _embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
+        """Raise ModelError, but none of the hopeless: until an embedder that makes no sense is mended, the turns wait."""
+        try:
+            return await self.embedder.embed(texts)
+        except _HOPELESS as error:
+            raise ModelUnavailable(error.detail) from error
 
     async def _known(self, user_id: UUID, new: Sequence[NewFact], limit: int) -> Sequence[KnownFact]:
         """The user's open memories that are near to one of the new facts, but for those that say the same word for word."""

@@ -4,9 +4,9 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, cast
 from uuid import uuid4
 
 import pytest
@@ -97,6 +97,38 @@ async def test_a_job_that_is_cancelled_frees_its_thread(tmp_path: Path) -> None:
         await cancelled.wait()
         facts = await extraction.facts(uuid4(), _TOLD, _means(answer))
     assert [fact.text for fact in facts] == ["Lives in Oslo"]
+
+
+async def test_a_call_that_begins_as_its_job_ends_does_not_keep_its_thread(tmp_path: Path) -> None:
+    async def answer(_system: str, _user: str) -> str:
+        return '{"memory": []}'
+
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    async with open_extraction(tmp_path, threads=1) as extraction:
+        await extraction.facts(uuid4(), _TOLD, _means(answer))
+    from app.persistence.mem0_reader import Bridge  # noqa: PLC0415  # only once mem0 is set up
+
+    loop = _Ending(asyncio.get_running_loop())
+    loop.bridge = Bridge(cast("asyncio.AbstractEventLoop", loop), _means(answer))
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(asyncio.to_thread(loop.bridge.call, hang), timeout=10)
+
+
+class _Ending:
+    """The event loop, on which the job ends just before it hears of a call."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.bridge: Any = None
+
+    def __getattr__(self, name: str) -> Any:  # whatever the loop has
+        return getattr(self._loop, name)
+
+    def call_soon_threadsafe(self, call: Callable[..., object], *args: object) -> object:
+        self.bridge.close()
+        return self._loop.call_soon_threadsafe(call, *args)
 
 
 def _means(ask: object) -> Means:

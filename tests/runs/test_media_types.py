@@ -1,5 +1,6 @@
 """What a file is, by its content alone."""
 
+import time
 from typing import Final
 
 import pytest
@@ -38,6 +39,7 @@ def test_an_image_that_was_cut_off_is_none(media_type: str) -> None:
         (SVG, "logo.svg"),
         (SVG, "notes.txt"),
         (b"\xef\xbb\xbf  <SVG>", "notes.txt"),
+        (b'<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" [<!ENTITY a "b">] >\n<s:svg>', "notes.txt"),
         (b"PK\x03\x04" + bytes(26), "notes.txt"),
         (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3", "notes.txt"),
         (b"text with a \0", "notes.txt"),
@@ -60,3 +62,11 @@ def test_the_source_of_a_page_is_text() -> None:
 
 def test_what_a_camera_puts_behind_a_picture_does_not_spoil_it() -> None:
     assert media_type_of(jpeg() + b"a short film", "photo.jpg") == "image/jpeg"
+
+
+def test_what_is_made_to_take_long_does_not() -> None:
+    began = time.monotonic()
+    assert media_type_of(b"<!---->" * 500 + b"<g>", "notes.txt") == "text/plain"
+    assert media_type_of(b"<!---->" * 500 + b"<svg>", "notes.txt") is None
+    assert media_type_of(b"\xff" * 10_000_000, "photo.jpg") is None
+    assert time.monotonic() - began < 1

@@ -1,6 +1,7 @@
 """Recall on the way to an answer: in time or not at all, and never an error."""
 
 import asyncio
+import gc
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ class Searches:
     asked: list[tuple[UUID, int, float]] = field(default_factory=list)
     error: AppError | None = None
     stubborn: bool = False
+    late_error: AppError | None = None
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     let_go: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -50,6 +52,8 @@ class Searches:
                 await self.let_go.wait()
             except asyncio.CancelledError:
                 continue
+        if self.late_error:
+            raise self.late_error
         return ["tea"]
 
 
@@ -92,6 +96,17 @@ async def test_a_database_that_hangs_costs_no_more_than_the_time_that_recall_may
     assert 0.05 <= time.monotonic() - began < 1
     assert recall.failures == 1
     assert [(line["event"], line["error"]) for line in logs] == [("recall_failing", "too_slow")]
+
+
+async def test_how_a_search_ends_that_was_given_up_is_nobodys_affair(
+    recall: Recall, searches: Searches, caplog: pytest.LogCaptureFixture
+) -> None:
+    searches.stubborn, searches.late_error = True, DatabaseUnavailable()
+    assert await recall.recall(ADA, "What do I drink?") == ()
+    searches.let_go.set()
+    await asyncio.sleep(0.01)
+    gc.collect()  # where asyncio tells of errors that nobody has asked for, with all their words
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
 
 
 async def test_an_outage_is_counted_by_the_turn_and_logged_once(recall: Recall, embedder: CountingEmbedder, searches: Searches) -> None:

@@ -13,7 +13,7 @@ import pytest_asyncio
 from langchain_core.messages.utils import count_tokens_approximately
 from structlog.testing import capture_logs
 
-from app.errors import ModelUnavailable
+from app.errors import ModelBadAnswer, ModelError, ModelRejected, ModelUnavailable
 from app.llm.models import open_models
 from app.llm.words_embedder import WordsEmbedder
 from app.persistence.database import Database, execute, fetch_all, open_database
@@ -220,6 +220,27 @@ async def test_a_provider_that_is_down_loses_nothing_and_doubles_nothing(scene: 
     assert await scene.memories() == [("Lives in Oslo", True)]
     [row] = await scene.rows("SELECT payload->>'user_id' AS user_id, payload->>'embedder' AS embedder FROM memory_open")
     assert row == {"user_id": str(scene.ada.id), "embedder": "words-1"}
+
+
+class WronglySetUp(WordsEmbedder):
+    """An embedder that its server does not know, or whose answers are none."""
+
+    def __init__(self, error: ModelError) -> None:
+        self.error = error
+
+    async def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:  # noqa: ARG002  # the parent's own
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [ModelRejected(), ModelBadAnswer()])
+async def test_what_was_said_waits_for_an_embedder_that_is_mended(scene: Scene, provider: ProviderStub, error: ModelError) -> None:
+    await scene.said("I live in Oslo")
+    await provider.script(found("Lives in Oslo"), found("Lives in Oslo"))
+    with pytest.raises(ModelUnavailable):
+        await replace(scene.remembering, embedder=WronglySetUp(error)).remember(scene.session.id)
+    assert await scene.due() == [scene.session.id]
+    await scene.remembers()
+    assert await scene.memories() == [("Lives in Oslo", True)]
 
 
 async def test_an_answer_that_makes_no_sense_is_logged_by_its_code_and_not_asked_for_again(scene: Scene, provider: ProviderStub) -> None:
