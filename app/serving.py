@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from app.agent.registry import Agents
 from app.llm.response_cache import ResponseCache
-from app.persistence.checkpointer import FencedSaver
+from app.persistence.checkpointer import FencedSaver, PooledPostgresSaver
 from app.persistence.database import Pool
 from app.persistence.sessions import SessionTable
 from app.persistence.tool_starts import ToolStarts
@@ -14,9 +14,9 @@ from app.runs.walk import Bench, Means
 from app.settings import RunSettings, Settings
 
 
-def means_of(settings: Settings, agents: Agents, memory: Recall | None, names: SessionTable, cache: ResponseCache | None) -> Means:
+def means_of(settings: Settings, pool: Pool, memory: Recall | None, names: SessionTable, cache: ResponseCache | None) -> Means:
     return Means(
-        agents=agents,
+        agents=Agents(PooledPostgresSaver(pool)),
         memory=memory,
         names=names,
         cache=cache,

@@ -16,7 +16,6 @@ from app.accounts.passwords import Passwords
 from app.accounts.secrets import development_secret
 from app.accounts.tokens import Tokens
 from app.accounts.users import Users
-from app.agent.registry import Agents
 from app.errors import SettingsInvalid
 from app.lifecycle import Lifecycle, attachment_table, lifecycle_on
 from app.llm.kept_answers import AnswersInMemory
@@ -28,7 +27,6 @@ from app.persistence.address import database_url
 from app.persistence.attachments import AttachmentTable
 from app.persistence.branches import BranchTable
 from app.persistence.channels import ERASED, EVENTS, STOPS, WORK, Ear
-from app.persistence.checkpointer import PooledPostgresSaver
 from app.persistence.checkpoints import CheckpointTable
 from app.persistence.database import Database, Pool, open_database
 from app.persistence.events import EventTable
@@ -112,11 +110,10 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         rows = Rows(runs=runs, turns=turns, past=branches, events=events, attachments=attachments)
         embedder = await stack.enter_async_context(open_memory_embedder(settings, database.pool))
         memory = recall_of(embedder, settings, database.pool) if embedder else None
-        agents = Agents(PooledPostgresSaver(database.pool))
-        means = means_of(settings, agents, memory, sessions, cache)
-        office = await stack.enter_async_context(open_runs(means, models, bench_of(agents, database.pool, settings.runs), rows))
+        means = means_of(settings, database.pool, memory, sessions, cache)
+        office = await stack.enter_async_context(open_runs(means, models, bench_of(means.agents, database.pool, settings.runs), rows))
         await stack.enter_async_context(_listening(url, office, notices, _forgetting(cache, memory)))
-        ledger, catalog = Ledger(LedgerTable(database.pool)), Catalog(agents, models)
+        ledger, catalog = Ledger(LedgerTable(database.pool)), Catalog(means.agents, models)
         questions = Questions(InterruptTable(database.pool), turns, office.runs, office.tails)
         naming = partial(name_session, sessions, models, ledger, settings.worker, cache=cache)
         jobs = {"make_run": by_id(office.runs.make), "name_session": by_id(naming)}

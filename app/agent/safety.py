@@ -12,7 +12,7 @@ from app.agent.config import Limits
 
 # The third time the same call is asked for, its result is not going to be another one.
 _SAME_CALLS: Final = 2
-# A call needs two more steps than the one that asks for it: its own, and that of the answer that reads the result.
+# After the one that asks for it: its own, that of the answer that reads the result, and the last, which LangGraph does not give.
 _STEPS_OF_A_CALL: Final = 3
 
 

@@ -93,7 +93,7 @@ def test_the_events_it_may_write_are_events(agent: Agent) -> None:
 def test_its_configuration_holds_with_nothing_set_and_refuses_what_it_does_not_know(agent: Agent) -> None:
     assert issubclass(agent.config, AgentConfig)
     assert agent.configured({}) == agent.config()
-    with pytest.raises(InvalidInput, match="config.no_such_thing"):
+    with pytest.raises(InvalidInput, match=r"config\.no_such_thing"):
         agent.configured({"no_such_thing": 1})
 
 

@@ -18,7 +18,7 @@ from tests.visitor import Visitor
 OPEN: Final = {"/api/v1/auth/register", "/api/v1/auth/login", "/health", "/health/live", "/health/ready"}
 # And these are about oneself.
 OWN: Final = {
-    *("/api/v1/attachments", "/api/v1/auth/me", "/api/v1/me", "/api/v1/me/export", "/api/v1/memories", "/api/v1/models"),
+    *("/api/v1/agents", "/api/v1/attachments", "/api/v1/auth/me", "/api/v1/me", "/api/v1/me/export", "/api/v1/memories", "/api/v1/models"),
     *("/api/v1/sessions", "/api/v1/usage"),
 }
 PROBLEM: Final = {"type", "title", "status", "code", "detail", "instance", "request_id"}
