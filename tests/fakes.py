@@ -13,6 +13,8 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.runnables import Runnable, RunnableConfig
 
+from app.agent.source import Source
+from app.agent.state import StepStatus
 from app.llm.calls import ModelCall
 from app.llm.catalog import ModelSpec
 from app.llm.choice import Choice
@@ -86,6 +88,7 @@ class HeardAll:
     def __init__(self) -> None:
         self.heard: list[tuple[Any, ...]] = []
         self.calls: list[ModelCall] = []
+        self.sources: list[Source] = []
 
     def remembered(self, memories: Sequence[str]) -> None:
         self.heard.append(("remembered", *memories))
@@ -112,6 +115,13 @@ class HeardAll:
 
     def compacted(self, kept_from: str) -> None:
         self.heard.append(("compacted", kept_from))
+
+    def step(self, source: Source, status: StepStatus, title: str, content: Mapping[str, Any]) -> None:
+        self.heard.append(("step", source.node, status, title, dict(content)))
+
+    def at(self, source: Source) -> "HeardAll":
+        self.sources.append(source)
+        return self
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, NotRequired, Protocol, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, Protocol, TypedDict
 from uuid import UUID
 
 from langchain_core.messages import AnyMessage, RemoveMessage
@@ -14,9 +14,12 @@ from langgraph.runtime import Runtime
 
 from app.agent.config import AgentConfig, Limits
 from app.agent.memory import Memory
+from app.agent.source import Source
 from app.llm.asking import Asker
 from app.llm.calls import Hearer
 from app.settings import ContextSettings, ToolSettings
+
+type StepStatus = Literal["begun", "done", "failed"]
 
 
 class AgentState(TypedDict):
@@ -48,6 +51,14 @@ class Listener(Hearer, Protocol):
     def remembered(self, memories: Sequence[str]) -> None: ...
     def tool_called(self, call_id: str, name: str, args: Mapping[str, Any]) -> None: ...
     def tool_answered(self, call_id: str, name: str, content: str, *, is_error: bool) -> None: ...
+
+    def step(self, source: Source, status: StepStatus, title: str, content: Mapping[str, Any]) -> None:
+        """A step of an agent that is several begins or ends; `title` is for people, and `content` is JSON for pages."""
+        ...
+
+    def at(self, source: Source) -> "Listener":
+        """The same listener, which tells where this and that came from."""
+        ...
 
     def compacted(self, kept_from: str) -> None:
         """The model reads a summary of what came before this message."""

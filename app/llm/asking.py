@@ -64,14 +64,18 @@ class Asker:
         tools: Sequence[BaseTool] = (),
         purpose: Purpose = Purpose.ANSWER,
         options: Mapping[str, Any] | None = None,
+        hearer: Hearer | None = None,
     ) -> AIMessage:
         """The model's whole answer, heard as it is made when it is one to the user; `options` are the model's own, `max_tokens` say.
+
+        `hearer` takes the place of the run's own, to tell where it comes from.
 
         What was heard of a try that failed is taken back before the next. Raise a ModelError, or CostLimitReached.
         """
         self._money.check()
         ask = partial(self._ask_models, prompt, tools, purpose, options)
-        hearer = self._hearer if purpose is Purpose.ANSWER else Accountant(self._hearer.called)
+        hearer = hearer or self._hearer
+        hearer = hearer if purpose is Purpose.ANSWER else Accountant(hearer.called)
         if self._cache is None or purpose not in _KEPT:
             return await ask(hearer)
         return await self._cache.answer(self.spec(purpose), purpose, prompt, tools, options, hearer=hearer, ask=ask)

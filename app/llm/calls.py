@@ -13,13 +13,14 @@ _NOTE: Final = "milepost_call"
 
 
 class Purpose(StrEnum):
-    """What a call is for; the ledger tells what each costs."""
+    """What a call is for; the ledger tells what each costs. A step is one of an agent that is several, on the way to its answer."""
 
     ANSWER = "answer"
     NAMING = "naming"
     MEMORY = "memory"
     SUMMARY = "summary"
     JUDGE = "judge"
+    STEP = "step"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,8 @@ from typing import Any, ClassVar, Literal
 
 import orjson
 
+from app.agent.source import Source
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
@@ -53,6 +55,16 @@ class ToolAnswered:
     name: str
     content: str
     is_error: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stepped:
+    """A step of an agent that is several begins or ends; `content` is JSON."""
+
+    type: ClassVar[str] = "step"
+    status: Literal["begun", "done", "failed"]
+    title: str
+    content: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,11 +121,25 @@ class Ended:
     done: Literal[True] = True
 
 
-type RunEvent = Started | Reset | Remembered | Token | Reasoning | ToolCalled | ToolAnswered | Interrupted | Used | Failed | Ended
+type RunEvent = Started | Reset | Remembered | Token | Reasoning | ToolCalled | ToolAnswered | Stepped | Interrupted | Used | Failed | Ended
 
 
-def encode(event: RunEvent) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Located:
+    """An event of a step of an agent that is several: the same with `agent`, `node` and `namespace` after its own fields."""
+
+    event: RunEvent
+    source: Source
+
+    @property
+    def type(self) -> str:
+        return self.event.type
+
+
+def encode(event: RunEvent | Located) -> bytes:
     """The event's JSON object on one line."""
+    if isinstance(event, Located):
+        return encode(event.event)[:-1] + b"," + orjson.dumps(event.source)[1:]
     try:
         return orjson.dumps(event, option=orjson.OPT_UTC_Z)
     except orjson.JSONEncodeError:  # a number past 64 bits in a tool's arguments, say

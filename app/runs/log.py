@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from app.persistence.values import Entry, EventBatch
-from app.runs.events import Reset, RunEvent, Started, encode
+from app.runs.events import Located, Reset, RunEvent, Started, encode
 
 # An attempt counts from its own million: what a dead process told its readers but never wrote cannot share a number with what comes after.
 _NUMBERS_PER_ATTEMPT: Final = 1_000_000
@@ -33,7 +33,7 @@ class RunLog:
     def last(self) -> int:
         return self._before + len(self._entries)
 
-    def append(self, event: RunEvent) -> None:
+    def append(self, event: RunEvent | Located) -> None:
         self._entries.append(Entry(self.last + 1, event.type, encode(event)))
         self._appended(self)
         self._news.set()

@@ -9,6 +9,7 @@ from uuid import uuid4
 import orjson
 import pytest
 
+from app.agent.source import Source
 from app.llm.calls import ModelCall, Purpose
 from app.runs.events import Reset, Started
 from app.runs.log import RunLog
@@ -222,3 +223,25 @@ def test_what_was_said_so_far_can_be_asked_at_any_time() -> None:
     for step in steps:
         step(told.story)
         assert told.story.transcript()["content"] == told.text()
+
+
+def test_what_a_step_tells_names_its_place_after_its_own_words() -> None:
+    told = Told()
+    story, source = told.story, Source(agent="researcher", node="write", namespace="write:1")
+    story.step(source, "begun", "Writing", {"sources": 2})
+    at = story.at(source)
+    at.token("Half ")
+    at.reasoning("Hm.")
+    at.tool_called("one", "look", {"at": 1})
+    at.tool_answered("one", "look", "Nothing.", is_error=False)
+    story.token("and mine.")
+    where = {"agent": "researcher", "node": "write", "namespace": "write:1"}
+    assert told.events() == [
+        ("step", {"status": "begun", "title": "Writing", "content": {"sources": 2}, **where}),
+        ("token", {"content": "Half ", "done": False, **where}),
+        ("reasoning", {"content": "Hm.", **where}),
+        ("tool_call", {"id": "one", "name": "look", "args": {"at": 1}, **where}),
+        ("tool_result", {"id": "one", "name": "look", "content": "Nothing.", "is_error": False, **where}),
+        ("token", {"content": "\n\nand mine.", "done": False}),
+    ]
+    assert story.transcript()["content"] == "Half \n\nand mine."

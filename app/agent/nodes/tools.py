@@ -14,6 +14,7 @@ from langgraph.types import Command
 from app.agent.approval import refusal
 from app.agent.marks import is_once_only, is_to_be_approved
 from app.agent.safety import why_not
+from app.agent.source import listener_of
 from app.agent.state import AgentContext
 from app.errors import AppError, DatabaseRefused
 from app.llm.characters import whole
@@ -56,7 +57,8 @@ async def _answered(request: ToolCallRequest, execute: Callable[[ToolCallRequest
     else:
         answer = await _bounded(request, execute, context.tools.timeout_seconds)
     if isinstance(answer, ToolMessage):
-        context.listener.tool_answered(answer.tool_call_id, call["name"], answer.text, is_error=answer.status == "error")
+        listener = listener_of(context, request.runtime.config)
+        listener.tool_answered(answer.tool_call_id, call["name"], answer.text, is_error=answer.status == "error")
         answer = _cut(_readable(answer), context.tools.result_characters)
     return answer
 
