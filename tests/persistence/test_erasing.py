@@ -18,10 +18,10 @@ from app.persistence.lifecycle import ExportAttempt
 from app.persistence.sessions import SessionTable
 from app.persistence.users import UserTable
 from app.persistence.values import Session, User
+from tests.persistence.moments import once, until_waiting
 from tests.persistence.rows import Process, answered, claimed, finished
 
 DAY = timedelta(days=1)
-_WAITING = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 _AGE = "UPDATE session SET id = %(id)s, updated_at = now() - make_interval(days => %(days)s) WHERE id = %(session_id)s"
 
 
@@ -35,12 +35,6 @@ def _tables_of_users(url: str) -> set[str]:
     while found != before:
         before, found = found, found | {table for table, of in parents.items() if of & found}
     return found
-
-
-async def _until_waiting(database: Database, count: int) -> None:
-    async with asyncio.timeout(10):
-        while len(await fetch_all(database.pool, _WAITING, {})) < count:  # noqa: ASYNC110  # Postgres tells nobody
-            await asyncio.sleep(0.02)
 
 
 async def test_a_receipt_counts_every_table_that_hangs_on_the_user_and_can_be_shown_to_be_theirs(
@@ -83,9 +77,9 @@ async def test_a_run_that_ends_while_its_user_is_erased_writes_nothing(
     with psycopg.connect(database_url) as connection:
         connection.execute("SELECT FROM session FOR UPDATE")  # the erasure has the run, and waits for this
         erasing = asyncio.create_task(Erasing(database.pool).erase(user.id, {}))
-        await _until_waiting(database, 1)
+        await once(until_waiting(database_url, 1))
         ending = asyncio.create_task(here.runs.finish(finished(run)))
-        await _until_waiting(database, 2)
+        await once(until_waiting(database_url, 2))
         connection.rollback()
     assert await erasing
     assert await ending is False
