@@ -117,6 +117,20 @@ async def test_sessions_go_when_nobody_has_talked_in_them_for_long_enough(
     assert await fetch_all(database.pool, "SELECT FROM checkpoints", {}) == []
 
 
+async def test_who_deletes_a_session_that_is_old_enough_to_go_and_what_deletes_it_anyway_do_not_wait_for_each_other(
+    database: Database, here: Process, user: User, session: Session, database_url: str
+) -> None:
+    await answered(here, user, session)
+    await execute(database.pool, "UPDATE session SET updated_at = now() - interval '40 days'", {})
+    async with await psycopg.AsyncConnection.connect(database_url) as deleting:
+        await deleting.execute("SELECT FROM run FOR UPDATE")  # as their deletion begins
+        going = asyncio.create_task(Erasing(database.pool).delete_old_sessions(-DAY, 10))
+        await once(until_waiting(database_url, 1))
+        await deleting.execute("DELETE FROM session")
+        await deleting.commit()
+    assert await going == 0
+
+
 async def test_the_audit_log_goes_from_its_old_end(database: Database) -> None:
     for name in ("old", "new"):
         ids = {"id": uuid7() if name == "new" else UUID(int=1), "event": name}
