@@ -29,7 +29,7 @@ from tests.visitor import Visitor
 
 _TEMPLATE: Final = "milepost_template"
 _MODEL_PYTHON: Final = Path(__file__).parents[1] / ".venv-model" / "bin" / "python"
-_START_SECONDS: Final = 20
+_START_SECONDS: Final = 40
 
 # Tests that need more than Python packages: their marker, and whether this machine has what they need.
 _NEEDS: Final[Mapping[str, Callable[[], bool]]] = {

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
+from threading import Event
 from typing import Any, Final
 from uuid import UUID
 
@@ -21,7 +22,6 @@ from mem0.utils import spacy_models
 from mem0.vector_stores.base import VectorStoreBase
 from mem0.vector_stores.pgvector import OutputData
 
-from app.errors import AppError
 from app.persistence.extraction import Means
 from app.persistence.remembering import NewFact, Said
 
@@ -34,32 +34,33 @@ _INSTRUCTIONS: Final = (
 
 
 class Bridge:
-    """Calls from a thread of mem0's to the event loop, until it is closed; the first error of ours is kept, for mem0 hides them."""
+    """Calls from a thread of mem0's to the event loop, until it is closed; the first error in them is kept, for mem0 hides them."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, means: Means) -> None:
         self._loop = loop
         self._pending: Future[Any] | None = None
-        self._is_closed = False
+        self._closed = Event()
         self.means = means
-        self.error: AppError | None = None
+        self.error: BaseException | None = None
 
     def call[**P, T](self, asked: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        if self._is_closed or self.error:
+        if self._closed.is_set() or self.error:
             raise CancelledError
 
         async def answer() -> T:
             return await asked(*args, **kwargs)
 
         self._pending = future = asyncio.run_coroutine_threadsafe(answer(), self._loop)
-        try:
-            return future.result()
-        except AppError as error:
+        if self._closed.is_set():  # just now, by the loop's own thread
+            future.cancel()
+        if error := future.exception():
             self.error = error
-            raise
+            raise error
+        return future.result()
 
     def close(self) -> None:
         """End the call that is under way; the thread goes on to the next one, and ends there."""
-        self._is_closed = True
+        self._closed.set()
         if self._pending:
             self._pending.cancel()
 
