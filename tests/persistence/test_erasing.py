@@ -22,6 +22,11 @@ from tests.persistence.moments import once, until_waiting
 from tests.persistence.rows import Process, answered, claimed, finished
 
 DAY = timedelta(days=1)
+_JOB = """
+INSERT INTO procrastinate_jobs (queue_name, task_name, status, lock, queueing_lock, args)
+VALUES ('milepost', 'remember', %(status)s::text::procrastinate_job_status, %(lock)s, %(lock)s,
+        jsonb_build_object('session_id', %(about)s::text))
+"""
 _AGE = "UPDATE session SET id = %(id)s, updated_at = now() - make_interval(days => %(days)s) WHERE id = %(session_id)s"
 
 
@@ -84,6 +89,20 @@ async def test_a_run_that_ends_while_its_user_is_erased_writes_nothing(
     assert await erasing
     assert await ending is False
     assert await fetch_all(database.pool, "SELECT id FROM message UNION ALL SELECT run_id FROM run_event", {}) == []
+
+
+async def test_jobs_go_and_one_that_is_being_done_loses_what_it_is_about(database: Database, user: User, session: Session) -> None:
+    bobs = uuid7()
+    for status, about in (("todo", session.id), ("doing", session.id), ("failed", bobs)):
+        await execute(database.pool, _JOB, {"status": status, "lock": f"remember {about}", "about": about})
+    receipt = await Erasing(database.pool).erase(user.id, {})
+    assert receipt
+    assert receipt.counts["procrastinate_jobs"] == 2
+    left = "SELECT status::text, lock, queueing_lock, args FROM procrastinate_jobs ORDER BY status::text"
+    assert [tuple(row.values()) for row in await fetch_all(database.pool, left, {})] == [
+        ("doing", None, None, {}),
+        ("failed", f"remember {bobs}", f"remember {bobs}", {"session_id": str(bobs)}),
+    ]
 
 
 async def test_sessions_go_when_nobody_has_talked_in_them_for_long_enough(
