@@ -87,9 +87,11 @@ async def test_a_database_that_hangs_costs_no_more_than_the_time_that_recall_may
     searches.stubborn = True
     began = time.monotonic()
     with capture_logs() as logs:
-        async with asyncio.timeout(10):  # the search itself would go on for ever
-            assert await recall.recall(ADA, "What do I drink?") == ()
-    searches.let_go.set()
+        try:
+            async with asyncio.timeout(10):  # the search itself would go on for ever
+                assert await recall.recall(ADA, "What do I drink?") == ()
+        finally:
+            searches.let_go.set()
     assert time.monotonic() - began >= 0.05
     assert recall.failures == 1
     assert [(line["event"], line["error"]) for line in logs] == [("recall_failing", "too_slow")]
