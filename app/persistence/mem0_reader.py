@@ -25,7 +25,7 @@ from mem0.vector_stores.pgvector import OutputData
 from app.persistence.extraction import Means
 from app.persistence.remembering import NewFact, Said
 
-_COLLECTION: Final = "memory_open"
+_COLLECTION: Final = "memory"
 _INSTRUCTIONS: Final = (
     "Extract only facts about the user that will still be of use in later conversations: who they are, what they have, like, plan or "
     "need, and what they asked to be remembered. Leave out what the assistant said, general knowledge, passing requests, and anything "

@@ -39,7 +39,7 @@ EXPORTED: Final = {"profile", "sessions", "configs", "transcripts", "attachments
 # One of each but the sessions, on the receipt.
 ERASED: Final = {"session": 3, **dict.fromkeys(("user", "memory", "feedback", "export", "attachment_files", "redis_answers"), 1)}
 _REMEMBER: Final = """
-INSERT INTO memory_open (id, vector, payload)
+INSERT INTO memory (id, vector, payload)
 SELECT gen_random_uuid(), %(vector)s, jsonb_build_object('data', %(text)s::text, 'user_id', id::text) FROM "user" WHERE email = %(email)s
 """
 # Of a queue that nobody works on, so that it stays.

@@ -218,7 +218,7 @@ async def test_a_provider_that_is_down_loses_nothing_and_doubles_nothing(scene: 
     assert await scene.due() == [scene.session.id]
     await scene.remembers()
     assert await scene.memories() == [("Lives in Oslo", True)]
-    [row] = await scene.rows("SELECT payload->>'user_id' AS user_id, payload->>'embedder' AS embedder FROM memory_open")
+    [row] = await scene.rows("SELECT payload->>'user_id' AS user_id, payload->>'embedder' AS embedder FROM memory")
     assert row == {"user_id": str(scene.ada.id), "embedder": "words-1"}
 
 
