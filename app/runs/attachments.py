@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 from uuid_utils.compat import uuid7
 
-from app.errors import AttachmentNotFound, BodyTooLarge, InvalidInput, UnsupportedMediaType
+from app.errors import AttachmentNotFound, BodyTooLarge, InvalidInput, NotAuthenticated, UnsupportedMediaType
 from app.persistence.values import Attachment
 from app.runs.media_types import media_type_of
 from app.settings import AttachmentSettings
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 
 class AttachmentStore(Protocol):
-    async def add(self, user_id: UUID, attachment: Attachment, content: bytes) -> None: ...
+    async def add(self, user_id: UUID, attachment: Attachment, content: bytes) -> bool: ...
     async def find(self, user_id: UUID, ids: Sequence[UUID]) -> Sequence[Attachment]: ...
     async def content(self, user_id: UUID, attachment_id: UUID) -> bytes | None: ...
     async def delete(self, user_id: UUID, attachment_id: UUID) -> bool: ...
@@ -39,14 +39,15 @@ class Attachments:
         self._settings = settings
 
     async def keep(self, user_id: UUID, name: str, content: bytes) -> Attachment:
-        """Keep what a user uploads; raise InvalidInput, BodyTooLarge or UnsupportedMediaType."""
+        """Keep what a user uploads; raise InvalidInput, BodyTooLarge, UnsupportedMediaType, or NotAuthenticated for one just gone."""
         if not content:
             raise InvalidInput("An attachment must not be empty.")
         if len(content) > self._settings.max_bytes:
             raise BodyTooLarge(f"An attachment may have {self._settings.max_bytes} bytes.")
         # In a thread, for ten megabytes take some tens of milliseconds.
         attachment = await asyncio.to_thread(_looked_at, _plain(name), content)
-        await self._store.add(user_id, attachment, content)
+        if not await self._store.add(user_id, attachment, content):
+            raise NotAuthenticated
         return attachment
 
     async def find(self, user_id: UUID, ids: Sequence[UUID]) -> Sequence[Attachment]:

@@ -5,6 +5,7 @@ import gc
 import json
 from hashlib import sha256
 from io import BytesIO
+from itertools import count
 from zipfile import ZipFile
 
 import httpx
@@ -102,3 +103,22 @@ async def test_an_account_is_erased_with_its_password_and_the_process_forgets_it
     assert (event, details) == ("user_erased", {"counts": counts, "sha256": receipt.json()["sha256"]})
     await ada.register("ada@example.com")  # the address is free, and nothing hangs on it
     assert (await ada.http.get("/sessions")).json()["items"] == []
+
+
+@pytest.mark.parametrize("kept_in", [pytest.param(name, marks=pytest.mark.variables(ATTACHMENTS=name)) for name in ("database", "folder")])
+async def test_who_is_erased_while_uploading_is_erased_and_told_to_sign_in(ada: Visitor, server: Server, kept_in: str) -> None:
+    assert server.settings.attachments.kept_in == kept_in
+
+    async def upload_until_refused(name: str) -> httpx.Response:
+        for number in count():
+            answer = await ada.http.post("/attachments", params={"name": f"{name}.txt"}, content=f"{name} {number}")
+            if answer.status_code != httpx.codes.CREATED:
+                return answer
+        raise AssertionError
+
+    uploads = [asyncio.create_task(upload_until_refused(name)) for name in "abcdef"]
+    await asyncio.sleep(0.3)
+    receipt = await _erase(ada)
+    assert receipt.status_code == httpx.codes.OK, receipt.text
+    assert {(one.status_code, one.json()["code"]) for one in await asyncio.gather(*uploads)} == {(401, "not_authenticated")}
+    assert [*(server.settings.database.data_dir / "attachments").rglob("*")] == []
