@@ -122,3 +122,15 @@ async def test_who_is_erased_while_uploading_is_erased_and_told_to_sign_in(ada: 
     assert receipt.status_code == httpx.codes.OK, receipt.text
     assert {(one.status_code, one.json()["code"]) for one in await asyncio.gather(*uploads)} == {(401, "not_authenticated")}
     assert [*(server.settings.database.data_dir / "attachments").rglob("*")] == []
+
+
+async def test_a_stream_that_is_read_while_its_user_is_erased_has_its_end(ada: Visitor, provider: ProviderStub) -> None:
+    await provider.script(Text("word after word " * 20, seconds_between=0.3))
+    session = await ada.open_session()
+    async with ada.streaming(session, "Tell me") as events:
+        while (await anext(events)).type != "token":
+            pass
+        assert (await _erase(ada)).status_code == httpx.codes.OK
+        *_, last = [event async for event in events]
+    assert (last.type, last.data["status"], last.data["done"]) == ("end", "cancelled", True)
+    await provider.wait_until_closed_early()
