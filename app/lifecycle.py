@@ -49,11 +49,12 @@ async def lifecycle_on(database: Database, settings: Settings) -> AsyncGenerator
     # Wherever there is a Redis, for a server may have kept answers there.
     async with open_redis_answers(settings.redis, settings.cache.seconds) as answers:
         erasing = Erasing(database.pool)
-        exports = Exports(ExportTable(database.pool), UserData(database.pool))
+        attachments = attachment_table(database.pool, settings)
+        exports = Exports(ExportTable(database.pool), UserData(database.pool), attachments)
         yield Lifecycle(
             users=UserTable(database),
             exports=exports,
-            erasure=Erasure(erasing, _elsewhere(answers, attachment_table(database.pool, settings))),
+            erasure=Erasure(erasing, _elsewhere(answers, attachments)),
             chores=_chores(settings, erasing, exports),
         )
 

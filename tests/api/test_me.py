@@ -73,6 +73,24 @@ async def test_an_export_is_asked_for_made_by_a_worker_and_fetched(ada: Visitor,
     assert (await _export(ada)).is_success
 
 
+@pytest.mark.parametrize(
+    "kept_in",
+    [pytest.param(name, marks=pytest.mark.variables(ATTACHMENTS=name, WORKER_IN_SERVER="true")) for name in ("database", "folder")],
+)
+async def test_an_export_has_the_files_themselves(ada: Visitor, server: Server, kept_in: str) -> None:
+    assert server.settings.attachments.kept_in == kept_in
+    contents = {"a b>?.txt": "Blåbær\n".encode() * 100_000, "empty of words.txt": b"\n"}
+    ids = {}
+    for name, content in contents.items():
+        ids[name] = (await ada.http.post("/attachments", params={"name": name}, content=content)).json()["id"]
+    await ada.http.post("/me/export")
+    with ZipFile(BytesIO((await _export(ada)).content)) as zipped:
+        assert zipped.testzip() is None
+        found = {name: zipped.read(name) for name in zipped.namelist() if name.startswith("attachments/")}
+        assert json.loads(zipped.read("export.json"))["entries"]["attachments"] == len(contents)
+    assert found == {f"attachments/{ids[name]}-{name.replace('>?', '__')}": content for name, content in contents.items()}
+
+
 @pytest.mark.variables(RESPONSE_CACHE="true")
 async def test_an_account_is_erased_with_its_password_and_the_process_forgets_its_answers(
     ada: Visitor, bob: Visitor, server: Server, provider: ProviderStub
