@@ -68,7 +68,7 @@ def why_none_of_ours(content: bytes, name: str) -> str:
         return f"this is not plain text, for its character {control.start() + 1} is a control character"
     if _SVG.match(text[:_HEAD_CHARACTERS]):
         return "this is an SVG, which can hold scripts"
-    return f"this is text, which {mimetypes.guess_type(name)[0] or 'its name'} is not"
+    return f"this is text, though its name says {mimetypes.guess_type(name)[0]}"
 
 
 def _is_png(content: bytes) -> bool:

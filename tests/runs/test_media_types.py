@@ -64,7 +64,7 @@ def test_what_is_none_of_ours_is_refused(content: bytes, name: str) -> None:
         (b"Hello\0", "a.txt", "this is not plain text, for its character 6 is a control character"),
         (b"Bl\xe5b", "a.txt", "this is neither, for its byte 3 is not UTF-8"),
         (b"\x89PNG\r\n", "a.png", "this PNG is not whole, or not sound"),
-        (b"Hello", "a.png", "this is text, which image/png is not"),
+        (b"Hello", "a.png", "this is text, though its name says image/png"),
         (b"<svg>", "a.txt", "this is an SVG, which can hold scripts"),
     ],
 )
