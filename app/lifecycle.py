@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
-from app.accounts.erasure import Erasure, Forget, delete_old_audit, delete_old_sessions
+from app.accounts.erasure import Elsewhere, Erasure, delete_old_audit, delete_old_sessions
 from app.accounts.exports import Exports
 from app.llm.prompt_key import owner_of
 from app.persistence.address import database_url
@@ -49,11 +49,12 @@ async def lifecycle_on(database: Database, settings: Settings) -> AsyncGenerator
     # Wherever there is a Redis, for a server may have kept answers there.
     async with open_redis_answers(settings.redis, settings.cache.seconds) as answers:
         erasing = Erasing(database.pool)
-        exports = Exports(ExportTable(database.pool), UserData(database.pool))
+        attachments = attachment_table(database.pool, settings)
+        exports = Exports(ExportTable(database.pool), UserData(database.pool), attachments)
         yield Lifecycle(
             users=UserTable(database),
             exports=exports,
-            erasure=Erasure(erasing, _elsewhere(answers, attachment_table(database.pool, settings))),
+            erasure=Erasure(erasing, _elsewhere(answers, attachments)),
             chores=_chores(settings, erasing, exports),
         )
 
@@ -63,17 +64,18 @@ def attachment_table(pool: Pool, settings: Settings) -> AttachmentTable:
     return AttachmentTable(pool, folder, in_folder=in_folder, patience_seconds=settings.runs.lease_seconds)
 
 
-def _elsewhere(answers: RedisAnswers | None, attachments: AttachmentTable) -> dict[str, Forget]:
+def _elsewhere(answers: RedisAnswers | None, attachments: AttachmentTable) -> dict[str, Elsewhere]:
     """The stores outside the database, by their name on a receipt: a new one, such as Langfuse with its traces, is added here."""
 
     async def forget_answers(user_id: UUID) -> int:
         assert answers  # noqa: S101  # named below only where there are some
         return await answers.forget(owner_of(str(user_id)))
 
-    forgetting: dict[str, Forget] = {"attachment_files": attachments.erase_files}
+    # Files when no row tells of them any more: an erasure that fails leaves nobody without what they sent.
+    stores = {"attachment_files": Elsewhere(before=attachments.count_files, after=attachments.erase_files)}
     if answers:
-        forgetting["redis_answers"] = forget_answers
-    return forgetting
+        stores["redis_answers"] = Elsewhere(before=forget_answers, after=forget_answers)
+    return stores
 
 
 def _chores(settings: Settings, erasing: Erasing, exports: Exports) -> list[Chore]:

@@ -1,4 +1,4 @@
-"""What an erasure does beside the database, and what is kept for ever."""
+"""In which order the stores forget a user, and what happens when one of them cannot."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from structlog.testing import capture_logs
 
-from app.accounts.erasure import Erasure, delete_old_audit, delete_old_sessions
+from app.accounts.erasure import Elsewhere, Erasure, delete_old_audit, delete_old_sessions
 from app.errors import Unavailable, UserNotFound
 from app.persistence.erasing import receipt_of
 from app.persistence.lifecycle import Receipt
@@ -19,17 +19,51 @@ class Stores:
 
     def __init__(self, answers: int) -> None:
         self.answers = answers
+        self.breaks = False
         self.told: list[str] = []
 
     async def erase(self, user_id: UUID, elsewhere: Mapping[str, int]) -> Receipt:
         self.told.append("database")
+        if self.breaks:
+            raise Unavailable
         return Receipt(id=user_id, erased_at=datetime.now(UTC), counts=elsewhere, sha256="")
+
+    async def count(self, _user_id: UUID) -> int:
+        self.told.append("count")
+        return 2
 
     async def forget(self, _user_id: UUID) -> int:
         self.told.append("files")
         if self.told.count("files") > self.answers:
             raise Unavailable
         return 2
+
+
+async def test_a_store_that_cannot_forget_leaves_the_user_in_the_database() -> None:
+    stores = Stores(answers=0)
+    with pytest.raises(Unavailable):
+        await Erasure(stores, {"files": Elsewhere(stores.forget, stores.forget)}).erase(uuid4())
+    assert stores.told == ["files"]
+
+
+async def test_a_store_that_fails_once_the_user_is_gone_does_not_hide_the_receipt() -> None:
+    stores = Stores(answers=1)
+    with capture_logs() as logs:
+        receipt = await Erasure(stores, {"files": Elsewhere(stores.forget, stores.forget)}).erase(uuid4())
+    assert (stores.told, receipt.counts) == (["files", "database", "files"], {"files": 2})
+    assert [(line["event"], line.get("store")) for line in logs] == [("erasure_not_looked_over", "files"), ("user_erased", None)]
+
+
+async def test_files_stay_as_long_as_there_are_rows_that_tell_of_them() -> None:
+    stores = Stores(answers=1)
+    erasure = Erasure(stores, {"files": Elsewhere(stores.count, stores.forget)})
+    stores.breaks = True
+    with pytest.raises(Unavailable):
+        await erasure.erase(uuid4())
+    assert stores.told == ["count", "database"]
+    stores.breaks = False
+    assert (await erasure.erase(uuid4())).counts == {"files": 2}
+    assert stores.told[2:] == ["count", "database", "files"]
 
 
 class Database:
@@ -52,29 +86,22 @@ class Database:
     delete_old_audit = delete_old_sessions
 
 
-async def test_other_stores_come_before_the_database_and_once_more_after_it() -> None:
+async def test_other_stores_are_counted_before_the_database_and_erased_after_it() -> None:
     done: list[str] = []
+
+    async def count(_: UUID) -> int:
+        done.append("counted")
+        return 7
 
     async def forget(_: UUID) -> int:
         done.append("files")
-        return 7 if done == ["files"] else 1
+        return 7
 
-    erasure = Erasure(Database(done), {"files": forget})
+    erasure = Erasure(Database(done), {"files": Elsewhere(count, forget)})
     assert (await erasure.erase(ADA.id)).counts == {"user": 1, "files": 7}
-    assert done == ["files", "database", "files"]
+    assert done == ["counted", "database", "files"]
     with pytest.raises(UserNotFound):
         await erasure.erase(ADA.id)
-
-
-async def test_nothing_is_erased_from_the_database_while_another_store_is_away() -> None:
-    done: list[str] = []
-
-    async def forget(_: UUID) -> int:
-        raise Unavailable
-
-    with pytest.raises(Unavailable):
-        await Erasure(Database(done), {"files": forget}).erase(ADA.id)
-    assert done == []
 
 
 async def test_what_is_old_goes_batch_by_batch_and_with_no_days_nothing_does() -> None:
@@ -84,11 +111,3 @@ async def test_what_is_old_goes_batch_by_batch_and_with_no_days_nothing_does() -
         assert database.batches == []
         await delete(database, 30)
         assert [age for age, _ in database.batches] == [timedelta(days=30)] * 2
-
-
-async def test_a_store_that_fails_once_the_user_is_gone_does_not_hide_the_receipt() -> None:
-    stores = Stores(answers=1)
-    with capture_logs() as logs:
-        receipt = await Erasure(stores, {"files": stores.forget}).erase(uuid4())
-    assert (stores.told, receipt.counts) == (["files", "database", "files"], {"files": 2})
-    assert [(line["event"], line.get("store")) for line in logs] == [("erasure_not_looked_over", "files"), ("user_erased", None)]

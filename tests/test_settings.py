@@ -5,13 +5,15 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 import pytest
 
 from app.errors import SettingsInvalid
 from app.settings import ROOT, Environment, load_settings, variables
+from app.settings.loading import SECTIONS
 
 SECRET: Final = "p7Qw9-canary-zL4mX2vB8nR5tY1kH6jD3sF0"
 EXAMPLE: Final = ROOT / ".env.example"
@@ -80,6 +82,34 @@ def test_the_models_may_not_be_given_more_time_than_the_run(tmp_path: Path) -> N
     assert load_settings(tmp_path).models.turn_seconds == 301
     file.write_text("RUN_TIMEOUT_SECONDS=60\n")
     assert load_settings(tmp_path).runs.timeout_seconds == 60, "a default gives way"
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan", "1e300", "9" * 30, "-1e300"])
+def test_no_number_is_without_bounds(value: str, tmp_path: Path) -> None:
+    numbers = {
+        str(field.validation_alias)
+        for section in SECTIONS.values()
+        for field in section.model_fields.values()
+        if {int, float} & {field.annotation, *get_args(field.annotation)}
+    }
+    assert len(numbers) > 40
+    (tmp_path / ".env").write_text("\n".join(f"{name}={value}" for name in numbers))
+    faults = _faults(tmp_path)
+    assert {fault.partition(":")[0] for fault in faults} == numbers
+    assert not [fault for fault in faults if "is not valid" in fault]
+
+
+def test_the_largest_numbers_that_are_taken_are_moments_that_there_are(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("SESSION_DAYS=18250\nAUDIT_DAYS=18250\nEXPORT_HOURS=87600\n")
+    kept = load_settings(tmp_path).retention
+    assert (datetime.now(UTC) - timedelta(days=kept.audit_days)).timestamp() > 0
+    assert _faults_of(tmp_path, "AUDIT_DAYS=18251") == ["AUDIT_DAYS: must be 18250 or less."]
+    assert _faults_of(tmp_path, "EXPORT_HOURS=87601") == ["EXPORT_HOURS: must be 87600 or less."]
+
+
+def _faults_of(folder: Path, line: str) -> list[str]:
+    (folder / ".env").write_text(line)
+    return _faults(folder)
 
 
 def test_an_unknown_environment_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """A user's right to be forgotten, and what is forgotten without anybody asking."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
 from typing import Final, Protocol
@@ -17,8 +18,16 @@ _ENTRIES_AT_ONCE: Final = 500
 
 log = structlog.get_logger()
 
-# Deletes what a store outside the database has of a user; the number of its entries. Raises an AppError when it cannot.
-type Forget = Callable[[UUID], Awaitable[int]]
+# What a store outside the database does about a user; the number of its entries. Raises an AppError when it cannot.
+type AboutUser = Callable[[UUID], Awaitable[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A store outside the database: what it does before the user is gone, where a failure stops all, and what after it."""
+
+    before: AboutUser
+    after: AboutUser
 
 
 class ErasingStore(Protocol):
@@ -31,7 +40,7 @@ class RetentionStore(Protocol):
 
 
 class Erasure:
-    def __init__(self, store: ErasingStore, elsewhere: Mapping[str, Forget]) -> None:
+    def __init__(self, store: ErasingStore, elsewhere: Mapping[str, Elsewhere]) -> None:
         """`elsewhere` are the stores outside the database, by the name that a receipt has for them."""
         self._store = store
         self._elsewhere = elsewhere
@@ -39,9 +48,9 @@ class Erasure:
     async def erase(self, user_id: UUID) -> Receipt:
         """Delete all that is kept of a user, wherever it is; raise UserNotFound, or Unavailable when a store cannot be reached.
 
-        The database comes last, for it knows whom to look for: what fails can be done again.
+        What fails before the user is gone from the database can be done again; after that nothing new can come.
         """
-        counts = {name: await forget(user_id) for name, forget in self._elsewhere.items()}
+        counts = {name: await store.before(user_id) for name, store in self._elsewhere.items()}
         if receipt := await self._store.erase(user_id, counts):
             await self._forget_rest(user_id, receipt)
             log.info("user_erased", receipt=str(receipt.id))
@@ -49,10 +58,10 @@ class Erasure:
         raise UserNotFound
 
     async def _forget_rest(self, user_id: UUID, receipt: Receipt) -> None:
-        """What came in between; nothing can come now. A store that fails is no reason to hide the receipt: nobody can ask for it again."""
-        for name, forget in self._elsewhere.items():
+        """A store that fails now is no reason to hide the receipt: nobody can ask for it again."""
+        for name, store in self._elsewhere.items():
             try:
-                await forget(user_id)
+                await store.after(user_id)
             except AppError as error:
                 log.warning("erasure_not_looked_over", receipt=str(receipt.id), store=name, error=error.code)
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Protocol
 from uuid import UUID
 
@@ -30,10 +31,15 @@ class UserDataStore(Protocol):
     def read(self, user_id: UUID) -> AsyncGenerator[tuple[str, Sequence[str]]]: ...
 
 
+class AttachmentStore(Protocol):
+    async def content(self, user_id: UUID, attachment_id: UUID) -> bytes | None: ...
+
+
 class Exports:
-    def __init__(self, store: ExportStore, data: UserDataStore) -> None:
+    def __init__(self, store: ExportStore, data: UserDataStore, attachments: AttachmentStore) -> None:
         self._store = store
         self._data = data
+        self._attachments = attachments
         # Each holds a connection for as long as it reads.
         self._one_at_a_time = asyncio.Lock()
 
@@ -64,7 +70,8 @@ class Exports:
 
     async def archive(self, user_id: UUID) -> AsyncGenerator[bytes]:
         """All that is kept of a user, as a ZIP, in pieces."""
-        async with aclosing(self._data.read(user_id)) as rows, aclosing(archive(rows)) as pieces:
+        read = partial(self._attachments.content, user_id)
+        async with aclosing(self._data.read(user_id)) as rows, aclosing(archive(rows, read)) as pieces:
             async for piece in pieces:
                 yield piece
 
@@ -74,7 +81,7 @@ class Exports:
 
     async def _kept(self, attempt: ExportAttempt) -> bool:
         number = 0
-        async with aclosing(self._data.read(attempt.user_id)) as rows, aclosing(archive(rows)) as pieces:
+        async with aclosing(self.archive(attempt.user_id)) as pieces:
             async for piece in pieces:
                 if not await self._store.keep(attempt, number, piece):
                     return False

@@ -8,7 +8,7 @@ from langchain_core.messages import HumanMessage, SystemMessage
 from pydantic import BaseModel, Field, ValidationError
 
 from app.agent.prompts import prompt_text, quoted
-from app.agent.statements import subject
+from app.agent.statements import replaces
 from app.errors import ModelBadAnswer
 from app.llm.asking import Asker
 from app.llm.calls import Purpose
@@ -58,8 +58,7 @@ async def extracted(model: Asker, system: str, user: str) -> str:
 
 def replaced_by_rule(known: Sequence[str], new: Sequence[str]) -> Mapping[int, int]:
     """The same without a model: a statement about the same thing takes the place of the older one."""
-    newest = {subject(text): place for place, text in enumerate(new)}
-    return {place: newest[about] for place, text in enumerate(known) if (about := subject(text)) in newest}
+    return {older: newer for older, known_text in enumerate(known) for newer, new_text in enumerate(new) if replaces(new_text, known_text)}
 
 
 def _lines(texts: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from app.agent.redaction import REMOVED
@@ -16,11 +17,32 @@ def statements(text: str) -> list[str]:
     return [*_statements(text.replace("’", "'"))][:_MOST]  # noqa: RUF001  # phones write it so
 
 
-def subject(statement: str) -> str:
-    """What a statement is about: of two about the same, the newer is true."""
-    words = _words(statement)
-    found = ((name, form.match(words)) for name, form in _SUBJECTS.items())
-    return next((f"{name} {match[1] if match.re.groups else ''}" for name, match in found if match), words)
+def replaces(newer: str, older: str) -> bool:
+    """Whether the older statement is no longer true: a person has one of what both are about, or the newer one ends it."""
+    if _words(newer) == _words(older):
+        return True
+    new, old = _known(newer), _known(older)
+    if not new or not old or new.about != old.about:
+        return False
+    return new.value == old.value if new.has_ended != old.has_ended else not new.has_ended
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    about: str
+    value: str
+    has_ended: bool
+
+
+def _known(statement: str) -> _Known | None:
+    """What of all that a person has one of a statement tells; None for most: two facts too many do less harm."""
+    plain = statement.replace("’", "'").rstrip(" .!,;")  # noqa: RUF001
+    found = ((name, form.fullmatch(plain)) for name, form in _HAS_ONE.items())
+    name, match = next(((name, match) for name, match in found if match), ("", None))
+    if match is None:
+        return None
+    parts = match.groupdict()
+    return _Known(f"{name} {parts.get('of', '')}", parts["value"].casefold(), bool(parts.get("ended")))
 
 
 def _statements(text: str) -> Iterator[str]:
@@ -46,7 +68,7 @@ def _form(pattern: str) -> re.Pattern[str]:
 
 
 # A full stop or sign ends a sentence before white space only, and stays with it; of two statements in one, one may become untrue.
-_SENTENCE_END: Final = _form(r"(?<=[.!?;])\s+|\n+|,? (?:and|but) (?=(?:i|my)\b)")
+_SENTENCE_END: Final = _form(r"(?<=[.!?;])\s+|\n+|,? (?:and|but) (?=(?:i|my)\b)|(?:(?<=anymore)|(?<=any more)|(?<=any longer)),? (?=i\b)")
 _BEFORE: Final = _form(
     r"^(?:(?:hi|hey|hello|please|also|and|so|well|ok|okay|oh|by the way|btw|actually|just|now|can you|could you)\b[,!.:\s]*)+"
 )
@@ -56,7 +78,8 @@ _WANTED: Final = _form(
 )
 _OF_THE_USER: Final = _form(
     r"(?:my|our)\s|(?:you can )?call me\s|we (?:live|have|are|moved)\s"
-    r"|i(?:'m|'ve|'d rather| am| was| have| had| own| live| work| moved| come| grew| study| studied| speak| teach| play| use| like| love"
+    r"|i(?: now| currently| still| also)?"
+    r"(?:'m|'ve|'d rather| am| was| have| had| own| live| work| moved| come| grew| study| studied| speak| teach| play| use| like| love"
     r"| hate| prefer| enjoy| avoid| eat| drink| never| always| usually| do not| don't| no longer| can't| cannot| can not)\s"
 )
 # What is said of this moment or this conversation, and will be of no use in another.
@@ -70,11 +93,15 @@ _PASSING: Final = _form(
     r"|i (?:like|love|hate|prefer|enjoy|use) (?:it|that|this|these|those|them|your|the (?:first|second|last|other))\b"
     r"|my (?:last |first |previous |next )?(?:question|problem|message|point|mistake|bad|apologies|goodness|god)\b"
 )
-# What a person has one of at a time; after the name, what further tells the subject.
-_SUBJECTS: Final = {
-    "name": _form(r"(?:my name is|call me|i am called|i'm called|you can call me)\b"),
-    "home": _form(r"i (?:now )?(?:live in|moved to|have moved to)\b|i've moved to\b"),
-    "work": _form(r"i (?:now )?work (?:at|for|as)\b"),
-    "birthday": _form(r"my birthday is\b|i was born on\b"),
-    "favourite": _form(r"my favou?rite ([\w ]{1,40}?) is\b"),
+# What a person has one of at a time. A name or a place is written like one: "I live in fear" tells no home.
+_NAME: Final = r"(?P<value>[^\W\da-z_][\w'&.-]*(?:,? [^\W\da-z_][\w'&.-]*){0,3})"
+_NOW: Final = r"(?: (?:now|these days|at the moment|currently|instead|from now on))?"
+_I: Final = r"[Ii](?P<ended> (?:don't|do not|no longer))?(?: (?:now|currently|still|just))?"
+_ANY_MORE: Final = r"(?: (?:any ?more|any longer|now))?"
+_HAS_ONE: Final = {
+    "name": re.compile(rf"(?:[Mm]y name is(?: now)?|(?:[Yy]ou can )?[Cc]all me|I(?: am|'m) called) {_NAME}{_NOW}"),
+    "home": re.compile(rf"(?:{_I} live in|[Ii](?:'ve| have)?(?: now| just)? moved to) {_NAME}(?:{_ANY_MORE}|{_NOW})"),
+    "work": re.compile(rf"{_I} work (?:at|for) (?!Christmas|Easter|New Year){_NAME}(?:{_ANY_MORE}|{_NOW})"),
+    "birthday": _form(r"(?:my birthday is|i was born) (?:on )?(?P<value>[\w ,./-]*\d[\w ,./-]*)"),
+    "favourite": _form(r"my favou?rite (?P<of>[\w ]{1,40}?) is(?: now)? (?!not\b|hard\b|still\b)(?P<value>[\w'-]+)"),
 }

@@ -22,6 +22,8 @@ _KIND: Final = "attachment"
 # As a model may read it, which does not mind capitals.
 _END: Final = re.compile("</(\\s*attachment)", re.IGNORECASE)
 
+_PUT_IN: Final = re.compile(r"\n\n\(?The user attached (?:the (?:file|image) )?\"")
+
 type Reference = Mapping[str, Any]
 type ReadContent = Callable[[UUID], Awaitable[bytes | None]]
 
@@ -36,6 +38,11 @@ def references(message: BaseMessage) -> Sequence[Reference]:
     if not isinstance(message, HumanMessage) or isinstance(message.content, str):
         return ()
     return [part for part in message.content if isinstance(part, dict) and part.get("type") == _KIND]
+
+
+def own_words(text: str) -> str:
+    """What a user said themselves, of a message into which its attachments were put."""
+    return _PUT_IN.split(text, maxsplit=1)[0]
 
 
 def tokens_of(attached: Reference) -> int:

@@ -8,7 +8,8 @@ from typing import Final
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
 
-from app.llm.demo_wishes import Question, introduced_name, is_about_food, question
+from app.llm.attachments import own_words
+from app.llm.demo_wishes import Question, introduced_name, is_about_food, is_about_home, question
 
 MAX_QUOTE_LENGTH: Final = 160
 MAX_RESULT_LENGTH: Final = 4_000
@@ -32,7 +33,7 @@ def _talk(messages: Sequence[BaseMessage]) -> str:
     if results := _fresh_results(messages):
         calls = {call["id"]: call for message in messages if isinstance(message, AIMessage) for call in message.tool_calls}
         return "\n\n".join(_tell(result, calls.get(result.tool_call_id)) for result in results)
-    said = [*_said_before(messages), *(str(message.text) for message in messages if isinstance(message, HumanMessage))]
+    said = [*_said_before(messages), *(own_words(str(message.text)) for message in messages if isinstance(message, HumanMessage))]
     memories = [memory for message in messages if isinstance(message, SystemMessage) for memory in _memories(str(message.text))]
     match question(said[-1]) if said else None:
         case Question.MY_NAME:
@@ -45,7 +46,7 @@ def _talk(messages: Sequence[BaseMessage]) -> str:
                 if said[:-1]
                 else "This is your first message: you have said nothing before it."
             )
-        case Question.MEMORIES | Question.FOOD as asked if told := _tell_memories(asked, memories):
+        case Question.MEMORIES | Question.FOOD | Question.HOME as asked if told := _tell_memories(asked, memories):
             return told
     return _introduction(said)
 
@@ -76,6 +77,9 @@ def _tell_memories(asked: Question, memories: Sequence[str]) -> str:
     if asked is Question.FOOD:
         eaten = [*map(_quoted, filter(is_about_food, memories))]
         return f"Something that goes with what I remember of you: {', '.join(eaten)}." if eaten else ""
+    if asked is Question.HOME:
+        lived = [*map(_quoted, filter(is_about_home, memories))]
+        return f"This is what I remember of where you live: {', '.join(lived)}." if lived else ""
     if not memories:
         return "I remember nothing about you."
     return "\n".join(["This is what I remember:", *(f"- {memory}" for memory in memories)])

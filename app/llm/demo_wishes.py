@@ -18,6 +18,7 @@ class Question(Enum):
     MY_LAST_MESSAGE = auto()
     MEMORIES = auto()
     FOOD = auto()
+    HOME = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,10 @@ def introduced_name(text: str) -> str | None:
 
 def is_about_food(text: str) -> bool:
     return bool(_FOOD.search(text[:MAX_READ_CHARACTERS]))
+
+
+def is_about_home(text: str) -> bool:
+    return bool(_HOME.search(text[:MAX_READ_CHARACTERS]))
 
 
 def _clauses(text: str) -> Iterator[str]:
@@ -109,6 +114,7 @@ _INTRODUCTION: Final = _form(
     r"(?:(?:\bmy |\buser'?s? |^)name(?:'s|’s| is)|\bcall me|\bi(?:'m|’m| am) called) (?!not\b)(?P<name>[^\W\d_][\w'’-]{0,39})"  # noqa: RUF001
 )
 _FOOD: Final = _form(r"\b(?:eat|eats|food|meat|fish|vegan|vegetarian|allerg\w*|cook|drink|drinks|diet)\b")
+_HOME: Final = _form(r"\b(?:lives?|living|moved|home|residence|based) (?:in|to|at|is|near)\b")
 _QUESTIONS: Final = {
     Question.MY_NAME: _form(r"\bwhat(?:'s| is| was) my name\b|\bwho am i\b|\bmy name\b.*\bremember\b|\bremember my name\b|^my name$"),
     Question.MY_FIRST_MESSAGE: _form(r"\bwhat did i (?:say|write|ask) first\b|\bmy (?:very )?first (?:message|question)\b"),
@@ -118,5 +124,11 @@ _QUESTIONS: Final = {
     Question.MEMORIES: _form(
         r"\bwhat (?:do|can) you (?:know|remember) (?:about|of) me\b|\bwhat do you remember$|\byour memor(?:y|ies) of me\b"
     ),
-    Question.FOOD: _form(r"\b(?:what|which|how|suggest|idea|recipe)\b.*\b(?:cook|eat|dinner|lunch|breakfast|meal)\b|\brecipe\b"),
+    Question.FOOD: _form(
+        r"\b(?:what|which|how|suggest|idea|recipe)\b.*\b(?:cook|eat|dinner|lunch|breakfast|meal)\b|\brecipe\b"
+        r"|^(?:can|could|may|should|do|would) (?:i|we) (?:\w+ )?(?:eat|have|order|try|cook)\b"
+    ),
+    Question.HOME: _form(
+        r"\bwhere (?:do i live|i live|am i (?:from|based|living)|is my home)\b|\bwh(?:at|ich) (?:city|town|country) .*\bi live\b"
+    ),
 }

@@ -63,6 +63,8 @@ def choose_embedder(settings: MemorySettings, models: ModelSettings) -> Embedder
     model = settings.embedding_model
     if not model and not settings.embedding_base_url and is_openai(base_url) and key.get_secret_value():
         model = _OPENAIS_MODEL
+    if model == _WORDS and (settings.embedding_base_url or settings.embedding_dimensions):
+        raise SettingsInvalid("EMBEDDING_MODEL: words is built in; EMBEDDING_BASE_URL and EMBEDDING_DIMENSIONS are for other models.")
     if model == _WORDS or not (model or settings.embedding_base_url):
         return EmbedderChoice()
     if not model:

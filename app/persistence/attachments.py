@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +20,7 @@ from app.persistence.database import Pool, database_errors, patiently
 from app.persistence.values import Attachment
 
 _MOST_FORGOTTEN: Final = 500
+_READ_ONLY: Final = "The folder of attachments cannot be written to."
 _COLUMNS: Final = "attachment.id, attachment.name, attachment.media_type, attachment.bytes, attachment.sha256"
 
 # Written to in any case, for that locks the row: who drops what nobody has looks again once it holds it.
@@ -69,16 +71,18 @@ class AttachmentTable:
         self._in_folder = in_folder
         self._patience_seconds = patience_seconds
 
-    async def add(self, user_id: UUID, attachment: Attachment, content: bytes) -> None:
-        """Keep it; of two at once with the same content the second waits for the first, and the content is there once."""
+    async def add(self, user_id: UUID, attachment: Attachment, content: bytes) -> bool:
+        """Keep it; False when the user is gone. Of two at once with the same content the second waits for the first."""
         values = {"user_id": user_id, "sha256": attachment.sha256, "content": None if self._in_folder else content}
         row = {"id": attachment.id, "name": attachment.name, "media_type": attachment.media_type, "bytes": attachment.bytes}
-        with database_errors():
+        with database_errors(), suppress(psycopg.errors.ForeignKeyViolation):
             async with self._pool.connection() as connection, connection.transaction():
-                await connection.execute(_KEEP_BLOB, values)
+                await connection.execute(_KEEP_BLOB, values)  # from here on the user cannot be erased
                 if self._in_folder:
                     await asyncio.to_thread(_write, self._file(user_id, attachment.sha256), content)
                 await connection.execute(_ADD, {**row, "user_id": user_id, "sha256": attachment.sha256})
+            return True
+        return False
 
     async def find(self, user_id: UUID, ids: Sequence[UUID]) -> Sequence[Attachment]:
         """Those of the user's that there are, in the order of the ids."""
@@ -109,8 +113,12 @@ class AttachmentTable:
                 await self._drop_unused(connection, None)
                 return forgotten.rowcount
 
+    async def count_files(self, user_id: UUID) -> int:
+        """How many files there are to erase; raise Unavailable when they could not be."""
+        return await asyncio.to_thread(_count_files, self._folder / str(user_id))
+
     async def erase_files(self, user_id: UUID) -> int:
-        """Delete what the user has sent from the folder; return how many files there were. The rows go with the user's own."""
+        """Delete what a user who is gone has sent from the folder; return how many files there were."""
         return await asyncio.to_thread(_delete_files, self._folder / str(user_id))
 
     async def _content(self, user_id: UUID, attachment_id: UUID) -> bytes | None:
@@ -160,12 +168,20 @@ def _read(file: Path) -> bytes | None:
         return None
 
 
+def _count_files(folder: Path) -> int:
+    if not folder.exists():
+        return 0
+    if not (os.access(folder, os.W_OK | os.X_OK) and os.access(folder.parent, os.W_OK | os.X_OK)):
+        raise Unavailable(_READ_ONLY)  # a receipt must not count what will stay there
+    return sum(1 for _ in folder.iterdir())
+
+
 def _delete_files(folder: Path) -> int:
     files = [*folder.glob("*")]
     try:
         shutil.rmtree(folder)
     except FileNotFoundError:
         pass
-    except OSError as error:  # a receipt must not count what is still there
-        raise Unavailable("The folder of attachments cannot be written to.") from error
+    except OSError as error:
+        raise Unavailable(_READ_ONLY) from error
     return len(files)

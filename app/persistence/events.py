@@ -40,6 +40,7 @@ _FORGET: Final = f"""
 DELETE FROM run_event WHERE created_at < now() - make_interval(secs => %(seconds)s)
    AND NOT EXISTS (SELECT FROM run WHERE run.id = run_event.run_id AND {LIVE_SQL})
 """
+_IS_THERE: Final = "SELECT FROM run WHERE id = %(run_id)s"
 _HAS_EVENTS: Final = "SELECT FROM run_event WHERE run_id = %(run_id)s LIMIT 1"
 _IS_LIVE: Final = f"SELECT FROM run WHERE id = %(run_id)s AND {LIVE_SQL}"
 _ROWS_AT_ONCE: Final = 100
@@ -72,6 +73,10 @@ class EventTable:
     async def is_kept(self, run_id: UUID) -> bool:
         """Whether anything of the run's log is still there."""
         return bool(await fetch_all(self._pool, _HAS_EVENTS, {"run_id": run_id}))
+
+    async def is_gone(self, run_id: UUID) -> bool:
+        """Whether the run itself is deleted."""
+        return not await fetch_all(self._pool, _IS_THERE, {"run_id": run_id})
 
     async def forget(self, older_than_seconds: float) -> int:
         """Delete the events of ended runs from before that; return how many rows there were."""

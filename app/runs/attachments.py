@@ -10,20 +10,20 @@ from uuid import UUID
 import structlog
 from uuid_utils.compat import uuid7
 
-from app.errors import AttachmentNotFound, BodyTooLarge, InvalidInput, UnsupportedMediaType
+from app.errors import AttachmentNotFound, BodyTooLarge, InvalidInput, NotAuthenticated, UnsupportedMediaType
 from app.persistence.values import Attachment
-from app.runs.media_types import media_type_of
+from app.runs.media_types import media_type_of, why_none_of_ours
 from app.settings import AttachmentSettings
 
 _MAX_NAME: Final = 200
-_UNTOLD: Final = re.compile("[\0-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNTOLD: Final = re.compile("[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _UNNAMED: Final = "attachment"
 
 log = structlog.get_logger()
 
 
 class AttachmentStore(Protocol):
-    async def add(self, user_id: UUID, attachment: Attachment, content: bytes) -> None: ...
+    async def add(self, user_id: UUID, attachment: Attachment, content: bytes) -> bool: ...
     async def find(self, user_id: UUID, ids: Sequence[UUID]) -> Sequence[Attachment]: ...
     async def content(self, user_id: UUID, attachment_id: UUID) -> bytes | None: ...
     async def delete(self, user_id: UUID, attachment_id: UUID) -> bool: ...
@@ -39,14 +39,15 @@ class Attachments:
         self._settings = settings
 
     async def keep(self, user_id: UUID, name: str, content: bytes) -> Attachment:
-        """Keep what a user uploads; raise InvalidInput, BodyTooLarge or UnsupportedMediaType."""
+        """Keep what a user uploads; raise InvalidInput, BodyTooLarge, UnsupportedMediaType, or NotAuthenticated for one just gone."""
         if not content:
             raise InvalidInput("An attachment must not be empty.")
         if len(content) > self._settings.max_bytes:
             raise BodyTooLarge(f"An attachment may have {self._settings.max_bytes} bytes.")
         # In a thread, for ten megabytes take some tens of milliseconds.
         attachment = await asyncio.to_thread(_looked_at, _plain(name), content)
-        await self._store.add(user_id, attachment, content)
+        if not await self._store.add(user_id, attachment, content):
+            raise NotAuthenticated
         return attachment
 
     async def find(self, user_id: UUID, ids: Sequence[UUID]) -> Sequence[Attachment]:
@@ -77,11 +78,12 @@ async def forget_unsent(store: ForgettingStore, older_than_seconds: float) -> No
 
 def _looked_at(name: str, content: bytes) -> Attachment:
     if (media_type := media_type_of(content, name)) is None:
-        raise UnsupportedMediaType
+        raise UnsupportedMediaType(f"{UnsupportedMediaType.title}; {why_none_of_ours(content, name)}.")
     return Attachment(id=uuid7(), name=name, media_type=media_type, bytes=len(content), sha256=sha256(content).hexdigest())
 
 
 def _plain(name: str) -> str:
     """The file's own name, without folders and what cannot be shown."""
-    own = re.split(r"[/\\]", name)[-1]
-    return _UNTOLD.sub("", own).strip()[:_MAX_NAME] or _UNNAMED
+    own = _UNTOLD.sub("", re.split(r"[/\\]", name)[-1]).strip()[:_MAX_NAME]
+    # Of dots or of signs without a shape alone it would be no name: "." and ".." are folders.
+    return own if any(sign.isprintable() and sign not in ". " for sign in own) else _UNNAMED

@@ -29,6 +29,15 @@ _SVG: Final = re.compile(
     r"(?:<\?xml[^>]*\?>|<!--.*?-->|<!DOCTYPE[^>\[]*+(?:\[[^\]]*+\]\s*+)?>|\s)*+<(?:\w+:)?svg[\s>/]", re.IGNORECASE | re.DOTALL
 )
 _HEAD_CHARACTERS: Final = 4_000
+# What files begin with that are refused for what they are, or for not being sound.
+_BEGINNINGS: Final = {
+    b"\x89PNG": "this PNG is not whole, or not sound",
+    b"GIF8": "this GIF is not whole, or not sound",
+    b"RIFF": "this is not a whole WebP",
+    b"\xff\xd8\xff": "this JPEG is not whole, or not sound",
+    b"%PDF": "this is a PDF",
+    b"PK\x03\x04": "this is an archive or an office document",
+}
 _NO_TEXT: Final = ("image/", "audio/", "video/", "font/")
 
 
@@ -45,6 +54,21 @@ def media_type_of(content: bytes, name: str) -> str | None:
         return "image/jpeg" if _is_jpeg(content) else None
     is_named_so = (mimetypes.guess_type(name)[0] or "").startswith(_NO_TEXT)
     return TEXT if _is_text(content) and not is_named_so else None
+
+
+def why_none_of_ours(content: bytes, name: str) -> str:
+    """What is wrong with one that `media_type_of` does not know, as the end of a sentence."""
+    if kind := next((kind for beginning, kind in _BEGINNINGS.items() if content.startswith(beginning)), None):
+        return kind
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        return f"this is neither, for its byte {error.start + 1} is not UTF-8"
+    if control := _CONTROLS.search(text):
+        return f"this is not plain text, for its character {control.start() + 1} is a control character"
+    if _SVG.match(text[:_HEAD_CHARACTERS]):
+        return "this is an SVG, which can hold scripts"
+    return f"this is text, though its name says {mimetypes.guess_type(name)[0]}"
 
 
 def _is_png(content: bytes) -> bool:

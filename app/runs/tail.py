@@ -9,10 +9,10 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from app.errors import DatabaseUnavailable, EventsExpired
-from app.persistence.values import Entry, Run
+from app.persistence.values import Entry, Run, RunStatus
 from app.runs.attempts import Attempts
 from app.runs.bulletin import Bulletin
-from app.runs.events import Ended
+from app.runs.events import Ended, encode
 from app.runs.log import RunLog
 from app.runs.walk import FIRST_ATTEMPT
 
@@ -24,6 +24,7 @@ class EventReader(Protocol):
     async def read(self, run_id: UUID, after: int) -> Sequence[Entry]: ...
     async def has_ended(self, run_id: UUID) -> bool: ...
     async def is_kept(self, run_id: UUID) -> bool: ...
+    async def is_gone(self, run_id: UUID) -> bool: ...
 
 
 class Tails:
@@ -54,6 +55,8 @@ class Tails:
                     async for entries in reading:
                         place.move(entries)
                         yield entries
+                if place.is_over and not place.is_end and await self._events.is_gone(run_id):
+                    yield _taken_away(place.after)
                 if place.is_end or place.is_over:
                     return
                 if not live and not await _within(min(silence_seconds, self._patience_seconds), news):
@@ -107,6 +110,11 @@ class _Place:
         if entries:
             self.after = entries[-1].sequence
             self.is_end = entries[-1].type == Ended.type
+
+
+def _taken_away(after: int) -> Sequence[Entry]:
+    """The end of a run of which nothing is left, and which nobody could write down: its user was erased, or its session deleted."""
+    return [Entry(after + 1, Ended.type, encode(Ended(status=RunStatus.CANCELLED, message_id="")))]
 
 
 async def _within(seconds: float, news: asyncio.Event) -> bool:

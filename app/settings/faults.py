@@ -33,4 +33,5 @@ def in_words(problem: Mapping[str, Any]) -> str:
     """One of a ValidationError's `errors()`; a validator of ours has said it in our words already."""
     if problem["type"] == "value_error":
         return str(problem["msg"]).removeprefix("Value error, ")
-    return _WORDS.get(problem["type"], "is not valid").format(**problem.get("ctx", {}))
+    bounds = {name: f"{bound:.15g}" if isinstance(bound, float) else bound for name, bound in problem.get("ctx", {}).items()}
+    return _WORDS.get(problem["type"], "is not valid").format(**bounds)

@@ -28,16 +28,20 @@ class MemorySettings(Section):
     embedding_seconds: Seconds = Field(
         10, validation_alias="EMBEDDING_SECONDS", description="How long an embedding may take in background work, which tries again"
     )
-    top_k: Count = Field(5, validation_alias="MEMORY_TOP_K", description="Most memories that a message brings to mind")
+    top_k: Count = Field(5, le=100, validation_alias="MEMORY_TOP_K", description="Most memories that a message brings to mind")
     threshold: float | None = Field(
         None,
         ge=-1,
+        allow_inf_nan=False,
         le=1,
         validation_alias="MEMORY_THRESHOLD",
         description="Least likeness, as a cosine, of a memory that is recalled; empty is what suits the embedder",
     )
     recall_ms: Count = Field(
-        300, validation_alias="MEMORY_RECALL_MS", description="How long recall may take, in milliseconds, before a turn goes on without it"
+        300,
+        le=60_000,
+        validation_alias="MEMORY_RECALL_MS",
+        description="How long recall may take, in milliseconds, before a turn goes on without it",
     )
 
 

@@ -9,6 +9,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 ROOT: Final = Path(__file__).parents[2]
+_DAY_SECONDS: Final = 86_400
+_DECADE_HOURS: Final = 87_600
+_HALF_CENTURY_DAYS: Final = 18_250
 
 
 class Environment(StrEnum):
@@ -43,9 +46,12 @@ def _is_web_address(text: str) -> bool:
 CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 RootedPath = Annotated[Path, AfterValidator(_under_root)]
-Seconds = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(gt=0)]
-Days = Annotated[int, Field(ge=0)]
+# Each has an end well before a clock, an interval of Postgres' or a machine's memory has: what passes the start must not break later.
+Seconds = Annotated[float, Field(gt=0, le=_DAY_SECONDS, allow_inf_nan=False)]
+Hours = Annotated[float, Field(gt=0, le=_DECADE_HOURS, allow_inf_nan=False)]
+Days = Annotated[int, Field(ge=0, le=_HALF_CENTURY_DAYS)]
+Count = Annotated[int, Field(gt=0, le=1_000_000)]
+Bytes = Annotated[int, Field(gt=0, le=100_000_000_000)]
 
 
 class Section(BaseSettings):
@@ -74,7 +80,9 @@ class ServerSettings(Section):
         validation_alias="ALLOWED_ORIGINS",
         description="Web origins that may call the API from a browser, separated by commas; * for all",
     )
-    body_limit_bytes: Count = Field(1_000_000, validation_alias="BODY_LIMIT_BYTES", description="Largest request body taken")
+    body_limit_bytes: Bytes = Field(
+        1_000_000, le=1_000_000_000, validation_alias="BODY_LIMIT_BYTES", description="Largest request body taken"
+    )
     heartbeat_seconds: Seconds = Field(
         5, validation_alias="HEARTBEAT_SECONDS", description="Silence on a stream after which a comment line keeps proxies awake"
     )
@@ -88,7 +96,7 @@ class DatabaseSettings(Section):
     data_dir: RootedPath = Field(
         Path(".data"), validation_alias="DATA_DIR", description="Folder of the embedded database and of files the server writes"
     )
-    pool_size: Count = Field(20, validation_alias="DATABASE_POOL_SIZE", description="Most connections a process opens")
+    pool_size: Count = Field(20, le=1_000, validation_alias="DATABASE_POOL_SIZE", description="Most connections a process opens")
     connect_seconds: Seconds = Field(
         5, validation_alias="DATABASE_CONNECT_SECONDS", description="How long a request waits for a connection"
     )
@@ -117,7 +125,7 @@ class AccountSettings(Section):
     )
     access_token_minutes: Count = Field(60, validation_alias="ACCESS_TOKEN_MINUTES", description="How long an access token is good")
     parallel_hashes: Count = Field(
-        2, validation_alias="PARALLEL_HASHES", description="Password hashes computed at once; each takes a thread and 64 MB"
+        2, le=64, validation_alias="PARALLEL_HASHES", description="Password hashes computed at once; each takes a thread and 64 MB"
     )
 
 
@@ -177,6 +185,7 @@ class ModelSettings(Section):
 class ContextSettings(Section):
     share: float = Field(
         0.5,
+        allow_inf_nan=False,
         gt=0,
         le=0.9,
         validation_alias="CONTEXT_SHARE",
@@ -185,12 +194,14 @@ class ContextSettings(Section):
     window: int = Field(
         32_000,
         ge=1_000,
+        le=100_000_000,
         validation_alias="CONTEXT_WINDOW",
         description="Context window, in tokens, of models for which models.yaml names none",
     )
     messages: int = Field(
         100,
         ge=4,
+        le=100_000,
         validation_alias="CONTEXT_MESSAGES",
         description="Messages, those of tools among them, that a conversation may have before its older turns are summarised",
     )
@@ -212,7 +223,7 @@ class CacheSettings(Section):
     )
     seconds: Count = Field(3600, validation_alias="RESPONSE_CACHE_SECONDS", description="How long an answer is kept")
     entries: Count = Field(1000, validation_alias="RESPONSE_CACHE_ENTRIES", description="Most answers that a process keeps in its memory")
-    most_bytes: Count = Field(50_000_000, validation_alias="RESPONSE_CACHE_BYTES", description="Most memory that these answers may take")
+    most_bytes: Bytes = Field(50_000_000, validation_alias="RESPONSE_CACHE_BYTES", description="Most memory that these answers may take")
 
 
 class RunSettings(Section):
@@ -220,27 +231,28 @@ class RunSettings(Section):
         200, validation_alias="MAX_LIVE_RUNS", description="Runs this process works on at once; one more is told to come back"
     )
     timeout_seconds: Seconds = Field(300, validation_alias="RUN_TIMEOUT_SECONDS", description="Longest time one message may take")
-    max_steps: Count = Field(25, validation_alias="RUN_MAX_STEPS", description="Most graph steps one message may take")
+    max_steps: Count = Field(25, le=1_000, validation_alias="RUN_MAX_STEPS", description="Most graph steps one message may take")
     max_attempts: Count = Field(
-        3, validation_alias="RUN_MAX_ATTEMPTS", description="Tries at a run whose process died before it counts as failed"
+        3, le=100, validation_alias="RUN_MAX_ATTEMPTS", description="Tries at a run whose process died before it counts as failed"
     )
     event_flush_ms: Count = Field(
-        100, validation_alias="EVENT_FLUSH_MS", description="Pause between two writes of the event log, in milliseconds"
+        100, le=10_000, validation_alias="EVENT_FLUSH_MS", description="Pause between two writes of the event log, in milliseconds"
     )
-    event_hours: Seconds = Field(
+    event_hours: Hours = Field(
         72, validation_alias="EVENT_RETENTION_HOURS", description="How long the event log of an ended run can be replayed"
     )
     lease_seconds: Seconds = Field(
         15, validation_alias="LEASE_SECONDS", description="Silence of a process after which its runs count as lost"
     )
 
-    question_hours: Seconds = Field(
+    question_hours: Hours = Field(
         24, validation_alias="QUESTION_EXPIRY_HOURS", description="How long the agent waits for a person's answer before it goes on without"
     )
     temporary_hours: float = Field(
         24,
         gt=0,
         le=8760,
+        allow_inf_nan=False,
         validation_alias="TEMPORARY_SESSION_HOURS",
         description="How long a temporary session is kept when nothing more is said in it; a worker then deletes all there is of it",
     )
@@ -250,7 +262,7 @@ class WorkerSettings(Section):
     in_server: bool = Field(
         False, validation_alias="WORKER_IN_SERVER", description="Do background work in the server too, without a `python -m app worker`"
     )
-    concurrency: Count = Field(10, validation_alias="WORKER_CONCURRENCY", description="Jobs a worker does at once")
+    concurrency: Count = Field(10, le=1_000, validation_alias="WORKER_CONCURRENCY", description="Jobs a worker does at once")
     naming_seconds: Seconds = Field(
         10, validation_alias="NAMING_SECONDS", description="How long a model may take to name a session; its first words stay if it cannot"
     )

@@ -77,6 +77,22 @@ async def test_an_image_is_uploaded_read_as_a_harmless_file_and_deleted(ada: Vis
     assert (await ada.http.get(path)).json()["code"] == "attachment_not_found"
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (".", "attachment"),
+        ("a/..", "attachment"),
+        ("\u2028\u2029", "attachment"),
+        ("\u200b\u200d", "attachment"),
+        ("a\u2028b.txt", "ab.txt"),
+        (".env", ".env"),
+        ("<b>x</b>.txt", "b>.txt"),
+    ],
+)
+async def test_a_name_is_cleaned_of_folders_and_of_what_has_no_shape(ada: Visitor, given: str, kept: str) -> None:
+    assert (await _upload(ada, b"Hello", given))["name"] == kept
+
+
 async def test_what_is_no_image_and_no_text_is_refused_whatever_it_is_called(ada: Visitor) -> None:
     for content, status, code in (
         (b"<!doctype html><script>alert(1)</script>", 415, "unsupported_media_type"),

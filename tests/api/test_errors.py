@@ -44,6 +44,20 @@ async def test_every_refusal_is_a_problem_document(ada: Visitor) -> None:
         assert problem.request_id == refused.headers["x-request-id"], name
 
 
+async def test_who_is_nobody_hears_that_before_what_else_is_wrong(stranger: Visitor) -> None:
+    paths = (
+        "/sessions/no-id",
+        "/sessions/no-id/messages?limit=x",
+        "/runs/no-id",
+        "/attachments/no-id",
+        "/sessions?limit=x",
+        "/memories?limit=x",
+    )
+    for headers in ({}, {"Authorization": "Bearer no.token.atall"}):
+        for path in paths:
+            assert (await stranger.http.get(path, headers=headers)).json()["code"] == "not_authenticated", (path, headers)
+
+
 async def test_a_method_that_is_not_taken_is_told_what_is(ada: Visitor) -> None:
     assert (await ada.http.put("/auth/me")).headers["allow"] == "GET"
 

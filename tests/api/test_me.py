@@ -5,6 +5,7 @@ import gc
 import json
 from hashlib import sha256
 from io import BytesIO
+from itertools import count
 from zipfile import ZipFile
 
 import httpx
@@ -72,6 +73,24 @@ async def test_an_export_is_asked_for_made_by_a_worker_and_fetched(ada: Visitor,
     assert (await _export(ada)).is_success
 
 
+@pytest.mark.parametrize(
+    "kept_in",
+    [pytest.param(name, marks=pytest.mark.variables(ATTACHMENTS=name, WORKER_IN_SERVER="true")) for name in ("database", "folder")],
+)
+async def test_an_export_has_the_files_themselves(ada: Visitor, server: Server, kept_in: str) -> None:
+    assert server.settings.attachments.kept_in == kept_in
+    contents = {"a b>?.txt": "Blåbær\n".encode() * 100_000, "empty of words.txt": b"\n"}
+    ids = {}
+    for name, content in contents.items():
+        ids[name] = (await ada.http.post("/attachments", params={"name": name}, content=content)).json()["id"]
+    await ada.http.post("/me/export")
+    with ZipFile(BytesIO((await _export(ada)).content)) as zipped:
+        assert zipped.testzip() is None
+        found = {name: zipped.read(name) for name in zipped.namelist() if name.startswith("attachments/")}
+        assert json.loads(zipped.read("export.json"))["entries"]["attachments"] == len(contents)
+    assert found == {f"attachments/{ids[name]}-{name.replace('>?', '__')}": content for name, content in contents.items()}
+
+
 @pytest.mark.variables(RESPONSE_CACHE="true")
 async def test_an_account_is_erased_with_its_password_and_the_process_forgets_its_answers(
     ada: Visitor, bob: Visitor, server: Server, provider: ProviderStub
@@ -106,3 +125,34 @@ async def test_an_account_is_erased_with_its_password_and_the_process_forgets_it
     assert (event, details) == ("user_erased", {"counts": counts, "sha256": receipt.json()["sha256"]})
     await ada.register("ada@example.com")  # the address is free, and nothing hangs on it
     assert (await ada.http.get("/sessions")).json()["items"] == []
+
+
+@pytest.mark.parametrize("kept_in", [pytest.param(name, marks=pytest.mark.variables(ATTACHMENTS=name)) for name in ("database", "folder")])
+async def test_who_is_erased_while_uploading_is_erased_and_told_to_sign_in(ada: Visitor, server: Server, kept_in: str) -> None:
+    assert server.settings.attachments.kept_in == kept_in
+
+    async def upload_until_refused(name: str) -> httpx.Response:
+        for number in count():
+            answer = await ada.http.post("/attachments", params={"name": f"{name}.txt"}, content=f"{name} {number}")
+            if answer.status_code != httpx.codes.CREATED:
+                return answer
+        raise AssertionError
+
+    uploads = [asyncio.create_task(upload_until_refused(name)) for name in "abcdef"]
+    await asyncio.sleep(0.3)
+    receipt = await _erase(ada)
+    assert receipt.status_code == httpx.codes.OK, receipt.text
+    assert {(one.status_code, one.json()["code"]) for one in await asyncio.gather(*uploads)} == {(401, "not_authenticated")}
+    assert [*(server.settings.database.data_dir / "attachments").rglob("*")] == []
+
+
+async def test_a_stream_that_is_read_while_its_user_is_erased_has_its_end(ada: Visitor, provider: ProviderStub) -> None:
+    await provider.script(Text("word after word " * 20, seconds_between=0.3))
+    session = await ada.open_session()
+    async with ada.streaming(session, "Tell me") as events:
+        while (await anext(events)).type != "token":
+            pass
+        assert (await _erase(ada)).status_code == httpx.codes.OK
+        *_, last = [event async for event in events]
+    assert (last.type, last.data["status"], last.data["done"]) == ("end", "cancelled", True)
+    await provider.wait_until_closed_early()

@@ -28,7 +28,9 @@ async def test_a_session_is_opened_with_the_chosen_agent_and_says_so(page: Page,
     await page.get_by_role("radio", name="researcher").check()
     async with page.expect_request(lambda request: request.url.endswith("/api/v1/sessions") and request.method == "POST") as opened:
         await say(page, "How high is it?")
-    assert (await opened.value).post_data_json["agent"] == "researcher"
+    sent = (await opened.value).post_data_json
+    assert sent
+    assert sent["agent"] == "researcher"
     await expect(page.locator("#agent-badge")).to_have_text("researcher")
     await page.reload()
     await expect(page.locator("#agent-badge")).to_have_text("researcher")

@@ -4,7 +4,7 @@ import json
 
 import httpx
 import pytest
-from playwright.async_api import Locator, Page, Route, expect
+from playwright.async_api import FilePayload, Locator, Page, Route, expect
 
 from tests.browser.visitor import address_of_session, expect_status, say, session_names, sign_up, signature, unavailable
 from tests.remembered import remember
@@ -136,12 +136,15 @@ async def test_a_temporary_session_says_what_it_is_and_leaves_nothing(page: Page
     await expect((await _open(page)).get_by_role("switch")).to_have_count(1)
     await page.keyboard.press("Escape")
     address, token = address_of_session(page), await signature(page)
+    await page.get_by_label("Files", exact=True).set_input_files(FilePayload(name="notes.txt", mimeType="text/plain", buffer=b"Secret"))
+    await expect(page.get_by_role("list", name="Files to send").get_by_role("listitem")).to_have_count(1)
     await page.get_by_role("button", name="End it").click()
     await page.get_by_role("dialog").get_by_role("button", name="End it").click()
 
     await expect(session_names(page)).to_have_count(0)
     await expect(page.get_by_role("heading", level=1)).to_have_text("New session")
     await expect(page.get_by_text("This session is temporary.")).to_be_hidden()
+    await expect(page.locator("#tray li")).to_have_count(0)
     async with httpx.AsyncClient() as client:
         assert (await client.get(address, headers=token)).json()["code"] == "session_not_found"
 

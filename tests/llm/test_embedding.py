@@ -144,6 +144,8 @@ ELSEWHERE = {**OPENAI, "OPENAI_BASE_URL": "http://models.test/v1"}
             "EMBEDDING_API_KEY",
         ),
         ({"EMBEDDING_BASE_URL": HERE}, "EMBEDDING_MODEL"),
+        ({"EMBEDDING_MODEL": "words", "EMBEDDING_BASE_URL": HERE}, "EMBEDDING_MODEL"),
+        ({"EMBEDDING_MODEL": "words", "EMBEDDING_DIMENSIONS": "3"}, "EMBEDDING_MODEL"),
         ({"EMBEDDING_BASE_URL": HERE, "EMBEDDING_MODEL": "m"}, "EMBEDDING_DIMENSIONS"),
         ({"EMBEDDING_MODEL": "text-embedding-3-large"}, "EMBEDDING_API_KEY"),
     ],

@@ -110,8 +110,17 @@ async def test_erasing_leaves_nothing_of_this_user(
     bobs = await _kept(attachments, bob)
     await claimed(here, user, session, attachments=[await _kept(attachments, user), await _kept(attachments, user, b"more")])
     files = len(_files(tmp_path))
-    assert await attachments.erase_files(user.id) == max(0, files - 1)
+    assert await attachments.count_files(user.id) == max(0, files - 1)
     await execute(database.pool, 'DELETE FROM "user" WHERE id = %(id)s', {"id": user.id})
+    assert await attachments.erase_files(user.id) == max(0, files - 1)
     assert [row["id"] for row in await fetch_all(database.pool, "SELECT id FROM attachment", {})] == [bobs.id]
     assert await attachments.content(bob.id, bobs.id) == CONTENT
     assert _files(tmp_path) in ([], [bobs.sha256])
+
+
+async def test_what_a_user_sends_who_has_just_gone_is_kept_nowhere(
+    attachments: AttachmentTable, database: Database, user: User, tmp_path: Path
+) -> None:
+    await execute(database.pool, 'DELETE FROM "user" WHERE id = %(id)s', {"id": user.id})
+    assert not await attachments.add(user.id, _attachment(), CONTENT)
+    assert _files(tmp_path) == []

@@ -65,6 +65,7 @@ async def test_the_log_ends_with_the_run(events: EventTable, here: Process, user
     run = await claimed(here, user, session)
     await events.append([batch(run, 1, 3)])
     assert not await events.has_ended(run.id)
+    assert not await events.is_gone(run.id)
     assert await here.runs.finish(finished(run, events=[*entries(4, 5), Entry(6, "end", b"{}")]))
     assert await events.has_ended(run.id)
     assert [entry.sequence for entry in await read_all(events, run)] == [1, 2, 3, 4, 5, 6]
@@ -75,6 +76,7 @@ async def test_the_log_ends_with_the_run(events: EventTable, here: Process, user
 async def test_a_run_nobody_knows_has_ended_and_has_no_log(events: EventTable) -> None:
     assert await events.has_ended(uuid4())
     assert not await events.is_kept(uuid4())
+    assert await events.is_gone(uuid4())
 
 
 async def test_nothing_to_write_is_nothing_written(events: EventTable) -> None:

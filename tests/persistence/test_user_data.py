@@ -81,7 +81,9 @@ async def test_an_export_that_was_never_whole_makes_room_for_another_after_an_ho
         assert (again.id == first.id) is is_same
 
 
-async def test_an_export_that_finds_another_being_made_takes_no_place_among_the_jobs(database: Database, user: User) -> None:
+async def test_an_export_that_finds_another_being_made_takes_no_place_among_the_jobs(
+    database: Database, user: User, tmp_path: Path
+) -> None:
     table, begun, over = ExportTable(database.pool), asyncio.Event(), asyncio.Event()
 
     class Slow:
@@ -91,7 +93,8 @@ async def test_an_export_that_finds_another_being_made_takes_no_place_among_the_
             yield "profile", []
 
     bob = await UserTable(database).add("bob@example.com", "not-a-hash")
-    exports = Exports(table, Slow())
+    attachments = AttachmentTable(database.pool, tmp_path, in_folder=False, patience_seconds=1)
+    exports = Exports(table, Slow(), attachments)
     first, second = await exports.ask(user.id), await exports.ask(bob.id)
     making = asyncio.create_task(exports.make(first.id))
     await begun.wait()

@@ -213,6 +213,10 @@ class EventsInMemory:
         await self._tables.reached()
         return bool(self._tables.written(run_id))
 
+    async def is_gone(self, run_id: UUID) -> bool:
+        await self._tables.reached()
+        return run_id not in self._tables.rows
+
 
 class AttemptSaver(InMemorySaver):
     """As FencedSaver, over what all attempts share: it begins where its attempt does, and writes while the attempt holds the run."""

@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from app.runs.media_types import media_type_of
+from app.runs.media_types import media_type_of, why_none_of_ours
 from tests.pictures import gif, jpeg, png, webp
 
 SOUND: Final = {
@@ -54,6 +54,23 @@ def test_an_image_that_was_cut_off_is_none(media_type: str) -> None:
 )
 def test_what_is_none_of_ours_is_refused(content: bytes, name: str) -> None:
     assert media_type_of(content, name) is None
+    assert why_none_of_ours(content, name).startswith("this ")
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "why"),
+    [
+        (b"%PDF-1.7\n\xe2\xe3", "a.pdf", "this is a PDF"),
+        (b"Hello\0", "a.txt", "this is not plain text, for its character 6 is a control character"),
+        (b"Bl\xe5b", "a.txt", "this is neither, for its byte 3 is not UTF-8"),
+        (b"\x89PNG\r\n", "a.png", "this PNG is not whole, or not sound"),
+        (b"Hello", "a.png", "this is text, though its name says image/png"),
+        (b"<svg>", "a.txt", "this is an SVG, which can hold scripts"),
+    ],
+)
+def test_why_it_is_refused_is_told(content: bytes, name: str, why: str) -> None:
+    assert media_type_of(content, name) is None
+    assert why_none_of_ours(content, name) == why
 
 
 def test_the_source_of_a_page_is_text() -> None:

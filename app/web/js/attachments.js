@@ -39,6 +39,11 @@ export class Tray {
     return taken;
   }
 
+  /** Nothing of it is to be sent any more. */
+  discard() {
+    for (const item of [...this.#items]) this.#drop(item);
+  }
+
   /** Put back what was taken and not sent. */
   restore(attachments) {
     this.#items = attachments.map((attachment) => this.#item(attachment.name, attachment));

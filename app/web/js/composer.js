@@ -38,6 +38,11 @@ export class Composer {
     this.#tray.restore(attachments);
   }
 
+  discard() {
+    this.text = "";
+    this.#tray.discard();
+  }
+
   /** While an answer is under way, Send gives its place to Stop. */
   set isLive(isLive) {
     this.#isLive = isLive;

@@ -73,7 +73,7 @@ export class MemoryList {
   }
 
   async #forget(item) {
-    const text = `“${item.memory.text}” goes with what it replaced and what took its place. This cannot be undone.`;
+    const text = `“${item.memory.text}” is deleted for good, together with older or newer versions of it, if there are any.`;
     if (!(await confirmed({ title: "Delete this memory?", text, yes: "Delete" }))) return;
     await this.#gone(ask("DELETE", `memories/${item.memory.id}`), () => {
       const next = item.root.nextElementSibling ?? item.root.previousElementSibling;

@@ -118,8 +118,11 @@ export class Workspace {
     this.#title(nameOf(session));
   }
 
-  #deleted({ id }) {
-    if (this.stage.current.sessionId === id) this.#startAnew();
+  // Of a temporary session nothing stays, nor what was about to be sent in it.
+  #deleted({ id, temporary }) {
+    if (this.stage.current.sessionId !== id) return;
+    if (temporary) this.composer.discard();
+    this.#startAnew();
   }
 
   #title(name) {

@@ -1,0 +1,73 @@
+"""The log has our own events and no word of a user's, whichever library would tell one."""
+
+import json
+import logging
+from collections.abc import Iterator
+from io import StringIO
+from typing import Any
+
+import pytest
+import structlog
+
+from app.observability.logging import set_up_logging
+from app.settings import LogSettings
+from tests.agent.test_tools import call, refusing_proxy
+
+CANARY = "zyxcanary"
+
+__all__ = ["refusing_proxy"]
+
+
+@pytest.fixture
+def output() -> Iterator[StringIO]:
+    """What is logged, at the most talkative level."""
+    root, ours = logging.getLogger(), logging.getLogger("app")
+    before = (root.handlers[:], root.level, ours.level)
+    stream = StringIO()
+    set_up_logging(LogSettings(LOG_LEVEL="debug", LOG_FORMAT="json"), stream)
+    yield stream
+    root.handlers[:] = before[0]
+    root.setLevel(before[1])
+    ours.setLevel(before[2])
+
+
+def _lines(output: StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in output.getvalue().splitlines()]
+
+
+@pytest.mark.usefixtures("refusing_proxy")
+async def test_a_web_search_that_fails_leaves_no_word_of_it_in_the_log(output: StringIO) -> None:
+    [result] = await call(("web_search", {"query": CANARY}))
+    assert result.status == "error"
+    assert CANARY not in output.getvalue()
+
+
+@pytest.mark.parametrize("library", ["ddgs.ddgs", "asyncio", "mem1", "root"])
+def test_a_library_is_heard_without_its_words(output: StringIO, library: str) -> None:
+    other = logging.getLogger(library)
+    other.info("looking for %s", CANARY)
+    other.error("not found: %s", CANARY, exc_info=LookupError(CANARY))
+    [line] = _lines(output)
+    assert (line["event"], line["logger"], line["level"], line["error"]) == ("library_warned", library, "error", "LookupError")
+    assert CANARY not in output.getvalue()
+
+
+def test_of_the_server_and_the_queue_the_words_are_kept_and_no_variable_of_a_frame(output: StringIO) -> None:
+    def fails() -> None:
+        said = CANARY
+        raise LookupError(len(said))
+
+    try:
+        fails()
+    except LookupError:
+        logging.getLogger("uvicorn.error").exception("It ended")
+        logging.getLogger("procrastinate.worker").exception("The job failed")
+    served, queued = _lines(output)
+    assert (served["event"], served["error"]) == ("It ended", "LookupError")
+    assert (queued["event"], queued["exception"][0]["exc_value"]) == ("The job failed", "9")
+    assert CANARY not in output.getvalue()
+
+
+def test_our_own_events_are_heard_at_the_level_of_the_settings(output: StringIO) -> None:
+    structlog.get_logger("app.runs.walk").debug("step_taken", place=1)
+    assert [(line["event"], line["place"]) for line in _lines(output)] == [("step_taken", 1)]
