@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
 from uuid import UUID
 
 from app.accounts.erasure import Erasure, Forget, delete_old_audit, delete_old_sessions
@@ -15,14 +14,11 @@ from app.persistence.attachments import AttachmentTable
 from app.persistence.database import Database, Pool, open_database
 from app.persistence.erasing import Erasing
 from app.persistence.exports import ExportTable
-from app.persistence.queue import Chore
+from app.persistence.queue import EVERY_TEN_MINUTES, Chore
 from app.persistence.redis_answers import RedisAnswers, open_redis_answers
 from app.persistence.user_data import UserData
 from app.persistence.users import UserTable
-from app.settings import Settings
-
-_SECONDS_PER_HOUR: Final = 3600
-_EVERY_TEN_MINUTES: Final = "*/10 * * * *"
+from app.settings import SECONDS_PER_HOUR, Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +77,6 @@ def _chores(settings: Settings, erasing: Erasing, exports: Exports) -> list[Chor
     work = {
         "delete_old_sessions": partial(delete_old_sessions, erasing, kept.session_days),
         "delete_old_audit": partial(delete_old_audit, erasing, kept.audit_days),
-        "forget_exports": partial(exports.forget, kept.export_hours * _SECONDS_PER_HOUR),
+        "forget_exports": partial(exports.forget, kept.export_hours * SECONDS_PER_HOUR),
     }
-    return [Chore(name=name, cron=_EVERY_TEN_MINUTES, do=do) for name, do in work.items()]
+    return [Chore(name=name, cron=EVERY_TEN_MINUTES, do=do) for name, do in work.items()]

@@ -8,7 +8,6 @@ import re
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from traceback import format_tb
 from typing import Final
 
 import structlog
@@ -16,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
 from app.api.errors import problem
+from app.crashes import log_crash
 from app.errors import AppError, BodyTooLarge
 
 _REQUEST_ID: Final = b"x-request-id"
@@ -52,8 +52,7 @@ class RequestLog:
             try:
                 await self._app(scope, receive, noting)
             except Exception as error:  # noqa: BLE001  # the boundary of a request: a bug ends it with our words, not with its own
-                # The frames without the exception's text, which may quote a user.
-                log.error("request_crashed", error=type(error).__name__, frames=format_tb(error.__traceback__)[-5:])  # noqa: TRY400
+                log_crash("request_crashed", error)
                 if not status:
                     await problem(AppError(), scope["path"], request_id)(scope, receive, noting)
             finally:

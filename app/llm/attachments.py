@@ -1,6 +1,5 @@
 """Attachments in a prompt: a conversation holds references to them, and what they stand for is put in just before a model is asked."""
 
-import json
 import re
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -10,13 +9,13 @@ from uuid import UUID
 from langchain_core.messages import BaseMessage, HumanMessage
 
 from app.llm.catalog import ModelSpec
+from app.text import BYTES_PER_TOKEN, quoted
 
 # Of a text file a model is given no more, and of all images together, the newest first: providers take requests of some 30 MB.
 MOST_CHARACTERS: Final = 100_000
 _MOST_IMAGE_BYTES: Final = 20_000_000
 # What a provider counts for an image of common size; its bytes say nothing about that.
 _TOKENS_PER_IMAGE: Final = 1_500
-_BYTES_PER_TOKEN: Final = 4
 
 _KIND: Final = "attachment"
 # As a model may read it, which does not mind capitals.
@@ -40,7 +39,7 @@ def references(message: BaseMessage) -> Sequence[Reference]:
 
 def tokens_of(attached: Reference) -> int:
     """About what it will come to in a prompt."""
-    return _TOKENS_PER_IMAGE if _is_image(attached) else min(attached["bytes"], MOST_CHARACTERS) // _BYTES_PER_TOKEN
+    return _TOKENS_PER_IMAGE if _is_image(attached) else min(attached["bytes"], MOST_CHARACTERS) // BYTES_PER_TOKEN
 
 
 def as_told(content: str | Sequence[Any]) -> str | Sequence[Any]:
@@ -84,7 +83,7 @@ class Attached:
         return HumanMessage("".join(block["text"] for block in blocks), id=message.id)  # some servers take nothing else
 
     def _block(self, attached: Reference, shown: Collection[str], spec: ModelSpec) -> dict[str, Any]:
-        name, text = json.dumps(attached["name"], ensure_ascii=False).replace("<", "\\u003c"), self._kept.get(attached["id"])
+        name, text = quoted(attached["name"]), self._kept.get(attached["id"])
         if not _is_image(attached):
             return _said(_quoted(name, text) if text is not None else _gone(name))
         if not spec.images:

@@ -1,13 +1,11 @@
 """One attempt at a run: walk the graph, and say how it went."""
 
 import asyncio
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 from uuid import UUID
 
-import structlog
 from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphDrained, GraphRecursionError
@@ -19,6 +17,7 @@ from app.agent.memory import Memory
 from app.agent.registry import Agents
 from app.agent.spec import Agent, AgentGraph
 from app.agent.state import AgentContext, AgentState, CallStarts, SessionNames
+from app.crashes import log_crash
 from app.errors import AppError, AttemptsExhausted, RunCancelled, RunTimeout, ServerStopping, StepLimitReached
 from app.llm.asking import Asker
 from app.llm.attachments import reference
@@ -32,8 +31,6 @@ from app.settings import ContextSettings, RunSettings, ToolSettings
 FIRST_ATTEMPT: Final = 1
 # After a turn that ended so, nothing is left to close.
 _CLOSED: Final = (None, RunStatus.COMPLETED)
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,11 +113,6 @@ async def walk(run: LiveRun, means: Means) -> AppError | None:  # noqa: PLR0911 
         log_crash("run_crashed", error)
         return AppError()
     return None
-
-
-def log_crash(event: str, error: Exception) -> None:
-    """The frames without the exception's text, which may quote a user."""
-    log.error(event, error=type(error).__name__, frames=traceback.format_tb(error.__traceback__)[-5:])
 
 
 async def _walk(run: LiveRun, agent: Agent, means: Means) -> None:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 ROOT: Final = Path(__file__).parents[2]
+SECONDS_PER_HOUR: Final = 3600
 
 
 class Environment(StrEnum):
