@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 from uuid import UUID
@@ -35,7 +36,7 @@ _CLOSED: Final = (None, RunStatus.COMPLETED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Means:
-    """What every run of this process works with; without a `memory` nothing is recalled."""
+    """What every run of this process works with; without a `memory` nothing is recalled, and calls of tools are made in the `room`."""
 
     agents: Agents
     memory: Memory | None
@@ -43,6 +44,7 @@ class Means:
     runs: RunSettings
     tools: ToolSettings
     context: ContextSettings
+    room: AbstractAsyncContextManager[None]
     cache: ResponseCache | None = None
 
 
@@ -175,4 +177,5 @@ def _context(run: LiveRun, agent: Agent, means: Means) -> AgentContext:
         agent=agent.name,
         config=agent.configured(run.taken.config),
         limits=agent.limits,
+        room=means.room,
     )

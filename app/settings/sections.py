@@ -261,6 +261,11 @@ class ToolSettings(Section):
     timeout_seconds: Seconds = Field(
         20, validation_alias="TOOL_TIMEOUT_SECONDS", description="How long a tool may take before the model is told it failed"
     )
+    concurrency: Count = Field(
+        50,
+        validation_alias="TOOL_CONCURRENCY",
+        description="Calls of tools that a process makes at once; others wait in their own time",
+    )
     result_characters: Count = Field(
         20_000,
         validation_alias="TOOL_RESULT_CHARACTERS",

@@ -1,6 +1,7 @@
 """A run whose process dies goes on from its last checkpoint, whichever write was its last."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
@@ -29,7 +30,13 @@ from tests.fakes import ADA, NamesInMemory, ScriptedChat, StartsInMemory, calls,
 from tests.runs.tables import AttemptSaver, own_checkpoint
 
 MEANS: Final = Means(
-    agents=Agents(InMemorySaver()), memory=None, names=NamesInMemory(), runs=RunSettings(), tools=ToolSettings(), context=ContextSettings()
+    agents=Agents(InMemorySaver()),
+    memory=None,
+    names=NamesInMemory(),
+    runs=RunSettings(),
+    tools=ToolSettings(),
+    context=ContextSettings(),
+    room=nullcontext(),
 )
 # More than a turn with its tools writes.
 MOST_WRITES: Final = 14
