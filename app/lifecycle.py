@@ -4,20 +4,23 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from uuid import UUID
 
 from app.accounts.erasure import Erasure, Forget, delete_old_audit, delete_old_sessions
 from app.accounts.exports import Exports
 from app.llm.prompt_key import owner_of
 from app.persistence.address import database_url
+from app.persistence.attachment_folder import AttachmentFolder
 from app.persistence.attachments import AttachmentTable
 from app.persistence.database import Database, Pool, open_database
 from app.persistence.erasing import Erasing
 from app.persistence.exports import ExportTable
-from app.persistence.queue import EVERY_TEN_MINUTES, Chore
+from app.persistence.queue import EVERY_HOUR, EVERY_TEN_MINUTES, Chore
 from app.persistence.redis_answers import RedisAnswers, open_redis_answers
 from app.persistence.user_data import UserData
 from app.persistence.users import UserTable
+from app.runs.attachments import sweep_folder
 from app.settings import SECONDS_PER_HOUR, Settings
 
 
@@ -44,39 +47,47 @@ async def open_lifecycle(settings: Settings) -> AsyncGenerator[Lifecycle]:
 async def lifecycle_on(database: Database, settings: Settings) -> AsyncGenerator[Lifecycle]:
     # Wherever there is a Redis, for a server may have kept answers there.
     async with open_redis_answers(settings.redis, settings.cache.seconds) as answers:
-        erasing = Erasing(database.pool)
+        erasing, folder = Erasing(database.pool), AttachmentFolder(database.pool, attachment_folder(settings))
         exports = Exports(ExportTable(database.pool), UserData(database.pool))
         yield Lifecycle(
             users=UserTable(database),
             exports=exports,
-            erasure=Erasure(erasing, _elsewhere(answers, attachment_table(database.pool, settings))),
-            chores=_chores(settings, erasing, exports),
+            erasure=Erasure(erasing, _elsewhere(answers, folder)),
+            chores=_chores(settings, erasing, exports, folder),
         )
 
 
 def attachment_table(pool: Pool, settings: Settings) -> AttachmentTable:
-    folder, in_folder = settings.database.data_dir / "attachments", settings.attachments.kept_in == "folder"
-    return AttachmentTable(pool, folder, in_folder=in_folder, patience_seconds=settings.runs.lease_seconds)
+    in_folder = settings.attachments.kept_in == "folder"
+    return AttachmentTable(pool, attachment_folder(settings), in_folder=in_folder, patience_seconds=settings.runs.lease_seconds)
 
 
-def _elsewhere(answers: RedisAnswers | None, attachments: AttachmentTable) -> dict[str, Forget]:
+def attachment_folder(settings: Settings) -> Path:
+    return settings.database.data_dir / "attachments"
+
+
+def _elsewhere(answers: RedisAnswers | None, folder: AttachmentFolder) -> dict[str, Forget]:
     """The stores outside the database, by their name on a receipt: a new one, such as Langfuse with its traces, is added here."""
 
     async def forget_answers(user_id: UUID) -> int:
         assert answers  # noqa: S101  # named below only where there are some
         return await answers.forget(owner_of(str(user_id)))
 
-    forgetting: dict[str, Forget] = {"attachment_files": attachments.erase_files}
+    forgetting: dict[str, Forget] = {"attachment_files": folder.erase}
     if answers:
         forgetting["redis_answers"] = forget_answers
     return forgetting
 
 
-def _chores(settings: Settings, erasing: Erasing, exports: Exports) -> list[Chore]:
+def _chores(settings: Settings, erasing: Erasing, exports: Exports, folder: AttachmentFolder) -> list[Chore]:
     kept = settings.retention
     work = {
         "delete_old_sessions": partial(delete_old_sessions, erasing, kept.session_days),
         "delete_old_audit": partial(delete_old_audit, erasing, kept.audit_days),
         "forget_exports": partial(exports.forget, kept.export_hours * SECONDS_PER_HOUR),
     }
-    return [Chore(name=name, cron=EVERY_TEN_MINUTES, do=do) for name, do in work.items()]
+    sweep = partial(sweep_folder, folder, settings.attachments.unsent_hours * SECONDS_PER_HOUR)
+    return [
+        *(Chore(name=name, cron=EVERY_TEN_MINUTES, do=do) for name, do in work.items()),
+        Chore(name="sweep_attachment_folder", cron=EVERY_HOUR, do=sweep),
+    ]

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import tempfile
 from collections.abc import Sequence
 from functools import partial
@@ -14,7 +13,6 @@ import psycopg
 import structlog
 from psycopg.rows import DictRow, class_row, dict_row
 
-from app.errors import Unavailable
 from app.persistence.database import Pool, database_errors, patiently
 from app.persistence.values import Attachment
 
@@ -109,10 +107,6 @@ class AttachmentTable:
                 await self._drop_unused(connection, None)
                 return forgotten.rowcount
 
-    async def erase_files(self, user_id: UUID) -> int:
-        """Delete what the user has sent from the folder; return how many files there were. The rows go with the user's own."""
-        return await asyncio.to_thread(_delete_files, self._folder / str(user_id))
-
     async def _content(self, user_id: UUID, attachment_id: UUID) -> bytes | None:
         with database_errors():
             async with self._pool.connection() as connection, connection.cursor(binary=True, row_factory=dict_row) as cursor:
@@ -158,14 +152,3 @@ def _read(file: Path) -> bytes | None:
     except FileNotFoundError:
         log.error("attachment_file_missing")  # noqa: TRY400  # the frames say nothing more
         return None
-
-
-def _delete_files(folder: Path) -> int:
-    files = [*folder.glob("*")]
-    try:
-        shutil.rmtree(folder)
-    except FileNotFoundError:
-        pass
-    except OSError as error:  # a receipt must not count what is still there
-        raise Unavailable("The folder of attachments cannot be written to.") from error
-    return len(files)

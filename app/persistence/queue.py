@@ -24,6 +24,7 @@ EVERY_THREE_SECONDS: Final = "* * * * * */3"
 EVERY_TEN_SECONDS: Final = "* * * * * */10"
 EVERY_MINUTE: Final = "* * * * *"
 EVERY_TEN_MINUTES: Final = "*/10 * * * *"
+EVERY_HOUR: Final = "23 * * * *"
 
 log = structlog.get_logger()
 

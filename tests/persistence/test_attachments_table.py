@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 from uuid_utils.compat import uuid7
 
+from app.persistence.attachment_folder import AttachmentFolder
 from app.persistence.attachments import AttachmentTable
 from app.persistence.database import Database, execute, fetch_all
 from app.persistence.sessions import SessionTable
@@ -110,8 +111,10 @@ async def test_erasing_leaves_nothing_of_this_user(
     bobs = await _kept(attachments, bob)
     await claimed(here, user, session, attachments=[await _kept(attachments, user), await _kept(attachments, user, b"more")])
     files = len(_files(tmp_path))
-    assert await attachments.erase_files(user.id) == max(0, files - 1)
+    folder = AttachmentFolder(database.pool, tmp_path / "attachments")
+    assert await folder.erase(user.id) == max(0, files - 1)
     await execute(database.pool, 'DELETE FROM "user" WHERE id = %(id)s', {"id": user.id})
+    assert await folder.erase(user.id) == 0
     assert [row["id"] for row in await fetch_all(database.pool, "SELECT id FROM attachment", {})] == [bobs.id]
     assert await attachments.content(bob.id, bobs.id) == CONTENT
     assert _files(tmp_path) in ([], [bobs.sha256])
