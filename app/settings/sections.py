@@ -76,6 +76,7 @@ class ServerSettings(Section):
         description="Web origins that may call the API from a browser, separated by commas; * for all",
     )
     body_limit_bytes: Count = Field(1_000_000, validation_alias="BODY_LIMIT_BYTES", description="Largest request body taken")
+    body_seconds: Seconds = Field(120, validation_alias="BODY_SECONDS", description="How long a request body may take to come")
     heartbeat_seconds: Seconds = Field(
         5, validation_alias="HEARTBEAT_SECONDS", description="Silence on a stream after which a comment line keeps proxies awake"
     )
