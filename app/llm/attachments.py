@@ -1,9 +1,10 @@
 """Attachments in a prompt: a conversation holds references to them, and what they stand for is put in just before a model is asked."""
 
+import asyncio
 import re
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from langchain_core.messages import BaseMessage, HumanMessage
@@ -14,6 +15,10 @@ from app.text import BYTES_PER_TOKEN, quoted
 # Of a text file a model is given no more, and of all images together, the newest first: providers take requests of some 30 MB.
 MOST_CHARACTERS: Final = 100_000
 _MOST_IMAGE_BYTES: Final = 20_000_000
+# A byte order mark, and characters of four bytes, one more than is given.
+_MOST_TEXT_BYTES: Final = 3 + 4 * (MOST_CHARACTERS + 1)
+# Less is turned into text faster than a thread takes it over.
+_LARGE_BYTES: Final = 500_000
 # What a provider counts for an image of common size; its bytes say nothing about that.
 _TOKENS_PER_IMAGE: Final = 1_500
 
@@ -22,7 +27,12 @@ _KIND: Final = "attachment"
 _END: Final = re.compile("</(\\s*attachment)", re.IGNORECASE)
 
 type Reference = Mapping[str, Any]
-type ReadContent = Callable[[UUID], Awaitable[bytes | None]]
+
+
+class ReadContent(Protocol):
+    async def __call__(self, attachment_id: UUID, /, most_bytes: int | None) -> bytes | None:
+        """The first so many bytes of it, or all; None when it is not there any more."""
+        ...
 
 
 def reference(attachment_id: UUID, *, name: str, media_type: str, size: int, sha256: str) -> dict[str, Any]:
@@ -70,10 +80,13 @@ class Attached:
         """An image in base64, a text as it is to be read; None when it is not there any more."""
         if attached["id"] in self._kept:
             return self._kept[attached["id"]]
-        content = await self._read(UUID(attached["id"])) if self._read else None
+        most_bytes = None if _is_image(attached) else _MOST_TEXT_BYTES
+        content = await self._read(UUID(attached["id"]), most_bytes) if self._read else None
         if content is None:
             return None
-        return b64encode(content).decode() if _is_image(attached) else content.decode("utf-8-sig", errors="replace")[: MOST_CHARACTERS + 1]
+        as_text = _base64 if _is_image(attached) else _beginning
+        # Some milliseconds for each megabyte, in which nobody else's token would go out.
+        return await asyncio.to_thread(as_text, content) if len(content) > _LARGE_BYTES else as_text(content)
 
     def _filled(self, message: BaseMessage, shown: Collection[str], spec: ModelSpec) -> HumanMessage:
         said = [{"type": "text", "text": str(message.text)}]
@@ -91,6 +104,15 @@ class Attached:
         if attached["id"] not in shown:
             return _said(f"(The user attached the image {name}, which is left out here: later images leave no room for it.)")
         return {"type": "image", "base64": text, "mime_type": attached["media_type"]} if text else _said(_gone(name))
+
+
+def _base64(content: bytes) -> str:
+    return b64encode(content).decode()
+
+
+def _beginning(content: bytes) -> str:
+    """What a model is given of a text, and a character more where there is more. One that the last byte cuts through lies behind that."""
+    return content.decode("utf-8-sig", errors="replace")[: MOST_CHARACTERS + 1]
 
 
 def _shown(found: Sequence[Reference]) -> set[str]:

@@ -55,6 +55,7 @@ async def test_the_same_content_at_once_is_kept_once_and_each_can_be_read(
     assert await attachments.find(user.id, [kept[2].id, uuid4(), kept[0].id]) == [kept[2], kept[0]]
     assert await attachments.find(uuid4(), [kept[0].id]) == []
     assert await attachments.content(uuid4(), kept[0].id) is None
+    assert await attachments.content(user.id, kept[0].id, 9) == CONTENT[:9]
 
 
 async def test_content_goes_with_the_last_attachment_that_has_it(
