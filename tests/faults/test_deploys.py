@@ -138,7 +138,7 @@ async def test_a_worker_that_is_killed_leaves_its_run_to_others(
 ) -> None:
     ada, session, run = await waiting(door, first, provider)
     async with ServerProcess(process_variables, tmp_path / "worker.log", command="worker") as worker:
-        await provider.wait_until_asked(containing="Count to ten")
+        await provider.wait_until_asked(containing="Count to ten", seconds=30)  # a process begins
         worker.kill()
         events = await ada.read_on(run["id"])
     assert text_of(events) == WORDS
@@ -151,7 +151,7 @@ async def test_a_worker_that_is_told_to_stop_hands_its_run_over(
     ada, _, run = await waiting(door, first, provider)
     variables = {**process_variables, "DRAIN_SECONDS": "0.5", "LEASE_SECONDS": "30"}
     async with ServerProcess(variables, tmp_path / "worker.log", command="worker") as worker:
-        await provider.wait_until_asked(containing="Count to ten")
+        await provider.wait_until_asked(containing="Count to ten", seconds=30)
         worker.signal(signal.SIGTERM)
         assert worker.wait() == 0, worker.output()
     assert text_of(await ada.read_on(run["id"])) == WORDS
