@@ -29,6 +29,11 @@ class BodyTooLarge(AppError):
     title = "The request body is too large"
 
 
+class BodyTooSlow(AppError):
+    code = "body_too_slow"
+    title = "The request body took too long to come"
+
+
 class UnsupportedMediaType(AppError):
     code = "unsupported_media_type"
     title = "Only images (PNG, JPEG, GIF, WebP) and text files can be attached"

@@ -4,25 +4,24 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from pathlib import Path
 from uuid import UUID
 
 from app.accounts.erasure import Elsewhere, Erasure, delete_old_audit, delete_old_sessions
 from app.accounts.exports import Exports
 from app.llm.prompt_key import owner_of
 from app.persistence.address import database_url
+from app.persistence.attachment_folder import AttachmentFolder
 from app.persistence.attachments import AttachmentTable
 from app.persistence.database import Database, Pool, open_database
 from app.persistence.erasing import Erasing
 from app.persistence.exports import ExportTable
-from app.persistence.queue import Chore
+from app.persistence.queue import EVERY_HOUR, EVERY_TEN_MINUTES, Chore
 from app.persistence.redis_answers import RedisAnswers, open_redis_answers
 from app.persistence.user_data import UserData
 from app.persistence.users import UserTable
-from app.settings import Settings
-
-_SECONDS_PER_HOUR: Final = 3600
-_EVERY_TEN_MINUTES: Final = "*/10 * * * *"
+from app.runs.attachments import sweep_folder
+from app.settings import SECONDS_PER_HOUR, Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,23 +47,26 @@ async def open_lifecycle(settings: Settings) -> AsyncGenerator[Lifecycle]:
 async def lifecycle_on(database: Database, settings: Settings) -> AsyncGenerator[Lifecycle]:
     # Wherever there is a Redis, for a server may have kept answers there.
     async with open_redis_answers(settings.redis, settings.cache.seconds) as answers:
-        erasing = Erasing(database.pool)
-        attachments = attachment_table(database.pool, settings)
-        exports = Exports(ExportTable(database.pool), UserData(database.pool), attachments)
+        erasing, folder = Erasing(database.pool), AttachmentFolder(database.pool, attachment_folder(settings))
+        exports = Exports(ExportTable(database.pool), UserData(database.pool), attachment_table(database.pool, settings))
         yield Lifecycle(
             users=UserTable(database),
             exports=exports,
-            erasure=Erasure(erasing, _elsewhere(answers, attachments)),
-            chores=_chores(settings, erasing, exports),
+            erasure=Erasure(erasing, _elsewhere(answers, folder)),
+            chores=_chores(settings, erasing, exports, folder),
         )
 
 
 def attachment_table(pool: Pool, settings: Settings) -> AttachmentTable:
-    folder, in_folder = settings.database.data_dir / "attachments", settings.attachments.kept_in == "folder"
-    return AttachmentTable(pool, folder, in_folder=in_folder, patience_seconds=settings.runs.lease_seconds)
+    in_folder = settings.attachments.kept_in == "folder"
+    return AttachmentTable(pool, attachment_folder(settings), in_folder=in_folder, patience_seconds=settings.runs.lease_seconds)
 
 
-def _elsewhere(answers: RedisAnswers | None, attachments: AttachmentTable) -> dict[str, Elsewhere]:
+def attachment_folder(settings: Settings) -> Path:
+    return settings.database.data_dir / "attachments"
+
+
+def _elsewhere(answers: RedisAnswers | None, folder: AttachmentFolder) -> dict[str, Elsewhere]:
     """The stores outside the database, by their name on a receipt: a new one, such as Langfuse with its traces, is added here."""
 
     async def forget_answers(user_id: UUID) -> int:
@@ -72,17 +74,21 @@ def _elsewhere(answers: RedisAnswers | None, attachments: AttachmentTable) -> di
         return await answers.forget(owner_of(str(user_id)))
 
     # Files when no row tells of them any more: an erasure that fails leaves nobody without what they sent.
-    stores = {"attachment_files": Elsewhere(before=attachments.count_files, after=attachments.erase_files)}
+    stores = {"attachment_files": Elsewhere(before=folder.prepare, after=folder.erase)}
     if answers:
         stores["redis_answers"] = Elsewhere(before=forget_answers, after=forget_answers)
     return stores
 
 
-def _chores(settings: Settings, erasing: Erasing, exports: Exports) -> list[Chore]:
+def _chores(settings: Settings, erasing: Erasing, exports: Exports, folder: AttachmentFolder) -> list[Chore]:
     kept = settings.retention
     work = {
         "delete_old_sessions": partial(delete_old_sessions, erasing, kept.session_days),
         "delete_old_audit": partial(delete_old_audit, erasing, kept.audit_days),
-        "forget_exports": partial(exports.forget, kept.export_hours * _SECONDS_PER_HOUR),
+        "forget_exports": partial(exports.forget, kept.export_hours * SECONDS_PER_HOUR),
     }
-    return [Chore(name=name, cron=_EVERY_TEN_MINUTES, do=do) for name, do in work.items()]
+    sweep = partial(sweep_folder, folder, settings.attachments.unsent_hours * SECONDS_PER_HOUR)
+    return [
+        *(Chore(name=name, cron=EVERY_TEN_MINUTES, do=do) for name, do in work.items()),
+        Chore(name="sweep_attachment_folder", cron=EVERY_HOUR, do=sweep),
+    ]

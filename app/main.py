@@ -55,8 +55,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
     )
     add_error_handlers(app)
-    larger = {UPLOAD_PATH: settings.attachments.max_bytes}
-    app.add_middleware(BodyLimit, limit_bytes=settings.server.body_limit_bytes, larger=larger)
+    server, larger = settings.server, {UPLOAD_PATH: settings.attachments.max_bytes}
+    app.add_middleware(BodyLimit, limit_bytes=server.body_limit_bytes, seconds=server.body_seconds, larger=larger)
     app.add_middleware(RequestLog)
     app.add_middleware(
         CORSMiddleware,

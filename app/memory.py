@@ -13,7 +13,7 @@ from app.persistence.database import Pool, open_database
 from app.persistence.extraction import open_extraction
 from app.persistence.memory_search import MemorySearch
 from app.persistence.memory_vectors import MemoryVectors
-from app.persistence.queue import Chore
+from app.persistence.queue import EVERY_MINUTE, EVERY_THREE_SECONDS, Chore
 from app.persistence.remembering import RememberingTable
 from app.runs.ledger import Ledger
 from app.runs.recall import Recall
@@ -22,8 +22,6 @@ from app.runs.remembering import Remembering
 from app.settings import Settings
 
 _EXTRACTION_THREADS: Final = 4
-_EVERY_MINUTE: Final = "* * * * *"
-_EVERY_THREE_SECONDS: Final = "* * * * * */3"
 
 
 @asynccontextmanager
@@ -51,7 +49,7 @@ async def open_remembering(
 ) -> AsyncGenerator[BackgroundWork]:
     """Nothing is remembered while memory is off."""
     if not embedder:
-        skip = Chore(name="skip_remembering", cron=_EVERY_MINUTE, do=RememberingTable(pool).skip_all)
+        skip = Chore(name="skip_remembering", cron=EVERY_MINUTE, do=RememberingTable(pool).skip_all)
         yield BackgroundWork(job=_leave, chores=[skip])
         return
     async with open_extraction(settings.database.data_dir / "mem0", threads=_EXTRACTION_THREADS) as extraction:
@@ -64,7 +62,7 @@ async def open_remembering(
             settings=settings.remembering,
         )
         # Not at the end of a run: a burst of turns is read at once, and a statement that puts no job there costs no answer anything.
-        look = Chore(name="queue_remembering", cron=_EVERY_THREE_SECONDS, do=remembering.queue_due)
+        look = Chore(name="queue_remembering", cron=EVERY_THREE_SECONDS, do=remembering.queue_due)
         yield BackgroundWork(job=remembering.remember, chores=[look])
 
 

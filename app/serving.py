@@ -1,5 +1,6 @@
 """What the runs of this process are made with: the agents, and the bench that each attempt works at."""
 
+import asyncio
 from collections.abc import Callable
 
 from app.agent.registry import Agents
@@ -23,6 +24,7 @@ def means_of(settings: Settings, pool: Pool, memory: Recall | None, names: Sessi
         runs=settings.runs,
         tools=settings.tools,
         context=settings.context,
+        room=asyncio.Semaphore(settings.tools.concurrency),
     )
 
 

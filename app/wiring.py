@@ -6,7 +6,6 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Final
 from uuid import UUID
 
 from procrastinate import App
@@ -35,7 +34,7 @@ from app.persistence.health import DatabaseHealth
 from app.persistence.interrupts import InterruptTable
 from app.persistence.ledger import LedgerTable
 from app.persistence.memories import MemoryTable
-from app.persistence.queue import Chore, Job, by_id, open_queue, work
+from app.persistence.queue import EVERY_MINUTE, EVERY_TEN_MINUTES, EVERY_TEN_SECONDS, Chore, Job, by_id, open_queue, work
 from app.persistence.redis_answers import open_redis_answers
 from app.persistence.redis_notices import RedisNotices, open_redis_notices
 from app.persistence.runs import RunTable
@@ -57,6 +56,7 @@ from app.runs.sessions import Sessions
 from app.runs.tail import Tails
 from app.serving import bench_of, means_of
 from app.settings import (
+    SECONDS_PER_HOUR,
     AccountSettings,
     CacheSettings,
     DatabaseSettings,
@@ -65,11 +65,6 @@ from app.settings import (
     Settings,
     WorkerSettings,
 )
-
-_SECONDS_PER_HOUR: Final = 3600
-_EVERY_TEN_SECONDS: Final = "* * * * * */10"
-_EVERY_MINUTE: Final = "* * * * *"
-_EVERY_TEN_MINUTES: Final = "*/10 * * * *"
 
 # Drops what this process holds in its memory of a user who was erased, None for everybody's.
 type Forgetting = Callable[[str | None], None]
@@ -205,22 +200,22 @@ async def _work_until_stopping(services: Services, settings: WorkerSettings) -> 
 
 
 def _chores(settings: RunSettings, questions: Questions, turns: TurnTable, events: EventTable) -> list[Chore]:
-    kept_seconds = settings.event_hours * _SECONDS_PER_HOUR
+    kept_seconds = settings.event_hours * SECONDS_PER_HOUR
     return [
-        Chore(name="expire_questions", cron=_EVERY_TEN_SECONDS, do=questions.expire),
-        Chore(name="requeue_runs", cron=_EVERY_MINUTE, do=turns.requeue),
-        Chore(name="forget_events", cron=_EVERY_TEN_MINUTES, do=partial(forget_events, events, kept_seconds)),
+        Chore(name="expire_questions", cron=EVERY_TEN_SECONDS, do=questions.expire),
+        Chore(name="requeue_runs", cron=EVERY_MINUTE, do=turns.requeue),
+        Chore(name="forget_events", cron=EVERY_TEN_MINUTES, do=partial(forget_events, events, kept_seconds)),
     ]
 
 
 def _tidying(settings: Settings, database: Database, attachments: AttachmentTable) -> list[Chore]:
     prune = partial(prune_checkpoints, CheckpointTable(database.pool), settings.context.checkpoints_kept)
-    end = partial(end_temporary_sessions, TemporarySessions(database), settings.runs.temporary_hours * _SECONDS_PER_HOUR)
-    forget = partial(forget_unsent, attachments, settings.attachments.unsent_hours * _SECONDS_PER_HOUR)
+    end = partial(end_temporary_sessions, TemporarySessions(database), settings.runs.temporary_hours * SECONDS_PER_HOUR)
+    forget = partial(forget_unsent, attachments, settings.attachments.unsent_hours * SECONDS_PER_HOUR)
     return [
-        Chore(name="prune_checkpoints", cron=_EVERY_TEN_MINUTES, do=prune),
-        Chore(name="end_temporary_sessions", cron=_EVERY_MINUTE, do=end),
-        Chore(name="forget_attachments", cron=_EVERY_TEN_MINUTES, do=forget),
+        Chore(name="prune_checkpoints", cron=EVERY_TEN_MINUTES, do=prune),
+        Chore(name="end_temporary_sessions", cron=EVERY_MINUTE, do=end),
+        Chore(name="forget_attachments", cron=EVERY_TEN_MINUTES, do=forget),
     ]
 
 

@@ -36,7 +36,7 @@ type Times = dict[int, float]
 async def main() -> None:
     with TemporaryDirectory(ignore_cleanup_errors=True) as name, start_stub() as provider, embedded_postgres(Path(name)) as url:
         migrate.up(url)
-        settings = variables(provider, url, Path(name))
+        settings = {**variables(provider, url, Path(name)), "LEASE_SECONDS": str(_LEASE_SECONDS)}
         async with (
             ServerProcess(settings, Path(name, "first.log")) as first,
             ServerProcess(settings, Path(name, "second.log")) as second,
@@ -57,7 +57,6 @@ def variables(provider: ProviderStub, url: str, folder: Path) -> Mapping[str, st
         "OPENAI_API_KEY": "x",
         "OPENAI_BASE_URL": provider.url,
         "MIGRATE_ON_START": "false",
-        "LEASE_SECONDS": str(_LEASE_SECONDS),
         "LOG_FORMAT": "json",
     }
 

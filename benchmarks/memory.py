@@ -5,7 +5,7 @@ The words embedder, an embedded Postgres and two servers with a stub provider of
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +19,7 @@ from app.persistence.embedded import embedded_postgres
 from app.persistence.memory_search import MemorySearch
 from app.runs.recall import Recall
 from app.settings import DatabaseSettings, MemorySettings
+from benchmarks.durability import variables
 from benchmarks.figures import percentiles
 from tests.faults.server_process import ServerProcess
 from tests.stub.answers import Text
@@ -85,9 +86,9 @@ async def _timed(recall: Recall, person: UUID, turn: int) -> float:
 async def _first_tokens(pool: Pool, provider: ProviderStub, url: str, folder: Path) -> None:
     """One turn after the other, each in a session of its own, the three taking turns."""
     async with AsyncExitStack() as stack:
-        on = await stack.enter_async_context(ServerProcess(_variables(provider, url, folder), folder / "on.log"))
+        on = await stack.enter_async_context(ServerProcess(variables(provider, url, folder), folder / "on.log"))
         off = await stack.enter_async_context(
-            ServerProcess({**_variables(provider, url, folder), "MEMORY_ENABLED": "false"}, folder / "off.log")
+            ServerProcess({**variables(provider, url, folder), "MEMORY_ENABLED": "false"}, folder / "off.log")
         )
         visitors = {}
         for who, server in (("with", on), ("without", on), ("off", off)):
@@ -113,19 +114,6 @@ async def _first_token(provider: ProviderStub, visitor: Visitor) -> float:
             if event.type == "token" and not first:
                 first = (time.perf_counter() - began) * 1_000
     return first
-
-
-def _variables(provider: ProviderStub, url: str, folder: Path) -> Mapping[str, str]:
-    return {
-        "APP_ENV": "test",
-        "DATABASE_URL": url,
-        "DATA_DIR": str(folder),
-        "DEFAULT_LLM_MODEL": "stub",
-        "OPENAI_API_KEY": "x",
-        "OPENAI_BASE_URL": provider.url,
-        "MIGRATE_ON_START": "false",
-        "LOG_FORMAT": "json",
-    }
 
 
 def _say(what: str, values: Sequence[float]) -> None:

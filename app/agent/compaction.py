@@ -1,7 +1,6 @@
 """How much of a conversation a model is to read, and where it is cut when it has outgrown that.
 
-What a text comes to is estimated from its bytes: exact enough for a budget of half a window, and less than a microsecond a message. Four
-bytes a token fits English, and through UTF-8's longer letters most other languages too.
+What a text comes to is estimated from its bytes: exact enough for a budget of half a window, and less than a microsecond a message.
 """
 
 from collections.abc import Sequence
@@ -13,8 +12,8 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from app.llm.attachments import references, tokens_of
 from app.llm.catalog import ModelSpec
 from app.settings import ContextSettings
+from app.text import BYTES_PER_TOKEN
 
-BYTES_PER_TOKEN: Final = 4
 _TOKENS_AROUND: Final = 4  # what a provider puts around each message
 _KEPT_SHARE: Final = 0.5  # so that it is long until the next time
 

@@ -1,21 +1,13 @@
 """What a session may set of its agent, and what a run may come to."""
 
-import re
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
+from app.text import checked
 
-
-def _storable(text: str) -> str:
-    if _UNSTORABLE.search(text):
-        raise ValueError("must not contain NUL or half a surrogate pair")
-    return text
-
-
-Storable = Annotated[str, AfterValidator(_storable)]
+Storable = Annotated[str, AfterValidator(checked)]
 
 
 class AgentConfig(BaseModel):
@@ -23,11 +15,9 @@ class AgentConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    instructions: Annotated[
-        str, Field(max_length=4_000, description="Added to the agent's own instructions"), AfterValidator(_storable)
-    ] = ""
+    instructions: Annotated[str, Field(max_length=4_000, description="Added to the agent's own instructions"), AfterValidator(checked)] = ""
     tools_off: Annotated[tuple[Storable, ...], Field(max_length=100, description="Names of tools that it is not to use")] = ()
-    model: Annotated[str, Field(max_length=200, description="Asked where a message names none"), AfterValidator(_storable)] | None = None
+    model: Annotated[str, Field(max_length=200, description="Asked where a message names none"), AfterValidator(checked)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2, description="The model's own where it is left out")] | None = None
 
 

@@ -1,10 +1,12 @@
 """Which of the known facts about a user are no longer true, now that new ones are known."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Annotated, Final
 
-from langchain_core.messages import HumanMessage, SystemMessage
+from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from pydantic import BaseModel, Field, ValidationError
 
 from app.agent.prompts import prompt_text, quoted
@@ -40,20 +42,19 @@ class _Extracted(BaseModel):
 async def replaced_by(model: Asker, known: Sequence[str], new: Sequence[str]) -> Mapping[int, int]:
     """The places of known facts that are no longer true, each with the place of the new one that takes its place.
 
-    One question to the model for all of them; raise what the model raises, and ModelBadAnswer for an answer of another form.
+    One question to the model for all of them; raise what the model raises, and ModelBadAnswer when it twice answers in another form.
     """
     told = f"<known>\n{_lines(known)}\n</known>\n<new>\n{_lines(new)}\n</new>"
     prompt = [SystemMessage(prompt_text("consolidate.md")), HumanMessage(told)]
-    said = await model.ask(prompt, purpose=Purpose.MEMORY, options={"max_tokens": _MAX_TOKENS})
-    found = _read(_Answer, said.text).replaced
+    found = (await _answer(_Answer, partial(model.ask, prompt, purpose=Purpose.MEMORY, options={"max_tokens": _MAX_TOKENS}))).replaced
     # Numbers that stand for nothing are left out: what else the answer says can still be true.
     return {one.known - 1: one.new - 1 for one in found if one.known <= len(known) and one.new <= len(new)}
 
 
 async def extracted(model: Asker, system: str, user: str) -> str:
     """Ask for facts in the words given, and give them as JSON that can be relied on; raise as `replaced_by` does."""
-    said = await model.ask([SystemMessage(system), HumanMessage(user)], purpose=Purpose.MEMORY)
-    return _read(_Extracted, said.text).model_dump_json()
+    ask = partial(model.ask, [SystemMessage(system), HumanMessage(user)], purpose=Purpose.MEMORY)
+    return (await _answer(_Extracted, ask)).model_dump_json()
 
 
 def replaced_by_rule(known: Sequence[str], new: Sequence[str]) -> Mapping[int, int]:
@@ -63,6 +64,13 @@ def replaced_by_rule(known: Sequence[str], new: Sequence[str]) -> Mapping[int, i
 
 def _lines(texts: Sequence[str]) -> str:
     return "\n".join(f'{{"number": {number}, "fact": {quoted(text[:_MAX_LENGTH])}}}' for number, text in enumerate(texts, start=1))
+
+
+async def _answer[A: BaseModel](kind: type[A], ask: Callable[[], Awaitable[BaseMessage]]) -> A:
+    """Ask once more when the answer has another form: a model seldom slips twice, and many turns may hang on it."""
+    with suppress(ModelBadAnswer):
+        return _read(kind, (await ask()).text)
+    return _read(kind, (await ask()).text)
 
 
 def _read[A: BaseModel](kind: type[A], answer: str) -> A:

@@ -6,6 +6,7 @@ from langchain_core.tools import BaseTool
 
 _NEEDS_APPROVAL: Final = "needs_approval"
 _ONCE_ONLY: Final = "once_only"
+_SAFE_TO_REPEAT: Final = "safe_to_repeat"
 
 
 def needs_approval(tool: BaseTool) -> BaseTool:
@@ -18,6 +19,11 @@ def once_only(tool: BaseTool) -> BaseTool:
     return _marked(tool, _ONCE_ONLY)
 
 
+def safe_to_repeat(tool: BaseTool) -> BaseTool:
+    """Try a call again, within its time, when it fails for no reason of the tool's own: it changes nothing, or the same once more."""
+    return _marked(tool, _SAFE_TO_REPEAT)
+
+
 def is_to_be_approved(tool: BaseTool | None) -> bool:
     return _has(tool, _NEEDS_APPROVAL)
 
@@ -26,8 +32,15 @@ def is_once_only(tool: BaseTool | None) -> bool:
     return _has(tool, _ONCE_ONLY)
 
 
+def is_safe_to_repeat(tool: BaseTool | None) -> bool:
+    return _has(tool, _SAFE_TO_REPEAT)
+
+
 def _marked(tool: BaseTool, mark: str) -> BaseTool:
-    return tool.model_copy(update={"metadata": {**(tool.metadata or {}), mark: True}})
+    marks = {**(tool.metadata or {}), mark: True}
+    if {_ONCE_ONLY, _SAFE_TO_REPEAT} <= marks.keys():
+        raise ValueError(f"{tool.name} is either once_only or safe_to_repeat.")
+    return tool.model_copy(update={"metadata": marks})
 
 
 def _has(tool: BaseTool | None, mark: str) -> bool:

@@ -1,7 +1,8 @@
 """State is what a checkpoint may keep for years; context is the means of one run and is never stored."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, NotRequired, Protocol, TypedDict
 from uuid import UUID
 
@@ -81,7 +82,8 @@ class SessionNames(Protocol):
 class AgentContext:
     """The means of one run; a tool takes the user from here, never from the model's arguments.
 
-    There is no `memory` where the user has none, or does not want it used. `config` is what the session has set, of the agent's own type.
+    There is no `memory` where the user has none, or does not want it used. Calls of tools are made in the `room` that this process has for
+    them: each enters it first, and waits where it is full. `config` is what the session has set, of the agent's own type.
     """
 
     user_id: str
@@ -97,6 +99,7 @@ class AgentContext:
     agent: str
     config: AgentConfig
     limits: Limits
+    room: AbstractAsyncContextManager[None] = field(default_factory=nullcontext)
 
     def usable(self, tools: Sequence[BaseTool]) -> Sequence[BaseTool]:
         """Those that the session has not switched off."""

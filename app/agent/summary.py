@@ -6,12 +6,12 @@ from typing import Final
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolMessage
 
-from app.agent.compaction import BYTES_PER_TOKEN
-from app.agent.prompts import prompt_text, quoted
+from app.agent.prompts import prompt_text
 from app.errors import ModelBadAnswer
 from app.llm.asking import Asker
 from app.llm.attachments import references
 from app.llm.calls import Purpose
+from app.text import BYTES_PER_TOKEN, quoted
 
 MOST_CHARACTERS: Final = 8_000
 _MAX_TOKENS: Final = 2_000
@@ -44,7 +44,7 @@ def _line(message: AnyMessage, characters: int) -> str:
         told["attached"] = ", ".join(one["name"] for one in attached)
     if isinstance(message, AIMessage) and message.tool_calls:
         told["called"] = _cut("; ".join(f"{call['name']} {json.dumps(call['args'])}" for call in message.tool_calls), characters)
-    return json.dumps(told, ensure_ascii=False).replace("<", "\\u003c")
+    return quoted(told)
 
 
 def _speaker(message: AnyMessage) -> str:

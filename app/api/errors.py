@@ -19,6 +19,7 @@ STATUSES: Final[Mapping[type[AppError], int]] = {
     AppError: 500,
     errors.InvalidInput: 422,
     errors.BodyTooLarge: 413,
+    errors.BodyTooSlow: 408,
     errors.UnsupportedMediaType: 415,
     errors.NotAuthenticated: 401,
     errors.InvalidCredentials: 401,

@@ -1,4 +1,4 @@
-"""Plain ASGI around every request: an id, the log's context, one line when it is over, and a limit on bodies.
+"""Plain ASGI around every request: an id, the log's context, one line when it is over, and limits on bodies.
 
 Plain, because Starlette's own base class for middleware times headers only and costs a task for each request.
 """
@@ -8,15 +8,16 @@ import re
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from traceback import format_tb
 from typing import Final
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
+from app.accounts.users import Users
 from app.api.errors import problem
-from app.errors import AppError, BodyTooLarge
+from app.crashes import log_crash
+from app.errors import AppError, BodyTooLarge, BodyTooSlow, NotAuthenticated
 
 _REQUEST_ID: Final = b"x-request-id"
 _LINGER_SECONDS: Final = 1
@@ -52,8 +53,7 @@ class RequestLog:
             try:
                 await self._app(scope, receive, noting)
             except Exception as error:  # noqa: BLE001  # the boundary of a request: a bug ends it with our words, not with its own
-                # The frames without the exception's text, which may quote a user.
-                log.error("request_crashed", error=type(error).__name__, frames=format_tb(error.__traceback__)[-5:])  # noqa: TRY400
+                log_crash("request_crashed", error)
                 if not status:
                     await problem(AppError(), scope["path"], request_id)(scope, receive, noting)
             finally:
@@ -64,26 +64,26 @@ class RequestLog:
 
 
 class BodyLimit:
-    """Refuse a body larger than `limit_bytes`, by its declared length or as soon as more has come.
+    """Refuse a body larger than `limit_bytes`, by its declared length or as soon as more has come, and one that takes too long.
 
     A body is read whole before the application sees it: nothing is then half-done when it turns out too large. FastAPI's own limit
     answers in plain text and without a request id.
     """
 
-    def __init__(self, app: ASGIApp, limit_bytes: int, larger: Mapping[str, int] | None = None) -> None:
-        """`larger` has limits of their own for paths."""
+    def __init__(self, app: ASGIApp, limit_bytes: int, seconds: float, larger: Mapping[str, int] | None = None) -> None:
+        """`larger` has limits of their own for paths, whose bodies are read of people with a good token only."""
         self._app = app
         self._limit_bytes = limit_bytes
+        self._seconds = seconds
         self._larger = larger or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not _has_body(scope):
             await self._app(scope, receive, send)
             return
-        limit_bytes = self._larger.get(scope["path"], self._limit_bytes)
-        first = await _whole_body(scope, receive, limit_bytes)
-        if first is None:
-            error = BodyTooLarge(f"A request body may have {limit_bytes} bytes.")
+        try:
+            first = await self._body(scope, receive)
+        except (NotAuthenticated, BodyTooLarge, BodyTooSlow) as error:
             refusal = problem(error, scope["path"], scope.get("request_id", ""))
             refusal.headers["Connection"] = "close"  # or a client that goes on sending would be read to its end
             await _let_go(receive)
@@ -96,11 +96,31 @@ class BodyLimit:
 
         await self._app(scope, replayed, send)
 
+    async def _body(self, scope: Scope, receive: Receive) -> Message:
+        if scope["path"] in self._larger:
+            _check_token(scope)
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await _whole_body(scope, receive, self._larger.get(scope["path"], self._limit_bytes))
+        except TimeoutError as error:
+            raise BodyTooSlow(f"A request body may take {self._seconds:g} seconds to come.") from error
 
-async def _whole_body(scope: Scope, receive: Receive, limit_bytes: int) -> Message | None:
-    """The body as one message, or the news that the client is gone; None when it is too large."""
+
+def _check_token(scope: Scope) -> None:
+    """Raise NotAuthenticated when it is not ours; whether its user is still there is seen later."""
+    given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"), "")
+    scheme, _, token = given.partition(" ")
+    if scheme.lower() != "bearer":
+        raise NotAuthenticated
+    users: Users = scope["state"]["users"]
+    users.user_of(token.strip())
+
+
+async def _whole_body(scope: Scope, receive: Receive, limit_bytes: int) -> Message:
+    """The body as one message, or the news that the client is gone; raise BodyTooLarge."""
+    too_large = BodyTooLarge(f"A request body may have {limit_bytes} bytes.")
     if _declared_length(scope) > limit_bytes:
-        return None
+        raise too_large
     body = bytearray()
     while len(body) <= limit_bytes:
         message = await receive()
@@ -109,7 +129,7 @@ async def _whole_body(scope: Scope, receive: Receive, limit_bytes: int) -> Messa
         body += message.get("body", b"")
         if not message.get("more_body") and len(body) <= limit_bytes:
             return {"type": "http.request", "body": bytes(body), "more_body": False}
-    return None
+    raise too_large
 
 
 async def _let_go(receive: Receive) -> None:

@@ -1,22 +1,26 @@
 """Attachments in a prompt: a conversation holds references to them, and what they stand for is put in just before a model is asked."""
 
-import json
+import asyncio
 import re
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from langchain_core.messages import BaseMessage, HumanMessage
 
 from app.llm.catalog import ModelSpec
+from app.text import BYTES_PER_TOKEN, quoted
 
 # Of a text file a model is given no more, and of all images together, the newest first: providers take requests of some 30 MB.
 MOST_CHARACTERS: Final = 100_000
 _MOST_IMAGE_BYTES: Final = 20_000_000
+# A byte order mark, and characters of four bytes, one more than is given.
+_MOST_TEXT_BYTES: Final = 3 + 4 * (MOST_CHARACTERS + 1)
+# Less is turned into text faster than a thread takes it over.
+_LARGE_BYTES: Final = 500_000
 # What a provider counts for an image of common size; its bytes say nothing about that.
 _TOKENS_PER_IMAGE: Final = 1_500
-_BYTES_PER_TOKEN: Final = 4
 
 _KIND: Final = "attachment"
 # As a model may read it, which does not mind capitals.
@@ -25,7 +29,12 @@ _END: Final = re.compile("</(\\s*attachment)", re.IGNORECASE)
 _PUT_IN: Final = re.compile(r"\n\n\(?The user attached (?:the (?:file|image) )?\"")
 
 type Reference = Mapping[str, Any]
-type ReadContent = Callable[[UUID], Awaitable[bytes | None]]
+
+
+class ReadContent(Protocol):
+    async def __call__(self, attachment_id: UUID, /, most_bytes: int | None) -> bytes | None:
+        """The first so many bytes of it, or all; None when it is not there any more."""
+        ...
 
 
 def reference(attachment_id: UUID, *, name: str, media_type: str, size: int, sha256: str) -> dict[str, Any]:
@@ -47,7 +56,7 @@ def own_words(text: str) -> str:
 
 def tokens_of(attached: Reference) -> int:
     """About what it will come to in a prompt."""
-    return _TOKENS_PER_IMAGE if _is_image(attached) else min(attached["bytes"], MOST_CHARACTERS) // _BYTES_PER_TOKEN
+    return _TOKENS_PER_IMAGE if _is_image(attached) else min(attached["bytes"], MOST_CHARACTERS) // BYTES_PER_TOKEN
 
 
 def as_told(content: str | Sequence[Any]) -> str | Sequence[Any]:
@@ -78,10 +87,13 @@ class Attached:
         """An image in base64, a text as it is to be read; None when it is not there any more."""
         if attached["id"] in self._kept:
             return self._kept[attached["id"]]
-        content = await self._read(UUID(attached["id"])) if self._read else None
+        most_bytes = None if _is_image(attached) else _MOST_TEXT_BYTES
+        content = await self._read(UUID(attached["id"]), most_bytes) if self._read else None
         if content is None:
             return None
-        return b64encode(content).decode() if _is_image(attached) else content.decode("utf-8-sig", errors="replace")[: MOST_CHARACTERS + 1]
+        as_text = _base64 if _is_image(attached) else _beginning
+        # Some milliseconds for each megabyte, in which nobody else's token would go out.
+        return await asyncio.to_thread(as_text, content) if len(content) > _LARGE_BYTES else as_text(content)
 
     def _filled(self, message: BaseMessage, shown: Collection[str], spec: ModelSpec) -> HumanMessage:
         said = [{"type": "text", "text": str(message.text)}]
@@ -91,7 +103,7 @@ class Attached:
         return HumanMessage("".join(block["text"] for block in blocks), id=message.id)  # some servers take nothing else
 
     def _block(self, attached: Reference, shown: Collection[str], spec: ModelSpec) -> dict[str, Any]:
-        name, text = json.dumps(attached["name"], ensure_ascii=False).replace("<", "\\u003c"), self._kept.get(attached["id"])
+        name, text = quoted(attached["name"]), self._kept.get(attached["id"])
         if not _is_image(attached):
             return _said(_quoted(name, text) if text is not None else _gone(name))
         if not spec.images:
@@ -99,6 +111,15 @@ class Attached:
         if attached["id"] not in shown:
             return _said(f"(The user attached the image {name}, which is left out here: later images leave no room for it.)")
         return {"type": "image", "base64": text, "mime_type": attached["media_type"]} if text else _said(_gone(name))
+
+
+def _base64(content: bytes) -> str:
+    return b64encode(content).decode()
+
+
+def _beginning(content: bytes) -> str:
+    """What a model is given of a text, and a character more where there is more. One that the last byte cuts through lies behind that."""
+    return content.decode("utf-8-sig", errors="replace")[: MOST_CHARACTERS + 1]
 
 
 def _shown(found: Sequence[Reference]) -> set[str]:

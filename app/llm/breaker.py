@@ -1,4 +1,4 @@
-"""A circuit breaker for each model: after failures in a row others are asked instead, until one trial call succeeds.
+"""A circuit breaker for each model, and the embedder: after failures in a row it is not asked, until one trial call succeeds.
 
 The pattern is Nygard's (Release It!, "Circuit Breaker"). Each process has its own.
 """

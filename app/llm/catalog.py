@@ -17,6 +17,7 @@ Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _MILLION: Final = 1_000_000
 _OURS: Final = ("openai", "demo")
 _OPENAIS_HOST: Final = "api.openai.com"
+OPENAI: Final = f"https://{_OPENAIS_HOST}/v1"
 # Only such variables are read, and no provider's key looks like one.
 _KEY_VARIABLE: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*_API_KEY)?")
 

@@ -2,26 +2,24 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any
 
 import openai
 from pydantic import SecretStr
 
-from app.llm.catalog import ModelSpec
+from app.llm.catalog import OPENAI, ModelSpec
 from app.llm.lean.model import LeanModel
 from app.llm.lean.transport import open_transport
 from app.llm.openai import OpenAIModel
 from app.llm.responses import openai_options
 from app.settings import ModelSettings
 
-_OPENAI: Final = "https://api.openai.com/v1"
-
 
 @asynccontextmanager
 async def open_chat_model(spec: ModelSpec, settings: ModelSettings, key: SecretStr) -> AsyncGenerator[OpenAIModel]:
     """A model with connections of its own, closed when we leave: those LangChain shares would outlive the event loop."""
     timeout = openai.Timeout(settings.idle_seconds, connect=settings.connect_seconds)
-    base_url = spec.base_url or settings.openai_base_url or _OPENAI
+    base_url = spec.base_url or settings.openai_base_url or OPENAI
     async with openai.DefaultAsyncHttpxClient(timeout=timeout) as http:
         # No tries of its own: `trying` makes them, for all providers alike.
         client = openai.AsyncOpenAI(api_key=key.get_secret_value(), base_url=base_url, timeout=timeout, max_retries=0, http_client=http)

@@ -8,11 +8,10 @@ from typing import Final, Protocol
 from pydantic import SecretStr
 
 from app.errors import SettingsInvalid
-from app.llm.catalog import is_openai
+from app.llm.catalog import OPENAI, is_openai
 from app.llm.words_embedder import WordsEmbedder
 from app.settings import MemorySettings, ModelSettings
 
-OPENAI: Final = "https://api.openai.com/v1"
 _OPENAIS_MODEL: Final = "text-embedding-3-small"
 _KNOWN_DIMENSIONS: Final[Mapping[str, int]] = {
     "text-embedding-3-small": 1536,

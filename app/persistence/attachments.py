@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,12 +14,11 @@ import psycopg
 import structlog
 from psycopg.rows import DictRow, class_row, dict_row
 
-from app.errors import Unavailable
 from app.persistence.database import Pool, database_errors, patiently
 from app.persistence.values import Attachment
 
 _MOST_FORGOTTEN: Final = 500
-_READ_ONLY: Final = "The folder of attachments cannot be written to."
+_ALL_BYTES: Final = 2**31 - 1
 _COLUMNS: Final = "attachment.id, attachment.name, attachment.media_type, attachment.bytes, attachment.sha256"
 
 # Written to in any case, for that locks the row: who drops what nobody has looks again once it holds it.
@@ -34,7 +32,7 @@ VALUES (%(id)s, %(user_id)s, %(sha256)s, %(name)s, %(media_type)s, %(bytes)s, no
 """
 _FIND: Final = f"SELECT {_COLUMNS} FROM attachment WHERE user_id = %(user_id)s AND id = ANY(%(ids)s)"
 _CONTENT: Final = """
-SELECT sha256, content FROM attachment JOIN attachment_blob USING (user_id, sha256)
+SELECT sha256, substring(content FOR %(most_bytes)s::integer) AS content FROM attachment JOIN attachment_blob USING (user_id, sha256)
  WHERE attachment.user_id = %(user_id)s AND attachment.id = %(id)s
 """
 _DELETE: Final = "DELETE FROM attachment WHERE user_id = %(user_id)s AND id = %(id)s"
@@ -92,9 +90,12 @@ class AttachmentTable:
                 found = {attachment.id: attachment for attachment in await cursor.fetchall()}
         return [found[one] for one in ids if one in found]
 
-    async def content(self, user_id: UUID, attachment_id: UUID) -> bytes | None:
-        """The bytes; None when the user has no such attachment. A database that is away is waited for, so that a run goes on."""
-        return await patiently(self._patience_seconds, partial(self._content, user_id, attachment_id))
+    async def content(self, user_id: UUID, attachment_id: UUID, most_bytes: int | None = None) -> bytes | None:
+        """The bytes, or the first so many; None when the user has no such attachment.
+
+        A database that is away is waited for, so that a run goes on.
+        """
+        return await patiently(self._patience_seconds, partial(self._content, user_id, attachment_id, most_bytes or _ALL_BYTES))
 
     async def delete(self, user_id: UUID, attachment_id: UUID) -> bool:
         """Delete it, from the messages it was sent with too; False when the user has no such attachment."""
@@ -113,24 +114,16 @@ class AttachmentTable:
                 await self._drop_unused(connection, None)
                 return forgotten.rowcount
 
-    async def count_files(self, user_id: UUID) -> int:
-        """How many files there are to erase; raise Unavailable when they could not be."""
-        return await asyncio.to_thread(_count_files, self._folder / str(user_id))
-
-    async def erase_files(self, user_id: UUID) -> int:
-        """Delete what a user who is gone has sent from the folder; return how many files there were."""
-        return await asyncio.to_thread(_delete_files, self._folder / str(user_id))
-
-    async def _content(self, user_id: UUID, attachment_id: UUID) -> bytes | None:
+    async def _content(self, user_id: UUID, attachment_id: UUID, most_bytes: int) -> bytes | None:
         with database_errors():
             async with self._pool.connection() as connection, connection.cursor(binary=True, row_factory=dict_row) as cursor:
-                await cursor.execute(_CONTENT, {"user_id": user_id, "id": attachment_id})
+                await cursor.execute(_CONTENT, {"user_id": user_id, "id": attachment_id, "most_bytes": most_bytes})
                 row = await cursor.fetchone()
         if row is None:
             return None
         if row["content"] is not None:
             return bytes(row["content"])
-        return await asyncio.to_thread(_read, self._file(user_id, row["sha256"]))
+        return await asyncio.to_thread(_read, self._file(user_id, row["sha256"]), most_bytes)
 
     async def _drop_unused(self, connection: _Connection, user_id: UUID | None) -> None:
         """Files before the end of the transaction: who keeps the same content anew waits for that, and then writes its file."""
@@ -160,28 +153,10 @@ def _write(file: Path, content: bytes) -> None:
         raise
 
 
-def _read(file: Path) -> bytes | None:
+def _read(file: Path, most_bytes: int) -> bytes | None:
     try:
-        return file.read_bytes()
+        with file.open("rb") as content:
+            return content.read(most_bytes)
     except FileNotFoundError:
         log.error("attachment_file_missing")  # noqa: TRY400  # the frames say nothing more
         return None
-
-
-def _count_files(folder: Path) -> int:
-    if not folder.exists():
-        return 0
-    if not (os.access(folder, os.W_OK | os.X_OK) and os.access(folder.parent, os.W_OK | os.X_OK)):
-        raise Unavailable(_READ_ONLY)  # a receipt must not count what will stay there
-    return sum(1 for _ in folder.iterdir())
-
-
-def _delete_files(folder: Path) -> int:
-    files = [*folder.glob("*")]
-    try:
-        shutil.rmtree(folder)
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        raise Unavailable(_READ_ONLY) from error
-    return len(files)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
+from uuid import UUID
 
 import psycopg
 import psycopg_pool
@@ -24,6 +25,9 @@ from app.settings import DatabaseSettings
 
 type Pool = psycopg_pool.AsyncConnectionPool[psycopg.AsyncConnection[DictRow]]
 type Query = async_sessionmaker[AsyncSession]
+
+# Where a walk through rows in the order of their ids begins.
+BEFORE_ALL: Final = UUID(int=0)
 
 log = structlog.get_logger()
 

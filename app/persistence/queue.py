@@ -9,6 +9,8 @@ from uuid import UUID
 import structlog
 from procrastinate import App, PsycopgConnector, RetryStrategy
 
+from app.crashes import log_crash
+from app.errors import AppError
 from app.persistence.database import Pool
 from app.persistence.jobs import QUEUE
 
@@ -16,7 +18,13 @@ _MOST_RETRIES: Final = 5
 _WAIT_SECONDS: Final = 2
 _DEAD_WORKER_SECONDS: Final = 30
 _KEPT_HOURS: Final = 24
-_OFTEN: Final = "* * * * * */30"  # the sixth field is seconds
+_EVERY_HALF_MINUTE: Final = "* * * * * */30"  # the sixth field is seconds
+# When chores are done.
+EVERY_THREE_SECONDS: Final = "* * * * * */3"
+EVERY_TEN_SECONDS: Final = "* * * * * */10"
+EVERY_MINUTE: Final = "* * * * *"
+EVERY_TEN_MINUTES: Final = "*/10 * * * *"
+EVERY_HOUR: Final = "23 * * * *"
 
 log = structlog.get_logger()
 
@@ -52,9 +60,9 @@ async def open_queue(pool: Pool, jobs: Mapping[str, Job], chores: Sequence[Chore
     queue = App(connector=PsycopgConnector())
     retry = RetryStrategy(max_attempts=_MOST_RETRIES, exponential_wait=_WAIT_SECONDS)
     for name, job in jobs.items():
-        queue.task(name=name, queue=QUEUE, retry=retry)(_about_something(_discreet(job)))
-    for chore in [*chores, Chore(name="retry_stalled", cron=_OFTEN, do=lambda: _retry_stalled(queue))]:
-        task = queue.task(name=chore.name, queue=QUEUE, queueing_lock=chore.name)(_on_time(_discreet(chore.do)))
+        queue.task(name=name, queue=QUEUE, retry=retry)(_about_something(_discreet(name, job)))
+    for chore in [*chores, Chore(name="retry_stalled", cron=_EVERY_HALF_MINUTE, do=lambda: _retry_stalled(queue))]:
+        task = queue.task(name=chore.name, queue=QUEUE, queueing_lock=chore.name)(_on_time(_discreet(chore.name, chore.do)))
         queue.periodic(cron=chore.cron)(task)
     async with queue.open_async(pool):
         yield queue
@@ -89,11 +97,14 @@ def _about_something(job: Job) -> Job:
     return do
 
 
-def _discreet(job: Job) -> Job:
+def _discreet(name: str, job: Job) -> Job:
     async def do(**arguments: object) -> None:
         try:
             await job(**arguments)
+        except AppError as error:  # such as a provider that is down: the kind says all
+            raise JobFailed(type(error).__name__) from None
         except Exception as error:  # noqa: BLE001  # the boundary of a job, as the walk is of a run
+            log_crash("job_crashed", error, task=name)
             raise JobFailed(type(error).__name__) from None
 
     return do

@@ -33,6 +33,10 @@ class ForgettingStore(Protocol):
     async def forget_unsent(self, older_than_seconds: float) -> int: ...
 
 
+class Folder(Protocol):
+    async def sweep(self, older_than_seconds: float) -> int: ...
+
+
 class Attachments:
     def __init__(self, store: AttachmentStore, settings: AttachmentSettings) -> None:
         self._store = store
@@ -74,6 +78,11 @@ class Attachments:
 async def forget_unsent(store: ForgettingStore, older_than_seconds: float) -> None:
     if forgotten := await store.forget_unsent(older_than_seconds):
         log.info("attachments_forgotten", attachments=forgotten)
+
+
+async def sweep_folder(folder: Folder, older_than_seconds: float) -> None:
+    if files := await folder.sweep(older_than_seconds):
+        log.info("attachment_folder_swept", files=files)
 
 
 def _looked_at(name: str, content: bytes) -> Attachment:

@@ -10,13 +10,14 @@ from uuid import UUID
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
+from app.crashes import log_crash
 from app.errors import AppError, DatabaseUnavailable, RunCancelled, RunLost, ServerStopping
 from app.persistence.values import FinishedRun
 from app.runs.ending import finished_run, last_events, status_of
 from app.runs.events import RunEvent
 from app.runs.flush import Flusher
 from app.runs.log import RunLog
-from app.runs.walk import LiveRun, Means, log_crash, walk
+from app.runs.walk import LiveRun, Means, walk
 
 _LONGEST_PAUSE_SECONDS: Final = 1
 

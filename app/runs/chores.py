@@ -1,7 +1,9 @@
 """Work that nobody waits for: names, what has expired, what is old."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from time import monotonic
 from typing import Final, Protocol
 from uuid import UUID
@@ -9,19 +11,19 @@ from uuid import UUID
 import structlog
 
 from app.agent.naming import name_conversation
+from app.crashes import log_crash
 from app.errors import AppError
 from app.llm.asking import Asker
 from app.llm.models import Models
 from app.llm.response_cache import ResponseCache
+from app.persistence.database import BEFORE_ALL
 from app.persistence.sessions import FirstTurn
 from app.runs.ledger import Ledger
-from app.runs.walk import log_crash
 from app.settings import WorkerSettings
 
 _CRASH_PAUSE_SECONDS: Final = 1
 _PRUNING_SECONDS: Final = 60
 _SESSIONS_AT_ONCE: Final = 100
-_BEFORE_ALL: Final = UUID(int=0)
 
 log = structlog.get_logger()
 
@@ -43,6 +45,12 @@ class TemporaryStore(Protocol):
 class CheckpointStore(Protocol):
     async def prunable(self, after: UUID, limit: int) -> Sequence[UUID]: ...
     async def prune(self, session_id: UUID, kept: int) -> int: ...
+
+
+class Find(Protocol):
+    async def __call__(self, *, after: UUID) -> Sequence[UUID]:
+        """The next sessions after this one, by their ids; empty after the last."""
+        ...
 
 
 async def kept_up(chore: Callable[[], Awaitable[None]]) -> None:
@@ -82,35 +90,26 @@ async def forget_events(store: EventStore, older_than_seconds: float) -> None:
 
 async def end_temporary_sessions(store: TemporaryStore, silent_seconds: float) -> None:
     """Delete the temporary sessions in which nothing was said for so long, with all there is of them."""
-    ended, after = 0, _BEFORE_ALL
-    while found := await store.over(silent_seconds, after=after, limit=_SESSIONS_AT_ONCE):
-        for after in found:
-            ended += await _ended(store, after, silent_seconds)
-    if ended:
+    find = partial(store.over, silent_seconds, limit=_SESSIONS_AT_ONCE)
+    end = partial(store.delete, silent_seconds=silent_seconds)
+    if ended := await _for_each(find, end, failing="temporary_session_not_ended"):
         log.info("temporary_sessions_ended", sessions=ended)
-
-
-async def _ended(store: TemporaryStore, session_id: UUID, silent_seconds: float) -> bool:
-    try:
-        return await store.delete(session_id, silent_seconds)
-    except AppError as error:  # one that cannot be deleted does not keep the others from it
-        log.warning("temporary_session_not_ended", session_id=str(session_id), error=error.code)
-        return False
 
 
 async def prune_checkpoints(store: CheckpointStore, kept: int) -> None:
     """Go through the sessions that have been talked in since the last time, for a minute at most; the others wait for the next."""
-    enough, dropped, after = monotonic() + _PRUNING_SECONDS, 0, _BEFORE_ALL
-    while monotonic() < enough and (found := await store.prunable(after, _SESSIONS_AT_ONCE)):
-        for after in found:
-            dropped += await _pruned(store, after, kept)
-    if dropped:
+    find, prune = partial(store.prunable, limit=_SESSIONS_AT_ONCE), partial(store.prune, kept=kept)
+    if dropped := await _for_each(find, prune, failing="session_not_pruned", within_seconds=_PRUNING_SECONDS):
         log.info("checkpoints_pruned", checkpoints=dropped)
 
 
-async def _pruned(store: CheckpointStore, session_id: UUID, kept: int) -> int:
-    try:
-        return await store.prune(session_id, kept)
-    except AppError as error:  # one that cannot be pruned does not keep the others from it
-        log.warning("session_not_pruned", session_id=str(session_id), error=error.code)
-        return 0
+async def _for_each(find: Find, do: Callable[[UUID], Awaitable[int]], *, failing: str, within_seconds: float = math.inf) -> int:
+    """Do it for each session that is found, page by page, and return what it came to in all."""
+    enough, done, after = monotonic() + within_seconds, 0, BEFORE_ALL
+    while monotonic() < enough and (found := await find(after=after)):
+        for after in found:
+            try:
+                done += await do(after)
+            except AppError as error:  # one for which it cannot be done does not keep the others from it
+                log.warning(failing, session_id=str(after), error=error.code)
+    return done

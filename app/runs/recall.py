@@ -3,13 +3,14 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
-from typing import Final, Protocol
+from collections.abc import Coroutine, Sequence
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 import structlog
 
-from app.errors import AppError
+from app.errors import AppError, ModelTimeout
+from app.llm.breaker import Breaker
 from app.llm.embedding import Embedder
 from app.settings import MemorySettings
 
@@ -17,6 +18,9 @@ _MILLISECONDS: Final = 1_000
 # Long enough for an answer that is asked for again, or by another attempt.
 _KEPT_SECONDS: Final = 30
 _MOST_KEPT: Final = 500
+# An embedder that is down would cost every turn the time that recall may take.
+_FAILURES_IN_A_ROW: Final = 5
+_LEFT_ALONE_SECONDS: Final = 10
 
 log = structlog.get_logger()
 
@@ -35,43 +39,57 @@ class Recall:
         self._threshold = threshold
         # Vectors and not memories: what a user deletes, in whichever process, is not recalled once more.
         self._vectors: OrderedDict[tuple[str, str], tuple[float, Sequence[float]]] = OrderedDict()
-        self._searching: set[asyncio.Task[Sequence[str]]] = set()
+        self._working: set[asyncio.Task[Any]] = set()
+        self._breaker = Breaker(embedder.name, failures=_FAILURES_IN_A_ROW, seconds=_LEFT_ALONE_SECONDS)
         self._is_out = False
         self.failures = 0
 
     async def recall(self, user_id: str, query: str) -> Sequence[str]:
         """Raise nothing: a turn does not fail for want of its memories."""
+        if not self._breaker.admits:
+            self._failed("left_alone")
+            return ()
         try:
-            found = await self._in_time(user_id, query)
+            found = await self._recalled(user_id, query)
         except (AppError, TimeoutError) as error:
             self._failed(error.code if isinstance(error, AppError) else "too_slow")
             return ()
         self._succeeded()
         return found
 
-    async def _in_time(self, user_id: str, query: str) -> Sequence[str]:
-        # A search that is cancelled may yet wait for a database that hangs; the turn does not wait for the search.
-        searching = asyncio.create_task(self._search(user_id, query), name="recall")
-        self._searching.add(searching)
-        searching.add_done_callback(self._over)
-        try:
-            await asyncio.wait([searching], timeout=self._settings.recall_ms / _MILLISECONDS)
-            if not searching.done():
-                raise TimeoutError
-            return searching.result()
-        finally:
-            searching.cancel()
-
-    def _over(self, searching: asyncio.Task[Sequence[str]]) -> None:
-        self._searching.discard(searching)
-        if not searching.cancelled():
-            searching.exception()  # of one that was given up nobody asks it, and asyncio would log it with all its words
-
-    async def _search(self, user_id: str, query: str) -> Sequence[str]:
-        vector = await self._vector(user_id, query)
+    async def _recalled(self, user_id: str, query: str) -> Sequence[str]:
+        ends_at = time.monotonic() + self._settings.recall_ms / _MILLISECONDS
+        with self._breaker.watching():
+            vector = await self._embedded(user_id, query, ends_at)
         if not any(vector):  # there is nothing in the message that could be like anything
             return ()
-        return await self._store.search(UUID(user_id), vector, limit=self._settings.top_k, threshold=self._threshold)
+        search = self._store.search(UUID(user_id), vector, limit=self._settings.top_k, threshold=self._threshold)
+        return await self._until(ends_at, search)
+
+    async def _embedded(self, user_id: str, query: str, ends_at: float) -> Sequence[float]:
+        """Raise ModelError, for the breaker to learn from; that a search is slow is no fault of the embedder's."""
+        try:
+            return await self._until(ends_at, self._vector(user_id, query))
+        except TimeoutError as error:
+            raise ModelTimeout("The embedder is too slow to recall with.") from error
+
+    async def _until[T](self, ends_at: float, work: Coroutine[Any, Any, T]) -> T:
+        # A search that is cancelled may yet wait for a database that hangs; the turn does not wait for the search.
+        working = asyncio.create_task(work, name="recall")
+        self._working.add(working)
+        working.add_done_callback(self._over)
+        try:
+            await asyncio.wait([working], timeout=ends_at - time.monotonic())
+            if not working.done():
+                raise TimeoutError
+            return working.result()
+        finally:
+            working.cancel()
+
+    def _over(self, working: asyncio.Task[Any]) -> None:
+        self._working.discard(working)
+        if not working.cancelled():
+            working.exception()  # of one that was given up nobody asks it, and asyncio would log it with all its words
 
     async def _vector(self, user_id: str, query: str) -> Sequence[float]:
         kept_at, vector = self._vectors.get((user_id, query), (0.0, ()))

@@ -5,10 +5,10 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from app.llm.embedding import Embedder, other_embedder
+from app.persistence.database import BEFORE_ALL
 from app.persistence.memory_vectors import Remembered
 
 _BATCH: Final = 100
-_BEFORE_ALL: Final = UUID(int=0)
 
 
 class Vectors(Protocol):
@@ -38,7 +38,7 @@ async def reembed(vectors: Vectors, embedder: Embedder) -> int:
 
 
 async def _pass(vectors: Vectors, embedder: Embedder) -> int:
-    done, after = 0, _BEFORE_ALL
+    done, after = 0, BEFORE_ALL
     while found := await vectors.foreign(after, _BATCH):
         done += await vectors.replace(found, await embedder.embed([memory.text for memory in found]))
         after = found[-1].id

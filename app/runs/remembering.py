@@ -31,7 +31,7 @@ _MOST_COMPARED: Final = 40
 # Statements about the same thing may share few words.
 _COMPARED_BY_RULE: Final = 200
 
-# To ask the model again would bring the same again: the turns count as read, and nothing comes of them.
+# To ask the model once more would bring the same again: the turns count as read, and nothing comes of them.
 _HOPELESS: Final = (ModelBadAnswer, ModelRefused, ModelRejected)
 
 log = structlog.get_logger()

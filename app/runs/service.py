@@ -47,7 +47,7 @@ class RunStore(Protocol):
 
 
 class AttachmentContents(Protocol):
-    async def content(self, user_id: UUID, attachment_id: UUID) -> bytes | None: ...
+    async def content(self, user_id: UUID, attachment_id: UUID, most_bytes: int | None = None) -> bytes | None: ...
 
 
 class PastTurns(Protocol):

@@ -1,7 +1,6 @@
 """What the graph tells, as events; and the same once more as the transcript will keep it."""
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,9 +14,9 @@ from app.llm.calls import ModelCall, Purpose
 from app.llm.money import total_usd
 from app.runs.events import Located, Reasoning, Remembered, Reset, RunEvent, Stepped, Token, ToolAnswered, ToolCalled, Used
 from app.runs.log import RunLog
+from app.text import storable
 
 _PARAGRAPH: Final = "\n\n"
-_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,11 +172,6 @@ class StoryAt:
 
     def tool_answered(self, call_id: str, name: str, content: str, *, is_error: bool) -> None:
         self._story.tool_answered(call_id, name, content, is_error=is_error, source=self._source)
-
-
-def storable(text: str) -> str:
-    """The text with U+FFFD for what Postgres and UTF-8 cannot hold: NUL and halves of surrogate pairs."""
-    return _UNSTORABLE.sub("\ufffd", text)
 
 
 def storable_values(value: Any) -> Any:  # noqa: ANN401  # JSON of any shape

@@ -1,13 +1,12 @@
 """One attempt at a run: walk the graph, and say how it went."""
 
 import asyncio
-import traceback
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 from uuid import UUID
 
-import structlog
 from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphDrained, GraphRecursionError
@@ -19,12 +18,15 @@ from app.agent.memory import Memory
 from app.agent.registry import Agents
 from app.agent.spec import Agent, AgentGraph
 from app.agent.state import AgentContext, AgentState, CallStarts, SessionNames
+from app.crashes import log_crash
 from app.errors import AppError, AttemptsExhausted, RunCancelled, RunTimeout, ServerStopping, StepLimitReached
 from app.llm.asking import Asker
 from app.llm.attachments import reference
 from app.llm.response_cache import ResponseCache
 from app.persistence.values import Question, RunStatus, TakenRun
+from app.runs.events import Remembered
 from app.runs.log import RunLog
+from app.runs.recalling import recalling
 from app.runs.retelling import retell
 from app.runs.stream import Story, storable_values
 from app.settings import ContextSettings, RunSettings, ToolSettings
@@ -33,12 +35,10 @@ FIRST_ATTEMPT: Final = 1
 # After a turn that ended so, nothing is left to close.
 _CLOSED: Final = (None, RunStatus.COMPLETED)
 
-log = structlog.get_logger()
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Means:
-    """What every run of this process works with; without a `memory` nothing is recalled."""
+    """What every run of this process works with; without a `memory` nothing is recalled, and calls of tools are made in the `room`."""
 
     agents: Agents
     memory: Memory | None
@@ -46,6 +46,7 @@ class Means:
     runs: RunSettings
     tools: ToolSettings
     context: ContextSettings
+    room: AbstractAsyncContextManager[None]
     cache: ResponseCache | None = None
 
 
@@ -100,8 +101,8 @@ async def walk(run: LiveRun, means: Means) -> AppError | None:  # noqa: PLR0911 
     """
     try:
         agent = means.agents.get(run.taken.agent)
-        async with asyncio.timeout(min(means.runs.timeout_seconds, agent.limits.seconds)):
-            await _walk(run, agent, means)
+        async with asyncio.timeout(min(means.runs.timeout_seconds, agent.limits.seconds)), _memory(run, agent, means) as memory:
+            await _walk(run, agent, means, memory)
     except TimeoutError:
         return RunTimeout()
     except asyncio.CancelledError:
@@ -118,12 +119,20 @@ async def walk(run: LiveRun, means: Means) -> AppError | None:  # noqa: PLR0911 
     return None
 
 
-def log_crash(event: str, error: Exception) -> None:
-    """The frames without the exception's text, which may quote a user."""
-    log.error(event, error=type(error).__name__, frames=traceback.format_tb(error.__traceback__)[-5:])
+@asynccontextmanager
+async def _memory(run: LiveRun, agent: Agent, means: Means) -> AsyncGenerator[Memory | None]:
+    """The one that the agent asks; what it will ask for it is asked for now, if it is to be seen."""
+    memory, taken = means.memory, run.taken
+    if not (memory and taken.recalls):
+        yield None
+    elif taken.answers is not None or Remembered.type not in agent.events:
+        yield memory
+    else:
+        async with recalling(memory, str(taken.user.id), taken.text) as begun:
+            yield begun
 
 
-async def _walk(run: LiveRun, agent: Agent, means: Means) -> None:
+async def _walk(run: LiveRun, agent: Agent, means: Means, memory: Memory | None) -> None:
     graph, config = run.bench.agent, _config(run, min(means.runs.max_steps, agent.limits.steps))
     too_often = run.taken.crashes - means.runs.max_attempts
     if too_often > 0:  # not even telling again what was said may be what they died of
@@ -136,7 +145,7 @@ async def _walk(run: LiveRun, agent: Agent, means: Means) -> None:
         raise AttemptsExhausted  # and yet what was said is kept, and what was paid
     if not run.taken.checkpoint:
         state = await _beginning(run, config)
-    result = await graph.ainvoke(state, config, context=_context(run, agent, means), durability="async", control=run.control)
+    result = await graph.ainvoke(state, config, context=_context(run, agent, means, memory), durability="async", control=run.control)
     run.questions = [_question(question) for question in result.get("__interrupt__", ())]
 
 
@@ -167,14 +176,14 @@ def _config(run: LiveRun, most_steps: int) -> RunnableConfig:
     return {"configurable": place, "recursion_limit": most_steps, "run_id": run.id}
 
 
-def _context(run: LiveRun, agent: Agent, means: Means) -> AgentContext:
+def _context(run: LiveRun, agent: Agent, means: Means, memory: Memory | None) -> AgentContext:
     user = run.taken.user
     return AgentContext(
         user_id=str(user.id),
         user_name=user.email.partition("@")[0],
         session_id=str(run.session_id),
         model=run.asker,
-        memory=means.memory if run.taken.recalls else None,
+        memory=memory,
         listener=run.story,
         tools=means.tools,
         bounds=means.context,
@@ -183,4 +192,5 @@ def _context(run: LiveRun, agent: Agent, means: Means) -> AgentContext:
         agent=agent.name,
         config=agent.configured(run.taken.config),
         limits=agent.limits,
+        room=means.room,
     )

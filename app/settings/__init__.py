@@ -10,6 +10,7 @@ from app.settings.loading import Settings, load_settings, variables
 from app.settings.memory import MemorySettings, RememberingSettings
 from app.settings.sections import (
     ROOT,
+    SECONDS_PER_HOUR,
     AccountSettings,
     CacheSettings,
     ContextSettings,
@@ -27,6 +28,7 @@ from app.settings.sections import (
 
 __all__ = [
     "ROOT",
+    "SECONDS_PER_HOUR",
     "AccountSettings",
     "AttachmentSettings",
     "CacheSettings",

@@ -12,6 +12,7 @@ ROOT: Final = Path(__file__).parents[2]
 _DAY_SECONDS: Final = 86_400
 _DECADE_HOURS: Final = 87_600
 _HALF_CENTURY_DAYS: Final = 18_250
+SECONDS_PER_HOUR: Final = 3600
 
 
 class Environment(StrEnum):
@@ -83,6 +84,7 @@ class ServerSettings(Section):
     body_limit_bytes: Bytes = Field(
         1_000_000, le=1_000_000_000, validation_alias="BODY_LIMIT_BYTES", description="Largest request body taken"
     )
+    body_seconds: Seconds = Field(120, validation_alias="BODY_SECONDS", description="How long a request body may take to come")
     heartbeat_seconds: Seconds = Field(
         5, validation_alias="HEARTBEAT_SECONDS", description="Silence on a stream after which a comment line keeps proxies awake"
     )
@@ -271,6 +273,11 @@ class WorkerSettings(Section):
 class ToolSettings(Section):
     timeout_seconds: Seconds = Field(
         20, validation_alias="TOOL_TIMEOUT_SECONDS", description="How long a tool may take before the model is told it failed"
+    )
+    concurrency: Count = Field(
+        50,
+        validation_alias="TOOL_CONCURRENCY",
+        description="Calls of tools that a process makes at once; others wait in their own time",
     )
     result_characters: Count = Field(
         20_000,

@@ -1,6 +1,7 @@
 """An agent at work for one session, with all that can be seen of it."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -30,6 +31,7 @@ class Turn:
         starts: CallStarts | None = None,
         config: Mapping[str, Any] | None = None,
         limits: Limits | None = None,
+        room: AbstractAsyncContextManager[None] | None = None,
         **bounds: Any,
     ) -> None:
         self.chat = ScriptedChat(*answers)
@@ -52,6 +54,7 @@ class Turn:
             agent="assistant",
             config=AgentConfig(**(config or {})),
             limits=limits or Limits(),
+            room=room or nullcontext(),
         )
 
     async def takes(self, message: str, *before: AnyMessage) -> list[BaseMessage]:

@@ -105,12 +105,27 @@ async def test_what_is_no_image_and_no_text_is_refused_whatever_it_is_called(ada
         assert (refused.status_code, refused.json()["code"]) == (status, code)
 
 
+@pytest.mark.parametrize("header", ["", "Authorization: Bearer {forged}\r\n", "Authorization: Basic {token}\r\n"])
+async def test_of_a_stranger_nothing_is_read(header: str, ada: Visitor, server: Server) -> None:
+    token = ada.http.headers["Authorization"].removeprefix("Bearer ")
+    head, claims, signature = token.split(".")
+    sent = header.format(token=token, forged=f"{head}.{claims}.{signature[::-1]}")
+    address = urlsplit(server.url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    writer.write(f"POST /api/v1/attachments HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n{sent}\r\n".encode())
+    async with asyncio.timeout(10):
+        answer = await reader.read()  # up to its end: the connection is closed
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert b'"code":"not_authenticated"' in answer
+
+
 @pytest.mark.variables(ATTACHMENT_MAX_BYTES="2000000")
 async def test_more_than_the_limit_is_refused_before_it_has_come(ada: Visitor, server: Server) -> None:
     assert (await _upload(ada, bytes(b"a" * 2 * _MEGABYTE), "a.txt"))["bytes"] == 2 * _MEGABYTE
     address = urlsplit(server.url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
-    announced = "Content-Length: 1000000000"
+    announced = f"Content-Length: 1000000000\r\nAuthorization: {ada.http.headers['Authorization']}"
     writer.write(f"POST /api/v1/attachments HTTP/1.1\r\nHost: x\r\n{announced}\r\n\r\n".encode())
     assert b" 413 " in await reader.readline()
     writer.close()

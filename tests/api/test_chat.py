@@ -4,11 +4,13 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import httpx
 import psycopg
 import pytest
 
+from tests.conftest import Server
 from tests.stub.answers import Answer, Hang, HttpError, Raw, Text, ToolCall, ToolCalls
 from tests.stub.client import ProviderStub
 from tests.visitor import Visitor, text_of, types_of
@@ -219,6 +221,19 @@ async def test_a_body_that_is_too_large_is_refused_declared_or_not(ada: Visitor)
     undeclared = await ada.http.post(path, content=in_pieces())
     assert [declared.status_code, undeclared.status_code] == [413, 413]
     assert declared.json()["code"] == undeclared.json()["code"] == "body_too_large"
+
+
+@pytest.mark.variables(BODY_SECONDS="0.3")
+async def test_a_body_that_does_not_come_is_not_waited_for(ada: Visitor, server: Server) -> None:
+    address = urlsplit(server.url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    writer.write(b"POST /api/v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+    async with asyncio.timeout(10):
+        answer = await reader.read()  # up to its end: the connection is closed
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b'"code":"body_too_slow"' in answer
+    assert await ada.open_session()
 
 
 async def test_text_comes_back_exactly_as_sent(ada: Visitor, provider: ProviderStub) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import signal
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 import httpx
@@ -123,16 +123,22 @@ async def test_a_question_is_still_open_after_its_server_was_killed(door: Door, 
     assert (await ada.http.get(f"/sessions/{session}")).json()["name"] == "Oslo"
 
 
-async def test_a_worker_that_is_killed_leaves_its_run_to_others(
-    door: Door, first: ServerProcess, process_variables: Mapping[str, str], tmp_path: Path, provider: ProviderStub
-) -> None:
+async def waiting(door: Door, server: ServerProcess, provider: ProviderStub) -> tuple[Visitor, str, dict[str, Any]]:
+    """Ada, her session, and a run in it that waits for a worker."""
     await provider.script(Text(WORDS, seconds_between=0.3, times=2))
-    ada = await door.enter(first)
+    ada = await door.enter(server)
     session = await ada.open_session()
     run = (await ada.http.post(f"/sessions/{session}/runs", json={"message": "Count to ten"})).json()
     assert run["status"] == "queued"
+    return ada, session, run
+
+
+async def test_a_worker_that_is_killed_leaves_its_run_to_others(
+    door: Door, first: ServerProcess, process_variables: Mapping[str, str], tmp_path: Path, provider: ProviderStub
+) -> None:
+    ada, session, run = await waiting(door, first, provider)
     async with ServerProcess(process_variables, tmp_path / "worker.log", command="worker") as worker:
-        await provider.wait_until_asked(containing="Count to ten")
+        await provider.wait_until_asked(containing="Count to ten", seconds=30)  # a process begins
         worker.kill()
         events = await ada.read_on(run["id"])
     assert text_of(events) == WORDS
@@ -142,13 +148,10 @@ async def test_a_worker_that_is_killed_leaves_its_run_to_others(
 async def test_a_worker_that_is_told_to_stop_hands_its_run_over(
     door: Door, first: ServerProcess, process_variables: Mapping[str, str], tmp_path: Path, provider: ProviderStub
 ) -> None:
-    await provider.script(Text(WORDS, seconds_between=0.3, times=2))
-    ada = await door.enter(first)
-    session = await ada.open_session()
-    run = (await ada.http.post(f"/sessions/{session}/runs", json={"message": "Count to ten"})).json()
+    ada, _, run = await waiting(door, first, provider)
     variables = {**process_variables, "DRAIN_SECONDS": "0.5", "LEASE_SECONDS": "30"}
     async with ServerProcess(variables, tmp_path / "worker.log", command="worker") as worker:
-        await provider.wait_until_asked(containing="Count to ten")
+        await provider.wait_until_asked(containing="Count to ten", seconds=30)
         worker.signal(signal.SIGTERM)
         assert worker.wait() == 0, worker.output()
     assert text_of(await ada.read_on(run["id"])) == WORDS

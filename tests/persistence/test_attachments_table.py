@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 from uuid_utils.compat import uuid7
 
+from app.persistence.attachment_folder import AttachmentFolder
 from app.persistence.attachments import AttachmentTable
 from app.persistence.database import Database, execute, fetch_all
 from app.persistence.sessions import SessionTable
@@ -54,6 +55,7 @@ async def test_the_same_content_at_once_is_kept_once_and_each_can_be_read(
     assert await attachments.find(user.id, [kept[2].id, uuid4(), kept[0].id]) == [kept[2], kept[0]]
     assert await attachments.find(uuid4(), [kept[0].id]) == []
     assert await attachments.content(uuid4(), kept[0].id) is None
+    assert await attachments.content(user.id, kept[0].id, 9) == CONTENT[:9]
 
 
 async def test_content_goes_with_the_last_attachment_that_has_it(
@@ -110,9 +112,10 @@ async def test_erasing_leaves_nothing_of_this_user(
     bobs = await _kept(attachments, bob)
     await claimed(here, user, session, attachments=[await _kept(attachments, user), await _kept(attachments, user, b"more")])
     files = len(_files(tmp_path))
-    assert await attachments.count_files(user.id) == max(0, files - 1)
+    folder = AttachmentFolder(database.pool, tmp_path / "attachments")
+    assert await folder.prepare(user.id) == max(0, files - 1)
     await execute(database.pool, 'DELETE FROM "user" WHERE id = %(id)s', {"id": user.id})
-    assert await attachments.erase_files(user.id) == max(0, files - 1)
+    assert await folder.erase(user.id) == max(0, files - 1)
     assert [row["id"] for row in await fetch_all(database.pool, "SELECT id FROM attachment", {})] == [bobs.id]
     assert await attachments.content(bob.id, bobs.id) == CONTENT
     assert _files(tmp_path) in ([], [bobs.sha256])

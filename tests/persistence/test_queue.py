@@ -9,8 +9,10 @@ from typing import Any, Final
 from uuid import UUID
 
 import pytest
+import structlog
 from procrastinate import App
 
+from app.errors import ModelUnavailable
 from app.persistence.database import Database, execute, fetch_all
 from app.persistence.queue import Chore, Job, open_queue, work
 from app.persistence.values import Session, User
@@ -154,6 +156,26 @@ async def test_of_a_job_that_fails_the_kind_of_error_is_told_and_no_word_of_it(
     failures = [(type(error).__name__, str(error)) for error in told if not isinstance(error, asyncio.CancelledError)]
     assert failures == [("JobFailed", "LookupError")]
     assert _SECRET not in str(await job_rows(database))
+
+
+async def test_a_bug_in_a_job_is_told_by_where_it_is_and_an_error_of_ours_is_not(
+    database: Database, here: Process, user: User, session: Session
+) -> None:
+    await a_job(here, user, session)
+    errors: list[Exception] = [ModelUnavailable(_SECRET), LookupError(_SECRET)]
+
+    async def make_run(run_id: str) -> None:  # noqa: ARG001  # what a job is given
+        raise errors.pop(0)
+
+    with structlog.testing.capture_logs() as logged:
+        for done in (1, 2):
+            async with worker(database, {"make_run": make_run}):
+                await until_rows(database, status="todo", attempts=done)
+            await hasten(database)
+    [crash] = [line for line in logged if line["event"] == "job_crashed"]
+    assert (crash["task"], crash["error"]) == ("make_run", "LookupError")
+    assert "in make_run" in crash["frames"][-1]
+    assert _SECRET not in str(logged)
 
 
 async def test_a_job_whose_worker_died_is_done_by_another(database: Database, here: Process, user: User, session: Session) -> None:

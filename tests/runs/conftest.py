@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -89,6 +89,7 @@ def scenery() -> Scenery:
             names=NamesInMemory(),
             runs=RunSettings(EVENT_FLUSH_MS=1, **settings),
             tools=ToolSettings(),
+            room=nullcontext(),
             context=ContextSettings(**settings),
         )
         turns, events = TurnsInMemory(store, owner), EventsInMemory(store)

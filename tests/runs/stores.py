@@ -196,7 +196,7 @@ class PastInMemory:
 
 
 class NoAttachments:
-    async def content(self, user_id: UUID, attachment_id: UUID) -> bytes | None:  # noqa: ARG002  # the Protocol's names
+    async def content(self, user_id: UUID, attachment_id: UUID, most_bytes: int | None = None) -> bytes | None:  # noqa: ARG002  # the Protocol's names
         return None
 
 

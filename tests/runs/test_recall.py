@@ -5,6 +5,7 @@ import gc
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from uuid import UUID, uuid4
 
 import pytest
@@ -22,9 +23,12 @@ class CountingEmbedder(WordsEmbedder):
     def __init__(self) -> None:
         self.embedded: list[str] = []
         self.error: AppError | None = None
+        self.hangs = False
 
     async def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
         self.embedded += texts
+        if self.hangs:
+            await asyncio.Event().wait()
         if self.error:
             raise self.error
         return await super().embed(texts)
@@ -123,6 +127,32 @@ async def test_an_outage_is_counted_by_the_turn_and_logged_once(recall: Recall, 
         assert await recall.recall(ADA, "One?") == ["tea"]
     assert recall.failures == 4
     assert [line["event"] for line in logs] == ["recall_failing", "recall_works_again"]
+
+
+async def test_an_embedder_that_is_down_is_left_alone_for_a_while(
+    recall: Recall, embedder: CountingEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedder.hangs = True
+    with capture_logs() as logs:
+        assert [await recall.recall(ADA, "One?") for _ in range(5)] == [()] * 5
+        began = time.monotonic()
+        assert [await recall.recall(ADA, "One?") for _ in range(100)] == [()] * 100
+        assert time.monotonic() - began < 1, "nobody waits for it"
+        assert len(embedder.embedded) == 5
+        embedder.hangs = False
+        monkeypatch.setattr("app.llm.breaker.time", SimpleNamespace(monotonic=lambda: time.monotonic() + 3600))
+        assert [await recall.recall(ADA, "One?") for _ in range(2)] == [["tea"]] * 2
+    assert recall.failures == 105
+    assert [line["event"] for line in logs if "recall" in line["event"]] == ["recall_failing", "recall_works_again"]
+    assert [line["event"] for line in logs if line["event"] == "model_breaker_open"] == ["model_breaker_open"]
+
+
+async def test_a_search_that_is_slow_is_no_fault_of_the_embedders(recall: Recall, searches: Searches) -> None:
+    searches.stubborn = True
+    assert [await recall.recall(ADA, "One?") for _ in range(6)] == [()] * 6
+    assert len(searches.asked) == 6
+    searches.let_go.set()
+    assert await recall.recall(ADA, "One?") == ["tea"]
 
 
 async def test_a_turn_that_is_stopped_ends_its_recall(recall: Recall, searches: Searches) -> None:

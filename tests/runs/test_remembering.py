@@ -243,9 +243,23 @@ async def test_what_was_said_waits_for_an_embedder_that_is_mended(scene: Scene, 
     assert await scene.memories() == [("Lives in Oslo", True)]
 
 
-async def test_an_answer_that_makes_no_sense_is_logged_by_its_code_and_not_asked_for_again(scene: Scene, provider: ProviderStub) -> None:
+async def test_an_answer_that_makes_no_sense_is_asked_for_once_more(scene: Scene, provider: ProviderStub) -> None:
+    await provider.script(Text("I found nothing."), found("Lives in Oslo"))
+    await scene.said("I live in Oslo")
+    await scene.remembers()
+    assert await scene.memories() == [("Lives in Oslo", True)]
+
+    await provider.script(found("Moved to Bergen"), Text("The first.", when=CONSOLIDATION), replaces((1, 1)))
+    await scene.said("I moved to Bergen")
+    await scene.remembers()
+    assert await scene.memories() == [("Lives in Oslo", False), ("Moved to Bergen", True)]
+
+
+async def test_an_answer_that_makes_no_sense_twice_is_logged_by_its_code_and_not_asked_for_again(
+    scene: Scene, provider: ProviderStub
+) -> None:
     for answer in ("I found nothing.", '{"memory": ["Lives in Oslo"]}', '{"facts": []}', '{"memory": [{"text": "Liv'):
-        await provider.script(Text(answer))
+        await provider.script(Text(answer), Text(answer))
         await scene.said("I live in Oslo")
         with capture_logs() as logs:
             await scene.remembers()

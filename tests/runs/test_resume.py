@@ -1,7 +1,9 @@
 """A run whose process dies goes on from its last checkpoint, whichever write was its last."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,26 +12,33 @@ from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import tool
-from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
+from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata, CheckpointTuple
 from langgraph.checkpoint.memory import InMemorySaver
 from uuid_utils.compat import uuid7
 
+from app.agent.assistant import ASSISTANT
 from app.agent.assistant.graph import build_assistant
 from app.agent.marks import needs_approval
 from app.agent.registry import Agents
 from app.agent.tools import TOOLS
-from app.errors import AppError
+from app.errors import AppError, RunCancelled
 from app.llm.asking import Asker
 from app.persistence.values import RunStatus, TakenRun
 from app.runs.log import RunLog
 from app.runs.stream import Story
 from app.runs.walk import Bench, LiveRun, Means, walk
 from app.settings import ContextSettings, RunSettings, ToolSettings
-from tests.fakes import ADA, NamesInMemory, ScriptedChat, StartsInMemory, calls, models_of, says
+from tests.fakes import ADA, MemoryOf, NamesInMemory, ScriptedChat, StartsInMemory, calls, models_of, says
 from tests.runs.tables import AttemptSaver, own_checkpoint
 
 MEANS: Final = Means(
-    agents=Agents(InMemorySaver()), memory=None, names=NamesInMemory(), runs=RunSettings(), tools=ToolSettings(), context=ContextSettings()
+    agents=Agents(InMemorySaver()),
+    memory=None,
+    names=NamesInMemory(),
+    runs=RunSettings(),
+    tools=ToolSettings(),
+    context=ContextSettings(),
+    room=nullcontext(),
 )
 # More than a turn with its tools writes.
 MOST_WRITES: Final = 14
@@ -43,6 +52,12 @@ class MortalSaver(InMemorySaver):
         super().__init__()
         self.lives: int | None = None
         self.count = 0
+        self.readable = asyncio.Event()
+        self.readable.set()
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        await self.readable.wait()
+        return await super().aget_tuple(config)
 
     async def aput(
         self, config: RunnableConfig, checkpoint: Checkpoint, metadata: CheckpointMetadata, new_versions: ChannelVersions
@@ -114,7 +129,7 @@ class Session:
             answers=answers,
         )
 
-    async def walks(self, taken: TakenRun, attempt: int = 1) -> AppError | None:
+    async def walks(self, taken: TakenRun, attempt: int = 1, means: Means = MEANS) -> AppError | None:
         """Make an attempt at the run; one after the first begins at the run's own last checkpoint, if it has one."""
         checkpoint = own_checkpoint(self.saver, self.id, taken.id) if attempt > 1 else None
         saver = AttemptSaver(self.saver, checkpoint or taken.from_checkpoint)
@@ -128,7 +143,7 @@ class Session:
             log=log,
             story=story,
         )
-        return await walk(self.head, MEANS)
+        return await walk(self.head, means)
 
     async def dies_after(self, lives: int, taken: TakenRun) -> None:
         self.saver.count, self.saver.lives = 0, lives
@@ -199,6 +214,63 @@ async def test_whichever_write_was_the_last_after_questions_the_transcript_has_e
     await session.dies_after(lives, run)
     await session.walks(run, attempt=2)
     assert sorted(told(session.last), key=str) == [("fetch", {"what": "coat"}, "a coat", False), ("fetch", {"what": "hat"}, "a hat", False)]
+
+
+class Slow(MemoryOf):
+    """Lets checkpoints be read once it has been asked, and answers when it is told to."""
+
+    def __init__(self, saver: MortalSaver) -> None:
+        super().__init__(["Lives in Oslo"])
+        self.saver = saver
+        self.let_go = asyncio.Event()
+
+    async def recall(self, user_id: str, query: str) -> Sequence[str]:
+        found = await super().recall(user_id, query)
+        self.saver.readable.set()
+        await self.let_go.wait()
+        return found
+
+
+async def test_recall_begins_before_the_conversation_is_read_and_is_waited_for_by_the_answer() -> None:
+    session = Session()
+    await session.walks(session.run())
+    session.saver.readable.clear()
+    memory, taken = Slow(session.saver), replace(session.run(), recalls=True)
+    walking = asyncio.create_task(session.walks(taken, means=replace(MEANS, memory=memory)))
+    async with asyncio.timeout(5):
+        await session.saver.readable.wait()
+        assert session.chat.asked == []
+        memory.let_go.set()
+        assert await walking is None
+    assert memory.asked == [(str(ADA.id), "What is 12*7?")], "once"
+    assert session.last.log.following(()).entries[0].type == "memory"
+    assert '- "Lives in Oslo"' in session.chat.asked[0][0].text
+
+
+async def test_a_run_that_is_stopped_ends_the_recall_that_was_begun_for_it() -> None:
+    session = Session()
+    memory = Slow(session.saver)
+    session.saver.readable.clear()
+    walking = asyncio.create_task(session.walks(replace(session.run(), recalls=True), means=replace(MEANS, memory=memory)))
+    await asyncio.wait_for(session.saver.readable.wait(), 5)
+    walking.cancel()
+    assert isinstance(await walking, RunCancelled)
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == "recall_ahead"]
+
+
+async def test_nothing_is_recalled_ahead_for_an_agent_that_recalls_nothing() -> None:
+    session = Session()
+    await session.walks(session.run())
+    memory, agents = Slow(session.saver), Agents(InMemorySaver(), [replace(ASSISTANT, events=frozenset({"token"}))])
+    session.saver.readable.clear()
+    taken, means = replace(session.run(), recalls=True), replace(MEANS, memory=memory, agents=agents)
+    walking = asyncio.create_task(session.walks(taken, means=means))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert memory.asked == []
+    session.saver.readable.set()
+    memory.let_go.set()
+    await walking
 
 
 async def test_what_is_in_a_checkpoint_is_not_asked_for_again() -> None:

@@ -10,20 +10,27 @@ from langchain_core.tools import BaseTool, ToolException
 from langgraph.prebuilt import ToolNode
 from langgraph.prebuilt.tool_node import ToolCallRequest, ToolInvocationError
 from langgraph.types import Command
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from app.agent.approval import refusal
-from app.agent.marks import is_once_only, is_to_be_approved
+from app.agent.arguments import why_unfit
+from app.agent.marks import is_once_only, is_safe_to_repeat, is_to_be_approved
 from app.agent.safety import why_not
 from app.agent.source import listener_of
 from app.agent.state import AgentContext
+from app.crashes import frames
 from app.errors import AppError, DatabaseRefused
 from app.llm.characters import whole
 
 type _Answer = ToolMessage | Command[Any]
+type _Execute = Callable[[ToolCallRequest], Awaitable[_Answer]]
 
 _OUTCOME_UNKNOWN: Final = "The server stopped during this call, and it is not repeated. Whether it did anything is not known."
 
 _SWITCHED_OFF: Final = "This tool is switched off in this conversation."
+_FAILED: Final = "The tool failed. Go on without it, or try something else."
+_MOST_TRIES: Final = 3
+_pause: Final = wait_random_exponential(multiplier=0.2, max=1)
 
 log = structlog.get_logger()
 
@@ -32,17 +39,22 @@ def tools_node(tools: Sequence[BaseTool]) -> ToolNode:
     return ToolNode(tools, handle_tool_errors=_in_words, awrap_tool_call=_answered)
 
 
+class _ToolFailed(Exception):
+    """For no reason that the tool has words for; the cause is what it raised."""
+
+
 def _in_words(error: Exception) -> str:
     """What the model is told: a tool's own words where it has some, never another library's."""
-    if isinstance(error, ToolException | ToolInvocationError):
+    if isinstance(error, ToolInvocationError):
+        raise error  # told where the tool is known
+    if isinstance(error, ToolException):
         return str(error)
     if isinstance(error, AppError) and not isinstance(error, DatabaseRefused):
         raise error  # of the server and not of the tool: a run that is lost, say
-    log.warning("tool_failed", error=type(error).__name__)
-    return "The tool failed. Go on without it, or try something else."
+    raise _ToolFailed from error
 
 
-async def _answered(request: ToolCallRequest, execute: Callable[[ToolCallRequest], Awaitable[_Answer]]) -> _Answer:
+async def _answered(request: ToolCallRequest, execute: _Execute) -> _Answer:
     context = cast("AgentContext", request.runtime.context)
     call = request.tool_call
     # Asked first: a step that waits for a person begins anew when it goes on.
@@ -55,7 +67,7 @@ async def _answered(request: ToolCallRequest, execute: Callable[[ToolCallRequest
     elif is_once_only(request.tool) and not await context.starts.begin(_task_id(request)):
         answer = _not_made(request, _OUTCOME_UNKNOWN)
     else:
-        answer = await _bounded(request, execute, context.tools.timeout_seconds)
+        answer = await _bounded(request, execute, context)
     if isinstance(answer, ToolMessage):
         listener = listener_of(context, request.runtime.config)
         listener.tool_answered(answer.tool_call_id, call["name"], answer.text, is_error=answer.status == "error")
@@ -63,12 +75,39 @@ async def _answered(request: ToolCallRequest, execute: Callable[[ToolCallRequest
     return answer
 
 
-async def _bounded(request: ToolCallRequest, execute: Callable[[ToolCallRequest], Awaitable[_Answer]], seconds: float) -> _Answer:
+async def _bounded(request: ToolCallRequest, execute: _Execute, context: AgentContext) -> _Answer:
+    """Make the call when there is room for one more, all in the time that a tool may take."""
+    seconds, is_made = context.tools.timeout_seconds, False
     try:
-        async with asyncio.timeout(seconds):
-            return await execute(request)
+        async with asyncio.timeout(seconds), context.room:
+            is_made = True
+            return await _made(request, execute)
     except TimeoutError:
-        return _not_made(request, f"The tool gave no answer within {seconds:g} seconds.")
+        if is_made:
+            return _not_made(request, f"The tool gave no answer within {seconds:g} seconds.")
+        log.warning("tool_found_no_room", tool=request.tool_call["name"])
+        return _not_made(request, f"The server is busy with other calls, so this one was not made within {seconds:g} seconds.")
+
+
+async def _made(request: ToolCallRequest, execute: _Execute) -> _Answer:
+    try:
+        return await _tried(request, execute)
+    except ToolInvocationError as error:
+        if words := why_unfit(error, request.tool):
+            return _not_made(request, words)
+        failure: BaseException = error.source
+    except _ToolFailed as failed:
+        failure = failed.__cause__ or failed
+    log.warning("tool_failed", tool=request.tool_call["name"], error=type(failure).__name__, frames=frames(failure))
+    return _not_made(request, _FAILED)
+
+
+async def _tried(request: ToolCallRequest, execute: _Execute) -> _Answer:
+    """Once, or a few times where that does no harm."""
+    if not is_safe_to_repeat(request.tool):
+        return await execute(request)
+    trying = AsyncRetrying(retry=retry_if_exception_type(_ToolFailed), stop=stop_after_attempt(_MOST_TRIES), wait=_pause, reraise=True)
+    return await trying(execute, request)
 
 
 def _readable(answer: ToolMessage) -> ToolMessage:

@@ -1,11 +1,14 @@
 """The texts the model is given before the conversation, kept as Markdown and filled at call time."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
 from string import Template
+
+from app.text import quoted
+
+__all__ = ["prompt_text", "quoted", "system_prompt"]
 
 
 def system_prompt(*, now: datetime, user_name: str, memories: Sequence[str], summary: str = "", added: str = "") -> str:
@@ -31,9 +34,3 @@ def prompt_text(name: str) -> str:
 @cache
 def _template(name: str) -> Template:
     return Template(Path(__file__).with_name(name).read_text(encoding="utf-8"))
-
-
-def quoted(text: str) -> str:
-    """The text as a JSON string on one line."""
-    # Neither a newline, a quote nor a tag of ours can stand in it as itself; \u003c is JSON's other way to write <.
-    return json.dumps(text, ensure_ascii=False).replace("<", "\\u003c")

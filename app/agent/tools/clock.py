@@ -10,12 +10,15 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from langchain_core.tools import ToolException, tool
 
+from app.agent.marks import safe_to_repeat
+
 MAX_ZONE_LENGTH: Final = 64
 
 # Only below these does a zone's last part name a place; "US/Central" and "Etc/GMT+1" have none.
 _REGIONS: Final = frozenset({"Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific"})
 
 
+@safe_to_repeat
 @tool
 async def current_time(zone: str = "UTC") -> str:
     """Tell the date and time now. `zone` is an IANA time zone such as Europe/Oslo, or a large city such as New York."""

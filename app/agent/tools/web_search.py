@@ -12,6 +12,7 @@ from langchain_core.tools import ToolException, tool
 from langgraph.prebuilt import ToolRuntime
 from pydantic import BaseModel
 
+from app.agent.marks import safe_to_repeat
 from app.agent.state import AgentContext, AgentState
 
 MAX_QUERY_LENGTH: Final = 300
@@ -26,6 +27,7 @@ class _Arguments(BaseModel):
     query: str
 
 
+@safe_to_repeat
 @tool(args_schema=_Arguments)
 async def web_search(query: str, runtime: ToolRuntime[AgentContext, AgentState]) -> str:
     """Search the web for what you do not know or what may have changed. Returns titles, addresses and excerpts."""

@@ -4,9 +4,9 @@ from fastapi import APIRouter
 
 from app.api.errors import problems
 from app.api.v1 import agents, attachments, auth, chat, me, memories, messages, models, runs, sessions, usage
-from app.errors import AppError, BodyTooLarge, DatabaseUnavailable, InvalidInput, NotAuthenticated
+from app.errors import AppError, BodyTooLarge, BodyTooSlow, DatabaseUnavailable, InvalidInput, NotAuthenticated
 
-router = APIRouter(prefix="/api/v1", responses=problems(AppError, DatabaseUnavailable, InvalidInput, BodyTooLarge))
+router = APIRouter(prefix="/api/v1", responses=problems(AppError, DatabaseUnavailable, InvalidInput, BodyTooLarge, BodyTooSlow))
 _signed_in = problems(NotAuthenticated)
 
 router.include_router(auth.router, prefix="/auth", tags=["auth"])

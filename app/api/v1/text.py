@@ -1,32 +1,26 @@
 """Text that people send: checked, never changed."""
 
-import re
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field
 
-_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
+from app.text import checked
+
 MAX_MESSAGE_LENGTH: Final = 32_000
 _MAX_DEPTH: Final = 50
-
-
-def _sound(text: str) -> str:
-    if _UNSTORABLE.search(text):
-        raise ValueError("must not contain NUL or half a surrogate pair")
-    return text
 
 
 def _plain(value: Any, depth: int = 0) -> Any:  # noqa: ANN401  # JSON of any shape
     match value:
         case str():
-            _sound(value)
+            checked(value)
         case int() if not -(2**63) <= value < 2**63:
             raise ValueError("must not contain a number past 64 bits")
         case dict() | list() if depth == _MAX_DEPTH:
             raise ValueError(f"must not be nested more than {_MAX_DEPTH} deep")
         case dict():
             for name, inner in value.items():
-                _sound(name)
+                checked(name)
                 _plain(inner, depth + 1)
         case list():
             for inner in value:
@@ -43,7 +37,7 @@ def _said(text: str) -> str:
 # JSON of any shape that can be kept.
 PlainValue = Annotated[Any, AfterValidator(_plain)]
 # Bounds of a length stand before these, or pydantic counts a text's characters as "items".
-SOUND: Final = AfterValidator(_sound)
+SOUND: Final = AfterValidator(checked)
 _SAID: Final = AfterValidator(_said)
 SoundText = Annotated[str, SOUND]
 MessageText = Annotated[str, Field(min_length=1, max_length=MAX_MESSAGE_LENGTH, examples=["What time is it in Oslo?"]), SOUND, _SAID]

@@ -1,0 +1,28 @@
+"""Text of others: what of it can be kept, and how it stands in a prompt."""
+
+import json
+import re
+from typing import Final
+
+# Fits English, and through UTF-8's longer letters most other languages too.
+BYTES_PER_TOKEN: Final = 4
+
+# Neither Postgres nor UTF-8 can hold these.
+_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
+
+
+def checked(text: str) -> str:
+    """The text itself; raise ValueError for one that cannot be kept, in words for pydantic to pass on."""
+    if _UNSTORABLE.search(text):
+        raise ValueError("must not contain NUL or half a surrogate pair")
+    return text
+
+
+def storable(text: str) -> str:
+    """The text with U+FFFD for NUL and halves of surrogate pairs."""
+    return _UNSTORABLE.sub("\ufffd", text)
+
+
+def quoted(value: object) -> str:
+    """The value as JSON on one line, in which no newline, quote or tag of ours can stand as itself."""
+    return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c")
