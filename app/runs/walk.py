@@ -19,6 +19,7 @@ from app.agent.memory import Memory
 from app.agent.registry import Agents
 from app.agent.spec import Agent, AgentGraph
 from app.agent.state import AgentContext, AgentState, CallStarts, SessionNames
+from app.agent.web import Web
 from app.errors import AppError, AttemptsExhausted, RunCancelled, RunTimeout, ServerStopping, StepLimitReached
 from app.llm.asking import Asker
 from app.llm.attachments import reference
@@ -45,6 +46,7 @@ class Means:
     names: SessionNames
     runs: RunSettings
     tools: ToolSettings
+    web: Web
     context: ContextSettings
     cache: ResponseCache | None = None
 
@@ -177,6 +179,7 @@ def _context(run: LiveRun, agent: Agent, means: Means) -> AgentContext:
         memory=means.memory if run.taken.recalls else None,
         listener=run.story,
         tools=means.tools,
+        web=means.web,
         bounds=means.context,
         starts=run.bench.starts,
         names=means.names,

@@ -24,6 +24,7 @@ from app.settings.sections import (
     WebAddress,
     WorkerSettings,
 )
+from app.settings.web import WebSettings
 
 __all__ = [
     "ROOT",
@@ -44,6 +45,7 @@ __all__ = [
     "Settings",
     "ToolSettings",
     "WebAddress",
+    "WebSettings",
     "WorkerSettings",
     "in_words",
     "load_settings",

@@ -17,7 +17,7 @@ from app.agent.state import AgentContext, AgentState, CallStarts
 from app.agent.tools import TOOLS
 from app.llm.asking import Asker
 from app.settings import ContextSettings, ToolSettings
-from tests.fakes import HeardAll, NamesInMemory, Piece, ScriptedChat, StartsInMemory, models_of
+from tests.fakes import HeardAll, NamesInMemory, Piece, ScriptedChat, StartsInMemory, WebOf, models_of
 
 
 class Turn:
@@ -46,6 +46,7 @@ class Turn:
             memory=memory,
             listener=self.listener,
             tools=ToolSettings(TOOL_TIMEOUT_SECONDS=tool_seconds),
+            web=WebOf(),
             bounds=ContextSettings(**bounds),
             starts=starts or StartsInMemory(),
             names=self.names,

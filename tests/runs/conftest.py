@@ -20,7 +20,7 @@ from app.runs.opening import Office, Rows, open_runs
 from app.runs.questions import Questions
 from app.runs.walk import Means
 from app.settings import ContextSettings, RunSettings, ToolSettings
-from tests.fakes import ADA, NamesInMemory, Piece, ScriptedChat, models_of
+from tests.fakes import ADA, NamesInMemory, Piece, ScriptedChat, WebOf, models_of
 from tests.runs.stores import NoAttachments, PastInMemory, QuestionsInMemory, RunsInMemory, TurnsInMemory
 from tests.runs.tables import EventsInMemory, Tables, bench_of
 
@@ -89,6 +89,7 @@ def scenery() -> Scenery:
             names=NamesInMemory(),
             runs=RunSettings(EVENT_FLUSH_MS=1, **settings),
             tools=ToolSettings(),
+            web=WebOf(),
             context=ContextSettings(**settings),
         )
         turns, events = TurnsInMemory(store, owner), EventsInMemory(store)

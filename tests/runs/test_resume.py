@@ -25,11 +25,17 @@ from app.runs.log import RunLog
 from app.runs.stream import Story
 from app.runs.walk import Bench, LiveRun, Means, walk
 from app.settings import ContextSettings, RunSettings, ToolSettings
-from tests.fakes import ADA, NamesInMemory, ScriptedChat, StartsInMemory, calls, models_of, says
+from tests.fakes import ADA, NamesInMemory, ScriptedChat, StartsInMemory, WebOf, calls, models_of, says
 from tests.runs.tables import AttemptSaver, own_checkpoint
 
 MEANS: Final = Means(
-    agents=Agents(InMemorySaver()), memory=None, names=NamesInMemory(), runs=RunSettings(), tools=ToolSettings(), context=ContextSettings()
+    agents=Agents(InMemorySaver()),
+    memory=None,
+    names=NamesInMemory(),
+    runs=RunSettings(),
+    tools=ToolSettings(),
+    web=WebOf(),
+    context=ContextSettings(),
 )
 # More than a turn with its tools writes.
 MOST_WRITES: Final = 14
