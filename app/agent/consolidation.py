@@ -1,15 +1,14 @@
 """Which of the known facts about a user are no longer true, now that new ones are known."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Final
 
 from langchain_core.messages import HumanMessage, SystemMessage
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
+from app.agent.json_answers import read_answer
 from app.agent.prompts import prompt_text, quoted
 from app.agent.statements import subject
-from app.errors import ModelBadAnswer
 from app.llm.asking import Asker
 from app.llm.calls import Purpose
 
@@ -45,7 +44,7 @@ async def replaced_by(model: Asker, known: Sequence[str], new: Sequence[str]) ->
     told = f"<known>\n{_lines(known)}\n</known>\n<new>\n{_lines(new)}\n</new>"
     prompt = [SystemMessage(prompt_text("consolidate.md")), HumanMessage(told)]
     said = await model.ask(prompt, purpose=Purpose.MEMORY, options={"max_tokens": _MAX_TOKENS})
-    found = _read(_Answer, said.text).replaced
+    found = read_answer(_Answer, said.text).replaced
     # Numbers that stand for nothing are left out: what else the answer says can still be true.
     return {one.known - 1: one.new - 1 for one in found if one.known <= len(known) and one.new <= len(new)}
 
@@ -53,7 +52,7 @@ async def replaced_by(model: Asker, known: Sequence[str], new: Sequence[str]) ->
 async def extracted(model: Asker, system: str, user: str) -> str:
     """Ask for facts in the words given, and give them as JSON that can be relied on; raise as `replaced_by` does."""
     said = await model.ask([SystemMessage(system), HumanMessage(user)], purpose=Purpose.MEMORY)
-    return _read(_Extracted, said.text).model_dump_json()
+    return read_answer(_Extracted, said.text).model_dump_json()
 
 
 def replaced_by_rule(known: Sequence[str], new: Sequence[str]) -> Mapping[int, int]:
@@ -64,11 +63,3 @@ def replaced_by_rule(known: Sequence[str], new: Sequence[str]) -> Mapping[int, i
 
 def _lines(texts: Sequence[str]) -> str:
     return "\n".join(f'{{"number": {number}, "fact": {quoted(text[:_MAX_LENGTH])}}}' for number, text in enumerate(texts, start=1))
-
-
-def _read[A: BaseModel](kind: type[A], answer: str) -> A:
-    """Models put their JSON between fences and words, whatever they are told."""
-    try:
-        return kind.model_validate(json.loads(answer[answer.index("{") : answer.rindex("}") + 1], strict=False))
-    except (ValueError, ValidationError) as error:
-        raise ModelBadAnswer("The model's answer is not the JSON it was asked for.") from error

@@ -17,7 +17,7 @@ from langgraph.types import Command, Interrupt
 from app.agent.history import closing
 from app.agent.memory import Memory
 from app.agent.registry import Agents
-from app.agent.spec import Agent, AgentGraph
+from app.agent.spec import Agent, AgentGraph, Recount
 from app.agent.state import AgentContext, AgentState, CallStarts, SessionNames
 from app.agent.web import Web
 from app.errors import AppError, AttemptsExhausted, RunCancelled, RunTimeout, ServerStopping, StepLimitReached
@@ -132,20 +132,20 @@ async def _walk(run: LiveRun, agent: Agent, means: Means) -> None:
         raise AttemptsExhausted
     state: AgentState | Command[Any] | None = None
     # Go on from where an earlier attempt has come.
-    if run.taken.checkpoint and not await retell(graph, config, run.taken, run.story):
+    if run.taken.checkpoint and not await retell(graph, config, run.taken, run.story, agent.recount):
         return
     if too_often == 0:
         raise AttemptsExhausted  # and yet what was said is kept, and what was paid
     if not run.taken.checkpoint:
-        state = await _beginning(run, config)
+        state = await _beginning(run, config, agent.recount)
     result = await graph.ainvoke(state, config, context=_context(run, agent, means), durability="async", control=run.control)
     run.questions = [_question(question) for question in result.get("__interrupt__", ())]
 
 
-async def _beginning(run: LiveRun, config: RunnableConfig) -> AgentState | Command[Any]:
+async def _beginning(run: LiveRun, config: RunnableConfig, recount: Recount | None) -> AgentState | Command[Any]:
     graph, taken = run.bench.agent, run.taken
     if taken.answers is not None:
-        await retell(graph, config, taken, run.story)
+        await retell(graph, config, taken, run.story, recount)
         return Command(resume=dict(taken.answers))
     before = [] if taken.parent_status in _CLOSED else (await graph.aget_state(config)).tasks
     closed = closing(before, waited=taken.parent_status is RunStatus.INTERRUPTED)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Final
 
 import aiohttp
@@ -13,6 +14,7 @@ from app.agent.web import Hit, Page, Searcher, WebError
 from app.agent.web.fetching import Fetcher, open_fetcher
 from app.agent.web.reading import page_of
 from app.agent.web.search import searcher_of
+from app.llm.characters import whole
 from app.settings import WebSettings
 
 _READ_AT_ONCE: Final = 2
@@ -27,7 +29,7 @@ class OpenWeb:
         self._reading = CapacityLimiter(_READ_AT_ONCE)
 
     async def search(self, query: str) -> Sequence[Hit]:
-        return await self._searcher.search(query)
+        return [_readable(hit) for hit in await self._searcher.search(query)]
 
     async def read(self, url: str) -> Page:
         fetched = await self._fetcher.fetch(url)
@@ -40,7 +42,11 @@ class OpenWeb:
             raise WebError("The page took too long to read.") from error
         if not page.text:
             raise WebError("The page has no text.")
-        return page
+        return replace(page, title=whole(page.title), text=whole(page.text))
+
+
+def _readable(hit: Hit) -> Hit:
+    return Hit(title=whole(hit.title), url=whole(hit.url), excerpt=whole(hit.excerpt))
 
 
 @asynccontextmanager
