@@ -10,11 +10,11 @@ from langchain_core.tools import BaseTool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command, Interrupt
 
-from app.agent.assistant.graph import build_assistant
-from app.agent.config import AgentConfig, Limits
+from app.agent.assistant import ASSISTANT
+from app.agent.config import Limits
 from app.agent.memory import Memory
+from app.agent.spec import Agent
 from app.agent.state import AgentContext, AgentState, CallStarts
-from app.agent.tools import TOOLS
 from app.llm.asking import Asker
 from app.settings import ContextSettings, ToolSettings
 from tests.fakes import HeardAll, NamesInMemory, Piece, ScriptedChat, StartsInMemory, WebOf, models_of
@@ -30,12 +30,16 @@ class Turn:
         starts: CallStarts | None = None,
         config: Mapping[str, Any] | None = None,
         limits: Limits | None = None,
+        agent: Agent = ASSISTANT,
+        chat: ScriptedChat | None = None,
+        web: WebOf | None = None,
         **bounds: Any,
     ) -> None:
-        self.chat = ScriptedChat(*answers)
+        self.chat = chat or ScriptedChat(*answers)
         self.listener = HeardAll()
         self.names = NamesInMemory()
-        self.agent = build_assistant(InMemorySaver(), [*TOOLS, *tools])
+        self.agent = agent.build(InMemorySaver(), [*agent.tools, *tools])
+        self.web = web or WebOf()
         self.session_id: UUID = uuid4()
         self.config: RunnableConfig = {"configurable": {"thread_id": "first"}, "recursion_limit": 10}
         self._context = AgentContext(
@@ -46,13 +50,13 @@ class Turn:
             memory=memory,
             listener=self.listener,
             tools=ToolSettings(TOOL_TIMEOUT_SECONDS=tool_seconds),
-            web=WebOf(),
+            web=self.web,
             bounds=ContextSettings(**bounds),
             starts=starts or StartsInMemory(),
             names=self.names,
-            agent="assistant",
-            config=AgentConfig(**(config or {})),
-            limits=limits or Limits(),
+            agent=agent.name,
+            config=agent.configured(config or {}),
+            limits=limits or agent.limits,
         )
 
     async def takes(self, message: str, *before: AnyMessage) -> list[BaseMessage]:
