@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
@@ -44,7 +44,7 @@ class Parts(ScriptedChat):
         config: RunnableConfig | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[AIMessage]:
-        prompt: list[BaseMessage] = [*input]  # type: ignore[list-item]  # messages, as the agent sends them
+        prompt = cast("list[BaseMessage]", input)
         part = next(name for begin, name in PARTS.items() if prompt[0].text.startswith(begin))
         self.heard.append((part, prompt))
         reply = self.replies[part]

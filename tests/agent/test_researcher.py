@@ -13,7 +13,7 @@ from tests.agent.research import Parts, Reply, note, pages, plan
 from tests.agent.turn import Turn
 from tests.fakes import MemoryOf, WebOf
 
-NOTED = {
+NOTED: dict[str, Any] = {
     "plan": plan("how long is the fox", "how long is the heron"),
     "note": lambda asked: note("Three letters.") if "fox" in asked else note("Five letters."),
     "write": "The heron [2] is longer than the fox [1].",
@@ -238,9 +238,9 @@ async def test_what_a_page_wants_stands_in_prompts_as_a_quoted_line_of_data_only
     assert turn.names.given == {}
 
 
-async def test_no_part_is_given_a_tool_to_call() -> None:
+async def test_no_part_is_given_a_tool_to_call(monkeypatch: pytest.MonkeyPatch) -> None:
     turn = researching()
     bound: list[object] = []
-    turn.chat.bind_tools = lambda tools: bound.extend(tools) or turn.chat  # type: ignore[method-assign,func-returns-value]
+    monkeypatch.setattr(turn.chat, "bind_tools", bound.append)
     await turn.takes("Which is longer?")
     assert bound == []

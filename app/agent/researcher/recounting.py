@@ -18,11 +18,11 @@ def recount(now: StateSnapshot, listener: Listener) -> None:
     values = now.values
     if not _is_of_this_turn(values):
         return
-    done = [task.result for task in now.tasks if isinstance(task.result, dict)]
-    for written in (*values.get("accounts", ()), *(one for result in done for one in result.get("accounts", ()))):
+    # LangGraph puts in what finished workers have brought, while others are at work.
+    for written in values.get("accounts", ()):
         listener.called(read_account(written))
     tell_plan(listener, values.get("questions", ()))
-    for finding in (*values.get("findings", ()), *(one for result in done for one in result.get("findings", ()))):
+    for finding in values.get("findings", ()):
         tell_finding(listener, finding)
     for namespace, question in _at_work(now.tasks):
         tell_begun(listener, namespace, question)
