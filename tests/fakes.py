@@ -169,7 +169,7 @@ class WebOf:
 
     async def search(self, query: str) -> Sequence[Hit]:
         self.searched.append(query)
-        words = {*query.lower().split()}
+        words = {*query.lower().strip("?.").split()}
         found = [Hit(title=page.title, url=page.url, excerpt="") for page in self.pages if words & {*page.title.lower().split()}]
         if not found:
             raise WebError("The web search found nothing.")

@@ -7,8 +7,11 @@ import pytest
 from langchain_core.messages import AIMessage
 
 from app.agent.researcher import RESEARCHER
+from app.agent.researcher.write import NOTHING_READ
+from app.agent.web import Page
 from app.errors import ModelUnavailable
 from app.llm.calls import Purpose
+from app.llm.demo import DemoModel
 from tests.agent.research import Parts, Reply, note, pages, plan
 from tests.agent.turn import Turn
 from tests.fakes import MemoryOf, WebOf
@@ -244,3 +247,34 @@ async def test_no_part_is_given_a_tool_to_call(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(turn.chat, "bind_tools", bound.append)
     await turn.takes("Which is longer?")
     assert bound == []
+
+
+def demonstrating(*found: Page) -> Turn:
+    """The same with the model that a server without a key has."""
+    turn = Turn(agent=RESEARCHER, web=WebOf([*found]))
+    turn.asks(DemoModel(pace_seconds=0))
+    return turn
+
+
+async def test_the_demo_model_searches_once_and_quotes_what_was_read() -> None:
+    turn = demonstrating(*pages("fox"))
+    conversation = await turn.takes("How long is the fox?")
+    assert turn.web.searched == ["How long is the fox?"]
+    assert "- The fox is 3 letters long. [1]" in conversation[-1].text
+    assert conversation[-1].text.endswith("1. [All about fox](https://fox.test/)")
+
+
+async def test_the_demo_model_says_honestly_that_the_web_cannot_be_reached() -> None:
+    turn = demonstrating()
+    conversation = await turn.takes("How long is the fox?")
+    assert conversation[-1].text.startswith("I could not find anything on the web. The web search found nothing.")
+    assert conversation[-1].text.endswith(NOTHING_READ.strip())
+
+
+async def test_the_demo_model_searches_nothing_to_be_polite() -> None:
+    turn = demonstrating(*pages("fox"))
+    for said in ("Hello!", "Thanks a lot", "My name is Ada"):
+        await turn.takes(said)
+    answered = await turn.takes("What is my name?")
+    assert turn.web.searched == []
+    assert "Ada" in answered[-1].text

@@ -1,9 +1,11 @@
 """An agent at work for one session, with all that can be seen of it."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AnyMessage, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
@@ -58,6 +60,10 @@ class Turn:
             config=agent.configured(config or {}),
             limits=limits or agent.limits,
         )
+
+    def asks(self, chat: BaseChatModel) -> None:
+        """Another model, instead of the scripted one."""
+        self._context = replace(self._context, model=Asker(models_of(chat), None, self.listener))
 
     async def takes(self, message: str, *before: AnyMessage) -> list[BaseMessage]:
         """Send a message, after others that close the turn before it; return the conversation."""

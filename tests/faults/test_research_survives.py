@@ -9,7 +9,6 @@ from typing import Final
 import pytest
 import pytest_asyncio
 
-from tests.faults.conftest import LEASE_SECONDS
 from tests.faults.server_process import ServerProcess
 from tests.persistence.clients import eventually
 from tests.stub.answers import Hang, Text
@@ -54,15 +53,6 @@ async def research(ada: Visitor) -> tuple[str, str]:
         return session, (await anext(events)).data["run_id"]
 
 
-async def until_ended(ada: Visitor, run: str) -> list[Event]:
-    async with asyncio.timeout(LEASE_SECONDS * 10):
-        while True:
-            events = await ada.read_on(run)
-            if events and events[-1].type == "end":
-                return events
-            await asyncio.sleep(0.1)
-
-
 def steps(events: list[Event]) -> list[tuple[str, str, str]]:
     """As a page shows them at the end: after the last reset."""
     begin = max((place for place, event in enumerate(events) if event.type == "reset"), default=0)
@@ -93,7 +83,7 @@ async def test_a_kill_in_the_middle_of_the_workers_repeats_no_search_and_no_fini
         Text('{"good": true}', when="<answer>"),
     )
     await server.start()
-    events = await until_ended(ada, run)
+    events = await ada.read_on(run)
 
     assert web.searches == {"fox length": 1, "heron length": 1, "newt length": 1}
     assert web.fetches == {"/fox": 1, "/heron": 1, "/newt": 2}, "the newt's page had not come"
@@ -126,7 +116,7 @@ async def test_what_finished_workers_cost_is_in_the_account_of_the_whole_run(
     server.kill()
     await provider.script(Text(notes("Five."), when="heron"), Text("Heron.", when=QUESTION), Text('{"good": true}', when="<answer>"))
     await server.start()
-    used = next(event.data for event in await until_ended(ada, run) if event.type == "usage")
+    used = next(event.data for event in await ada.read_on(run) if event.type == "usage")
     spent = (await ada.http.get("/usage")).json()
     answered = [one for one in await provider.requests() if one.answered]
     assert len(answered) == 5
