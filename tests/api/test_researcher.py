@@ -3,10 +3,14 @@
 import asyncio
 import json
 from collections.abc import Iterator, Mapping
+from uuid import UUID
 
 import httpx
+import psycopg
 import pytest
 
+from app.persistence.checkpoints import CheckpointTable
+from app.persistence.database import open_database
 from app.settings import Settings
 from tests.agent.research import note, plan
 from tests.conftest import serving
@@ -61,6 +65,36 @@ async def test_its_events_say_which_part_is_at_work_and_the_tokens_are_the_write
     begun, done = [event.data for event in events if event.type == "step" and event.data["node"] == "worker"]
     assert begun["namespace"] == done["namespace"]
     assert begun["namespace"].startswith("worker:")
+
+
+async def test_what_workers_kept_is_pruned_with_the_turn_they_worked_for(
+    ada: Visitor, provider: ProviderStub, web: WebStub, database_url: str, settings: Settings
+) -> None:
+    web.pages["/fox"] = html("Fox", "The fox is red.")
+    session = await open_session(ada, critic=False)
+    for number in range(3):
+        await provider.script(
+            Text(plan("fox"), when=f"Colour {number}"), Text(note("Red."), when="<pages>"), Text("Red [1].", when=f"Colour {number}")
+        )
+        assert text_of(await ada.stream(session, f"Colour {number}")).startswith("Red [1].")
+    before = namespaces(database_url)
+    async with open_database(database_url, settings.database) as database:
+        await CheckpointTable(database.pool).prune(UUID(session), 1)
+    assert [len(before[table]) for table in ("checkpoints", "checkpoint_blobs")] == [3, 3]
+    after = namespaces(database_url)
+    assert all(len(after[table]) <= 1 and after[table] <= before[table] for table in after)
+    assert len(await ada.messages(session)) == 6
+    await provider.script(Text(plan(), when="Thanks"), Text("Welcome.", when="Thanks"))
+    assert text_of(await ada.stream(session, "Thanks")) == "Welcome."
+
+
+def namespaces(database_url: str) -> dict[str, set[str]]:
+    """Those of subgraphs, by table."""
+    with psycopg.connect(database_url) as connection:
+        return {
+            table: {row[0] for row in connection.execute(f"SELECT checkpoint_ns FROM {table} WHERE checkpoint_ns <> ''")}  # noqa: S608
+            for table in ("checkpoints", "checkpoint_blobs", "checkpoint_writes")
+        }
 
 
 async def test_what_an_injected_page_wants_is_not_done(ada: Visitor, provider: ProviderStub, web: WebStub) -> None:
