@@ -28,11 +28,12 @@ class Build(Protocol):
 
 
 class Recount(Protocol):
-    """Tells again what a run has done that is in none of its messages, from where it goes on after a crash; its subgraphs' states are in
-    the snapshot's tasks.
+    """Tells again what a run has done that is in none of its messages.
+
+    `before` is where it began, `now` where it goes on after a crash or a question, with its subgraphs' states in the tasks.
     """
 
-    def __call__(self, now: StateSnapshot, listener: Listener) -> None: ...
+    def __call__(self, now: StateSnapshot, before: StateSnapshot | None, listener: Listener) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

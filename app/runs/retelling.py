@@ -23,7 +23,7 @@ async def retell(agent: AgentGraph, config: RunnableConfig, taken: TakenRun, sto
     if kept_from := now.values.get("kept_from"):
         story.compacted(kept_from)
     if recount:
-        recount(now, story)
+        recount(now, before, story)
         story.answer_begins()  # so that it can be taken back without the steps before it
     known = {message.id for message in _messages(before)}
     _tell(_after_question([message for message in _messages(now) if message.id not in known]), story)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage
 
+from app.agent.approval import EXPIRED
 from app.agent.researcher import RESEARCHER
 from app.agent.researcher.write import NOTHING_READ
 from app.agent.web import Page
@@ -278,3 +279,25 @@ async def test_the_demo_model_searches_nothing_to_be_polite() -> None:
     answered = await turn.takes("What is my name?")
     assert turn.web.searched == []
     assert "Ada" in answered[-1].text
+
+
+async def test_a_plan_that_is_asked_about_is_searched_after_a_yes_as_the_user_wants_it() -> None:
+    turn = researching(config={"ask_first": True})
+    await turn.takes("Which is longer?")
+    [asked] = await turn.questions()
+    assert (asked.value["kind"], asked.value["questions"]) == ("plan", ["how long is the fox", "how long is the heron"])
+    assert turn.web.searched == []
+    conversation = await turn.hears({"approved": True, "questions": ["how long is the fox"]})
+    assert turn.web.searched == ["how long is the fox"]
+    assert "1. [All about fox](https://fox.test/)" in conversation[-1].text
+    assert len(parts(turn).told("plan")) == 1
+
+
+@pytest.mark.parametrize("answer", [{"approved": False}, EXPIRED])
+async def test_a_plan_without_a_yes_is_not_searched_and_the_writer_knows(answer: object) -> None:
+    turn = researching(config={"ask_first": True}, write="Then I cannot say.")
+    await turn.takes("Which is longer?")
+    conversation = await turn.hears(answer)
+    assert turn.web.searched == []
+    assert conversation[-1].text.startswith("Then I cannot say.")
+    assert parts(turn).told("write")[0].count('"found": "nothing"') == 2

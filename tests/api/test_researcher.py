@@ -16,7 +16,7 @@ from tests.agent.research import note, plan
 from tests.conftest import serving
 from tests.stub.answers import Hang, Text
 from tests.stub.client import ProviderStub
-from tests.visitor import Event, Visitor, text_of, types_of
+from tests.visitor import Event, Visitor, events_of, text_of, types_of
 from tests.web_stub import INJECTION, WebStub, html, start_web
 
 SESSIONS = 10
@@ -65,6 +65,23 @@ async def test_its_events_say_which_part_is_at_work_and_the_tokens_are_the_write
     begun, done = [event.data for event in events if event.type == "step" and event.data["node"] == "worker"]
     assert begun["namespace"] == done["namespace"]
     assert begun["namespace"].startswith("worker:")
+
+
+async def test_a_plan_is_asked_about_and_gone_on_with_in_another_run_and_paid_once(
+    ada: Visitor, provider: ProviderStub, web: WebStub
+) -> None:
+    web.pages["/fox"] = html("Fox", "The fox is red.")
+    session = await open_session(ada, ask_first=True, critic=False)
+    await provider.script(Text(plan("fox"), when="Colour"), Text(note("Red."), when="<pages>"), Text("Red [1].", when="Colour"))
+    asked = next(event.data for event in await ada.stream(session, "Colour") if event.type == "interrupt")
+    assert (asked["value"]["kind"], asked["value"]["questions"]) == ("plan", ["fox"])
+    assert web.searches == {}
+    answer = {"interrupt_id": asked["id"], "value": {"approved": True}}
+    async with ada.http.stream("POST", f"/sessions/{session}/resume/stream", json=answer) as stream:
+        events = [event async for event in events_of(stream)]
+    assert steps(events)[0] == ("plan", "done")
+    assert text_of(events).startswith("Red [1].")
+    assert (await ada.http.get("/usage")).json()["total"]["calls"] == 3
 
 
 async def test_what_workers_kept_is_pruned_with_the_turn_they_worked_for(

@@ -16,6 +16,6 @@ RESEARCHER: Final = Agent(
     tools=(web_search,),
     config=ResearcherConfig,
     limits=Limits(steps=25, tool_calls=MOST_WORKERS, seconds=240),
-    events=frozenset({"memory", "token", "reasoning", "step"}),
+    events=frozenset({"memory", "token", "reasoning", "step", "interrupt"}),
     recount=recount,
 )

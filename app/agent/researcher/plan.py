@@ -1,6 +1,6 @@
 """Split what the user wants to know into questions for the workers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langgraph.runtime import Runtime
@@ -45,8 +45,9 @@ def _questions(answer: AIMessage, state: ResearcherState) -> list[str]:
         given = read_answer(_Plan, answer.text).questions
     except ModelBadAnswer:
         given = [next((message.text for message in reversed(state["messages"]) if isinstance(message, HumanMessage)), "")]
-    return [*dict.fromkeys(_tidied(given))]
+    return tidied(given)
 
 
-def _tidied(questions: Sequence[str]) -> Iterator[str]:
-    return filter(None, (" ".join(question.split())[:MAX_QUERY_LENGTH] for question in questions))
+def tidied(questions: Sequence[str]) -> list[str]:
+    """Each once, on one line, and no longer than a search takes."""
+    return [*dict.fromkeys(filter(None, (" ".join(question.split())[:MAX_QUERY_LENGTH] for question in questions)))]

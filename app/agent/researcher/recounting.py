@@ -13,14 +13,16 @@ from app.llm.calls import read_account
 _SEARCH: Final = "search"
 
 
-def recount(now: StateSnapshot, listener: Listener) -> None:
+def recount(now: StateSnapshot, before: StateSnapshot | None, listener: Listener) -> None:
     """The plan, what each worker has found, and which are still at work; and what all of it has cost."""
     values = now.values
     if not _is_of_this_turn(values):
         return
     # LangGraph puts in what finished workers have brought, while others are at work.
+    paid = before.values.get("accounts", ()) if before else ()
     for written in values.get("accounts", ()):
-        listener.called(read_account(written))
+        if written not in paid:  # by the run that asked whether the plan is good
+            listener.called(read_account(written))
     tell_plan(listener, values.get("questions", ()))
     for finding in values.get("findings", ()):
         tell_finding(listener, finding)

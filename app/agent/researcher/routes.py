@@ -7,7 +7,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Send
 
 from app.agent.assistant.routes import to_answer
-from app.agent.researcher.config import ResearcherConfig
+from app.agent.researcher.asking import config_of
 from app.agent.researcher.state import ResearcherState, Task, WorkerState
 from app.agent.state import AgentContext
 
@@ -17,6 +17,10 @@ _STEPS_OF_A_REVIEW: Final = 3
 
 async def to_plan(state: ResearcherState, runtime: Runtime[AgentContext]) -> Literal["compact", "plan"]:
     return "compact" if await to_answer(state, runtime) == "compact" else "plan"
+
+
+async def to_agree(state: ResearcherState, runtime: Runtime[AgentContext]) -> Sequence[Send] | Literal["agree", "write"]:
+    return "agree" if config_of(runtime.context).ask_first and state.get("questions") else await to_workers(state)
 
 
 async def to_workers(state: ResearcherState) -> Sequence[Send] | Literal["write"]:
@@ -34,8 +38,7 @@ async def to_note(state: WorkerState) -> Literal["note", "__end__"]:
 
 async def to_critic(state: ResearcherState, runtime: Runtime[AgentContext]) -> Literal["critic", "__end__"]:
     """An answer that rests on sources is reviewed, once."""
-    config = runtime.context.config
-    is_wanted = isinstance(config, ResearcherConfig) and config.critic and not state.get("remarks")
+    is_wanted = config_of(runtime.context).critic and not state.get("remarks")
     has_room = state.get("remaining_steps", _STEPS_OF_A_REVIEW) >= _STEPS_OF_A_REVIEW
     return "critic" if is_wanted and has_room and any(one["notes"] for one in state.get("findings", ())) else "__end__"
 

@@ -40,6 +40,8 @@ def tell_finding(listener: Listener, finding: Finding) -> None:
     content = {"question": finding["question"], "sources": finding["sources"]}
     if finding["failure"]:
         content["reason"] = finding["failure"]
+    if not finding["namespace"]:
+        return  # there was no worker
     listener.step(at("worker", finding["namespace"]), status, finding["question"], content)
 
 
