@@ -1,9 +1,11 @@
 """What the runs of this process are made with: the agents, and the bench that each attempt works at."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 
 from app.agent.registry import Agents
+from app.agent.web.opening import open_web
 from app.llm.response_cache import ResponseCache
 from app.persistence.checkpointer import FencedSaver, PooledPostgresSaver
 from app.persistence.database import Pool
@@ -15,17 +17,22 @@ from app.runs.walk import Bench, Means
 from app.settings import RunSettings, Settings
 
 
-def means_of(settings: Settings, pool: Pool, memory: Recall | None, names: SessionTable, cache: ResponseCache | None) -> Means:
-    return Means(
-        agents=Agents(PooledPostgresSaver(pool)),
-        memory=memory,
-        names=names,
-        cache=cache,
-        runs=settings.runs,
-        tools=settings.tools,
-        context=settings.context,
-        room=asyncio.Semaphore(settings.tools.concurrency),
-    )
+@asynccontextmanager
+async def open_means(
+    settings: Settings, pool: Pool, memory: Recall | None, names: SessionTable, cache: ResponseCache | None
+) -> AsyncGenerator[Means]:
+    async with open_web(settings.web) as web:
+        yield Means(
+            agents=Agents(PooledPostgresSaver(pool)),
+            memory=memory,
+            names=names,
+            cache=cache,
+            runs=settings.runs,
+            tools=settings.tools,
+            web=web,
+            context=settings.context,
+            room=asyncio.Semaphore(settings.tools.concurrency),
+        )
 
 
 def bench_of(agents: Agents, pool: Pool, settings: RunSettings) -> Callable[[TakenRun], Bench]:

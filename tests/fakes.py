@@ -15,6 +15,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 
 from app.agent.source import Source
 from app.agent.state import StepStatus
+from app.agent.web import Hit, Page, WebError
 from app.llm.calls import ModelCall
 from app.llm.catalog import ModelSpec
 from app.llm.choice import Choice
@@ -156,3 +157,26 @@ class StartsInMemory:
         is_first = task_id not in self.begun
         self.begun.add(task_id)
         return is_first
+
+
+@dataclass(slots=True)
+class WebOf:
+    """A web of these pages, each found by every search that has a word of its title; what is asked for is written down."""
+
+    pages: Sequence[Page] = ()
+    searched: list[str] = field(default_factory=list)
+    read_: list[str] = field(default_factory=list)
+
+    async def search(self, query: str) -> Sequence[Hit]:
+        self.searched.append(query)
+        words = {*query.lower().strip("?.").split()}
+        found = [Hit(title=page.title, url=page.url, excerpt="") for page in self.pages if words & {*page.title.lower().split()}]
+        if not found:
+            raise WebError("The web search found nothing.")
+        return found
+
+    async def read(self, url: str) -> Page:
+        self.read_.append(url)
+        if page := next((page for page in self.pages if page.url == url and page.text), None):
+            return page
+        raise WebError("The page could not be fetched.")

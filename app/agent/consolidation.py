@@ -1,14 +1,14 @@
 """Which of the known facts about a user are no longer true, now that new ones are known."""
 
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Annotated, Final
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
+from app.agent.json_answers import read_answer
 from app.agent.prompts import prompt_text, quoted
 from app.agent.statements import replaces
 from app.errors import ModelBadAnswer
@@ -69,13 +69,5 @@ def _lines(texts: Sequence[str]) -> str:
 async def _answer[A: BaseModel](kind: type[A], ask: Callable[[], Awaitable[BaseMessage]]) -> A:
     """Ask once more when the answer has another form: a model seldom slips twice, and many turns may hang on it."""
     with suppress(ModelBadAnswer):
-        return _read(kind, (await ask()).text)
-    return _read(kind, (await ask()).text)
-
-
-def _read[A: BaseModel](kind: type[A], answer: str) -> A:
-    """Models put their JSON between fences and words, whatever they are told."""
-    try:
-        return kind.model_validate(json.loads(answer[answer.index("{") : answer.rindex("}") + 1], strict=False))
-    except (ValueError, ValidationError) as error:
-        raise ModelBadAnswer("The model's answer is not the JSON it was asked for.") from error
+        return read_answer(kind, (await ask()).text)
+    return read_answer(kind, (await ask()).text)

@@ -8,11 +8,12 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from app.agent.assistant import ASSISTANT
 from app.agent.config import Limits
+from app.agent.researcher import RESEARCHER
 from app.agent.spec import Agent, AgentGraph
 from app.errors import UnknownAgent
 
 DEFAULT_AGENT: Final = ASSISTANT.name
-AGENTS: Final[tuple[Agent, ...]] = (ASSISTANT,)
+AGENTS: Final[tuple[Agent, ...]] = (ASSISTANT, RESEARCHER)
 
 
 class Agents:

@@ -10,10 +10,11 @@ from typing import Any, Protocol
 from langchain_core.tools import BaseTool
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph.state import CompiledStateGraph
+from langgraph.types import StateSnapshot
 from pydantic import ValidationError
 
 from app.agent.config import AgentConfig, Limits
-from app.agent.state import AgentContext
+from app.agent.state import AgentContext, Listener
 from app.errors import InvalidInput
 
 # The state is the agent's own, with `messages` in it; the context is the same for all.
@@ -24,6 +25,15 @@ class Build(Protocol):
     """Compiles the agent's graph. Its context is AgentContext, and its state has `messages` with the reducer `add_messages`."""
 
     def __call__(self, checkpointer: BaseCheckpointSaver[str], tools: Sequence[BaseTool]) -> AgentGraph: ...
+
+
+class Recount(Protocol):
+    """Tells again what a run has done that is in none of its messages.
+
+    `before` is where it began, `now` where it goes on after a crash or a question, with its subgraphs' states in the tasks.
+    """
+
+    def __call__(self, now: StateSnapshot, before: StateSnapshot | None, listener: Listener) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +52,7 @@ class Agent:
     model: str | None = None
     limits: Limits = field(default_factory=Limits)
     events: frozenset[str] = frozenset({"memory", "token", "reasoning", "tool_call", "tool_result", "interrupt"})
+    recount: Recount | None = None
 
     def configured(self, values: Mapping[str, Any]) -> AgentConfig:
         """What a session sets, checked; raise InvalidInput."""

@@ -16,6 +16,7 @@ from langgraph.runtime import Runtime
 from app.agent.config import AgentConfig, Limits
 from app.agent.memory import Memory
 from app.agent.source import Source
+from app.agent.web import Web
 from app.llm.asking import Asker
 from app.llm.calls import Hearer
 from app.settings import ContextSettings, ToolSettings
@@ -93,6 +94,7 @@ class AgentContext:
     memory: Memory | None
     listener: Listener
     tools: ToolSettings
+    web: Web
     bounds: ContextSettings
     starts: CallStarts
     names: SessionNames

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from langchain_core.messages import AIMessage
@@ -71,8 +71,16 @@ def note(answer: AIMessage, call: ModelCall) -> None:
 
 def noted(answer: AIMessage) -> ModelCall | None:
     """The account of the call that gave this answer."""
-    written = answer.response_metadata.get(_NOTE)
-    return _CALL.validate_python(written) if written else None
+    return read_account(written) if (written := account(answer)) else None
+
+
+def account(answer: AIMessage) -> Any:  # noqa: ANN401  # plain values
+    """The same as it is written, for a state that keeps it without the answer."""
+    return answer.response_metadata.get(_NOTE)
+
+
+def read_account(written: Any) -> ModelCall:  # noqa: ANN401
+    return _CALL.validate_python(written)
 
 
 _CALL: Final = TypeAdapter(ModelCall)

@@ -9,6 +9,7 @@ from typing import Final
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
 
 from app.llm.attachments import own_words
+from app.llm.demo_research import research_reply
 from app.llm.demo_wishes import Question, introduced_name, is_about_food, is_about_home, question
 
 MAX_QUOTE_LENGTH: Final = 160
@@ -24,9 +25,9 @@ _MEMORIES: Final = re.compile(r"<memories>\n(.*?)\n?</memories>", re.DOTALL)
 
 
 def reply(messages: Sequence[BaseMessage]) -> str:
-    """Answer the last message: sum up, tell what tools found, or talk about the conversation so far."""
+    """Answer the last message: sum up, be a part of the researcher, tell what tools found, or talk about the conversation so far."""
     to_fold = _TO_SUM_UP.fullmatch(str(messages[-1].text)) if messages else None
-    return _summary(*to_fold.groups()) if to_fold else _talk(messages)
+    return _summary(*to_fold.groups()) if to_fold else research_reply(messages) or _talk(messages)
 
 
 def _talk(messages: Sequence[BaseMessage]) -> str:

@@ -53,6 +53,11 @@ def is_about_home(text: str) -> bool:
     return bool(_HOME.search(text[:MAX_READ_CHARACTERS]))
 
 
+def is_smalltalk(text: str) -> bool:
+    """A greeting, or thanks, and nothing else."""
+    return bool(_SMALLTALK.fullmatch(text.strip()))
+
+
 def _clauses(text: str) -> Iterator[str]:
     for clause in _CLAUSE_END.split(text[:MAX_READ_CHARACTERS].replace("’", "'")):  # noqa: RUF001  # phones write it so
         if plain := _COURTESY_AFTER.sub("", _COURTESY_BEFORE.sub("", clause.strip(" ,"))):
@@ -110,6 +115,9 @@ _SIGNS: Final = (
 _ARITHMETIC: Final = _form(r"(?:[\d\s+\-*/%().,^×÷−]|[a-z]\w{1,9}\(|\bpi\b|\be\b)+")  # noqa: RUF001  # signs people type
 _OPERATION: Final = _form(r"[\d)ei] ?[+\-*/%^×÷−]+ ?\S|\w\(")  # noqa: RUF001
 
+_SMALLTALK: Final = _form(
+    r"(?:(?:hi|hey|hello|thanks|thank you|thx|bye|goodbye|ok|okay|great|good (?:morning|evening|day)|very much|a lot|there|you)\b[\s,.!]*)+"
+)
 _INTRODUCTION: Final = _form(
     r"(?:(?:\bmy |\buser'?s? |^)name(?:'s|’s| is)|\bcall me|\bi(?:'m|’m| am) called) (?!not\b)(?P<name>[^\W\d_][\w'’-]{0,39})"  # noqa: RUF001
 )

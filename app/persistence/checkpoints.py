@@ -15,7 +15,7 @@ _PRUNABLE: Final = f"SELECT id FROM session WHERE prunable AND {_IDLE_SQL} AND i
 _LOCK: Final = "SELECT FROM session WHERE id = %(session_id)s AND prunable FOR UPDATE SKIP LOCKED"
 # All in one snapshot: what a run writes that begins meanwhile is not in it, and so is neither counted nor deleted. What is kept:
 # the latest, what the latest turns began and ended at, the end of each branch, and what a question waits at. A turn that was undone
-# has no message. Checkpoints of subgraphs, which have a namespace, are left.
+# has no message. Checkpoints of subgraphs, which have a namespace, go with the one they began at.
 _PRUNE: Final = f"""
 WITH idle AS (
     SELECT id, id::text AS thread_id, head_run_id FROM session WHERE id = %(session_id)s AND {_IDLE_SQL}
@@ -49,6 +49,18 @@ WITH idle AS (
 ), unused AS (
     DELETE FROM checkpoint_blobs AS blob WHERE thread_id = (SELECT thread_id FROM idle) AND checkpoint_ns = ''
        AND NOT EXISTS (SELECT FROM used WHERE used.channel = blob.channel AND used.version = blob.version)
+), beneath AS (
+    SELECT checkpoint_ns, coalesce(bool_or(metadata -> 'parents' ->> '' IN (SELECT checkpoint_id FROM remaining)), false) AS stays
+      FROM checkpoints WHERE thread_id = (SELECT thread_id FROM idle) AND checkpoint_ns <> '' GROUP BY checkpoint_ns
+), dropped_beneath AS (
+    DELETE FROM checkpoints WHERE thread_id = (SELECT thread_id FROM idle) AND checkpoint_ns <> ''
+       AND NOT EXISTS (SELECT FROM beneath WHERE stays AND beneath.checkpoint_ns = checkpoints.checkpoint_ns)
+), unwritten_beneath AS (
+    DELETE FROM checkpoint_writes AS one WHERE thread_id = (SELECT thread_id FROM idle) AND checkpoint_ns <> ''
+       AND NOT EXISTS (SELECT FROM beneath WHERE stays AND beneath.checkpoint_ns = one.checkpoint_ns)
+), unused_beneath AS (
+    DELETE FROM checkpoint_blobs AS one WHERE thread_id = (SELECT thread_id FROM idle) AND checkpoint_ns <> ''
+       AND NOT EXISTS (SELECT FROM beneath WHERE stays AND beneath.checkpoint_ns = one.checkpoint_ns)
 )
 UPDATE session SET prunable = (SELECT count(*) FROM old) = {_MOST_DROPPED} FROM idle WHERE session.id = idle.id
 RETURNING (SELECT count(*) FROM old) AS dropped

@@ -8,20 +8,23 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import StateSnapshot
 
 from app.agent.approval import asked_call
-from app.agent.spec import AgentGraph
+from app.agent.spec import AgentGraph, Recount
 from app.llm.calls import noted
 from app.llm.reasoning import thoughts_of
 from app.persistence.values import TakenRun
 from app.runs.stream import Story
 
 
-async def retell(agent: AgentGraph, config: RunnableConfig, taken: TakenRun, story: Story) -> bool:
+async def retell(agent: AgentGraph, config: RunnableConfig, taken: TakenRun, story: Story, recount: Recount | None = None) -> bool:
     """Tell all that this run has said since it began, and which calls it was asked about; False when nothing is left to be done."""
-    now, before = await agent.aget_state(config), await _snapshot_at(agent, config, taken.from_checkpoint)
+    now, before = await agent.aget_state(config, subgraphs=recount is not None), await _snapshot_at(agent, config, taken.from_checkpoint)
     if before and taken.answers is not None:
         _tell_asked(before, taken.answers, story)
     if kept_from := now.values.get("kept_from"):
         story.compacted(kept_from)
+    if recount:
+        recount(now, before, story)
+        story.answer_begins()  # so that it can be taken back without the steps before it
     known = {message.id for message in _messages(before)}
     _tell(_after_question([message for message in _messages(now) if message.id not in known]), story)
     # Not `next`: it leaves out a step that was done but not checkpointed, and all that should follow it.

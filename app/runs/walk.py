@@ -16,8 +16,9 @@ from langgraph.types import Command, Interrupt
 from app.agent.history import closing
 from app.agent.memory import Memory
 from app.agent.registry import Agents
-from app.agent.spec import Agent, AgentGraph
+from app.agent.spec import Agent, AgentGraph, Recount
 from app.agent.state import AgentContext, AgentState, CallStarts, SessionNames
+from app.agent.web import Web
 from app.crashes import log_crash
 from app.errors import AppError, AttemptsExhausted, RunCancelled, RunTimeout, ServerStopping, StepLimitReached
 from app.llm.asking import Asker
@@ -45,6 +46,7 @@ class Means:
     names: SessionNames
     runs: RunSettings
     tools: ToolSettings
+    web: Web
     context: ContextSettings
     room: AbstractAsyncContextManager[None]
     cache: ResponseCache | None = None
@@ -139,20 +141,20 @@ async def _walk(run: LiveRun, agent: Agent, means: Means, memory: Memory | None)
         raise AttemptsExhausted
     state: AgentState | Command[Any] | None = None
     # Go on from where an earlier attempt has come.
-    if run.taken.checkpoint and not await retell(graph, config, run.taken, run.story):
+    if run.taken.checkpoint and not await retell(graph, config, run.taken, run.story, agent.recount):
         return
     if too_often == 0:
         raise AttemptsExhausted  # and yet what was said is kept, and what was paid
     if not run.taken.checkpoint:
-        state = await _beginning(run, config)
+        state = await _beginning(run, config, agent.recount)
     result = await graph.ainvoke(state, config, context=_context(run, agent, means, memory), durability="async", control=run.control)
     run.questions = [_question(question) for question in result.get("__interrupt__", ())]
 
 
-async def _beginning(run: LiveRun, config: RunnableConfig) -> AgentState | Command[Any]:
+async def _beginning(run: LiveRun, config: RunnableConfig, recount: Recount | None) -> AgentState | Command[Any]:
     graph, taken = run.bench.agent, run.taken
     if taken.answers is not None:
-        await retell(graph, config, taken, run.story)
+        await retell(graph, config, taken, run.story, recount)
         return Command(resume=dict(taken.answers))
     before = [] if taken.parent_status in _CLOSED else (await graph.aget_state(config)).tasks
     closed = closing(before, waited=taken.parent_status is RunStatus.INTERRUPTED)
@@ -186,6 +188,7 @@ def _context(run: LiveRun, agent: Agent, means: Means, memory: Memory | None) ->
         memory=memory,
         listener=run.story,
         tools=means.tools,
+        web=means.web,
         bounds=means.context,
         starts=run.bench.starts,
         names=means.names,

@@ -25,6 +25,7 @@ from app.settings.sections import (
     WebAddress,
     WorkerSettings,
 )
+from app.settings.web import WebSettings
 
 __all__ = [
     "ROOT",
@@ -46,6 +47,7 @@ __all__ = [
     "Settings",
     "ToolSettings",
     "WebAddress",
+    "WebSettings",
     "WorkerSettings",
     "in_words",
     "load_settings",

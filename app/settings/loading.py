@@ -29,6 +29,7 @@ from app.settings.sections import (
     ToolSettings,
     WorkerSettings,
 )
+from app.settings.web import WebSettings
 
 MIN_SECRET_BYTES: Final = 32
 
@@ -79,6 +80,7 @@ class Settings:
     memory: MemorySettings
     runs: RunSettings
     tools: ToolSettings
+    web: WebSettings
     retention: RetentionSettings
     worker: WorkerSettings
     remembering: RememberingSettings

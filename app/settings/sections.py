@@ -284,10 +284,6 @@ class ToolSettings(Section):
         validation_alias="TOOL_RESULT_CHARACTERS",
         description="Longest result of a tool that a model is given; people see all of it",
     )
-    search_results: int = Field(
-        5, ge=1, le=20, validation_alias="WEB_SEARCH_RESULTS", description="Most results a web search hands the model"
-    )
-    search_seconds: Seconds = Field(8, validation_alias="WEB_SEARCH_SECONDS", description="How long a web search may take")
 
 
 class LogSettings(Section):

@@ -4,12 +4,10 @@ import socket
 import threading
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ddgs.results import TextResult
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 from langchain_core.tools import ToolException
 from langchain_core.utils.function_calling import convert_to_openai_tool
@@ -23,11 +21,13 @@ from app.agent.tools import TOOLS
 from app.agent.tools.calculator import work_out
 from app.agent.tools.clock import current_time, describe_time
 from app.agent.tools.web_search import describe_results
+from app.agent.web import Hit, Web
+from app.agent.web.opening import open_web
 from app.llm.asking import Asker
 from app.llm.calls import ModelCall
 from app.llm.demo import DemoModel
-from app.settings import ContextSettings, ToolSettings
-from tests.fakes import NamesInMemory, StartsInMemory, models_of
+from app.settings import ContextSettings, ToolSettings, WebSettings
+from tests.fakes import NamesInMemory, StartsInMemory, WebOf, models_of
 from tests.ports import held_port
 
 NOON = datetime(2026, 7, 1, 12, 0, 5, tzinfo=UTC)
@@ -55,7 +55,7 @@ def in_own_words(error: ToolException) -> str:
     return str(error)
 
 
-async def call(*calls: tuple[str, Mapping[str, Any]], settings: ToolSettings | None = None) -> list[ToolMessage]:
+async def call(*calls: tuple[str, Mapping[str, Any]], web: Web | None = None) -> list[ToolMessage]:
     """Send tool calls through a compiled graph, as the model would."""
     graph = StateGraph(AgentState, context_schema=AgentContext)
     graph.add_node("tools", ToolNode(TOOLS, handle_tool_errors=in_own_words))
@@ -67,7 +67,8 @@ async def call(*calls: tuple[str, Mapping[str, Any]], settings: ToolSettings | N
         model=Asker(models_of(DemoModel()), None, Unheard()),
         memory=None,
         listener=Unheard(),
-        tools=settings or ToolSettings(),
+        tools=ToolSettings(),
+        web=web or WebOf(),
         bounds=ContextSettings(),
         starts=StartsInMemory(),
         names=NamesInMemory(),
@@ -235,7 +236,8 @@ def silent_proxy(monkeypatch: pytest.MonkeyPatch) -> Generator[list[socket.socke
 
 @pytest.mark.usefixtures("refusing_proxy")
 async def test_a_search_without_a_network_tells_the_model_to_go_on_without_it() -> None:
-    [result] = await call(("web_search", {"query": "Milepost"}))
+    async with open_web(WebSettings()) as web:
+        [result] = await call(("web_search", {"query": "Milepost"}), web=web)
     assert result.status == "error"
     assert result.text == "The web search found nothing, or no search engine can be reached."
 
@@ -243,10 +245,11 @@ async def test_a_search_without_a_network_tells_the_model_to_go_on_without_it() 
 async def test_a_search_that_hangs_is_given_up_after_the_time_in_the_settings_whatever_the_model_passes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    forged = {"query": "Milepost", "runtime": {"context": {"tools": {"search_seconds": 60}}}}
+    forged = {"query": "Milepost", "runtime": {"context": {"web": {"settings": {"search_seconds": 60}}}}}
     with silent_proxy(monkeypatch) as callers:
         started = datetime.now(UTC)
-        [result] = await call(("web_search", forged), settings=ToolSettings(WEB_SEARCH_SECONDS=0.5))
+        async with open_web(WebSettings(WEB_SEARCH_SECONDS=0.5)) as web:
+            [result] = await call(("web_search", forged), web=web)
         assert datetime.now(UTC) - started < timedelta(seconds=2)
         assert callers, "the search never left for the proxy"
     assert result.text == "The web search took too long."
@@ -261,8 +264,8 @@ async def test_a_query_of_no_or_too_many_characters_is_refused(query: str) -> No
 
 def test_results_are_numbered_with_title_address_and_excerpt() -> None:
     found = [
-        asdict(TextResult(title="Milepost", href="https://milepost.test/", body="A server.")),
-        {"title": "Stone", "href": "https://stone.test/", "body": "One\n\n3. Fake\n   of many."},
+        Hit(title="Milepost", url="https://milepost.test/", excerpt="A server."),
+        Hit(title="Stone", url="https://stone.test/", excerpt="One\n\n3. Fake\n   of many."),
     ]
     assert describe_results(found) == (
         "1. Milepost\n   https://milepost.test/\n   A server.\n\n2. Stone\n   https://stone.test/\n   One 3. Fake of many."
@@ -270,9 +273,9 @@ def test_results_are_numbered_with_title_address_and_excerpt() -> None:
 
 
 def test_a_result_without_bounds_is_cut_and_one_without_parts_is_bearable() -> None:
-    endless = asdict(TextResult(title="t" * 10_000, href="h" * 10_000, body="b" * 10_000))
+    endless = Hit(title="t" * 10_000, url="h" * 10_000, excerpt="b" * 10_000)
     assert len(describe_results([endless] * 20)) < 20 * 900
-    assert describe_results([{}]) == "1. \n   \n   "
+    assert describe_results([Hit(title="", url="", excerpt="")]) == "1. \n   \n   "
 
 
 async def test_tools_answer_side_by_side_each_under_its_own_call() -> None:

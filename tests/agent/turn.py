@@ -2,23 +2,25 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AnyMessage, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command, Interrupt
 
-from app.agent.assistant.graph import build_assistant
-from app.agent.config import AgentConfig, Limits
+from app.agent.assistant import ASSISTANT
+from app.agent.config import Limits
 from app.agent.memory import Memory
+from app.agent.spec import Agent
 from app.agent.state import AgentContext, AgentState, CallStarts
-from app.agent.tools import TOOLS
 from app.llm.asking import Asker
 from app.settings import ContextSettings, ToolSettings
-from tests.fakes import HeardAll, NamesInMemory, Piece, ScriptedChat, StartsInMemory, models_of
+from tests.fakes import HeardAll, NamesInMemory, Piece, ScriptedChat, StartsInMemory, WebOf, models_of
 
 
 class Turn:
@@ -32,12 +34,16 @@ class Turn:
         config: Mapping[str, Any] | None = None,
         limits: Limits | None = None,
         room: AbstractAsyncContextManager[None] | None = None,
+        agent: Agent = ASSISTANT,
+        chat: ScriptedChat | None = None,
+        web: WebOf | None = None,
         **bounds: Any,
     ) -> None:
-        self.chat = ScriptedChat(*answers)
+        self.chat = chat or ScriptedChat(*answers)
         self.listener = HeardAll()
         self.names = NamesInMemory()
-        self.agent = build_assistant(InMemorySaver(), [*TOOLS, *tools])
+        self.agent = agent.build(InMemorySaver(), [*agent.tools, *tools])
+        self.web = web or WebOf()
         self.session_id: UUID = uuid4()
         self.config: RunnableConfig = {"configurable": {"thread_id": "first"}, "recursion_limit": 10}
         self._context = AgentContext(
@@ -48,14 +54,19 @@ class Turn:
             memory=memory,
             listener=self.listener,
             tools=ToolSettings(TOOL_TIMEOUT_SECONDS=tool_seconds),
+            web=self.web,
             bounds=ContextSettings(**bounds),
             starts=starts or StartsInMemory(),
             names=self.names,
-            agent="assistant",
-            config=AgentConfig(**(config or {})),
-            limits=limits or Limits(),
+            agent=agent.name,
+            config=agent.configured(config or {}),
+            limits=limits or agent.limits,
             room=room or nullcontext(),
         )
+
+    def asks(self, chat: BaseChatModel) -> None:
+        """Another model, instead of the scripted one."""
+        self._context = replace(self._context, model=Asker(models_of(chat), None, self.listener))
 
     async def takes(self, message: str, *before: AnyMessage) -> list[BaseMessage]:
         """Send a message, after others that close the turn before it; return the conversation."""

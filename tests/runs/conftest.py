@@ -20,7 +20,7 @@ from app.runs.opening import Office, Rows, open_runs
 from app.runs.questions import Questions
 from app.runs.walk import Means
 from app.settings import ContextSettings, RunSettings, ToolSettings
-from tests.fakes import ADA, NamesInMemory, Piece, ScriptedChat, models_of
+from tests.fakes import ADA, NamesInMemory, Piece, ScriptedChat, WebOf, models_of
 from tests.runs.stores import NoAttachments, PastInMemory, QuestionsInMemory, RunsInMemory, TurnsInMemory
 from tests.runs.tables import EventsInMemory, Tables, bench_of
 
@@ -90,6 +90,7 @@ def scenery() -> Scenery:
             runs=RunSettings(EVENT_FLUSH_MS=1, **settings),
             tools=ToolSettings(),
             room=nullcontext(),
+            web=WebOf(),
             context=ContextSettings(**settings),
         )
         turns, events = TurnsInMemory(store, owner), EventsInMemory(store)

@@ -28,7 +28,7 @@ from app.runs.log import RunLog
 from app.runs.stream import Story
 from app.runs.walk import Bench, LiveRun, Means, walk
 from app.settings import ContextSettings, RunSettings, ToolSettings
-from tests.fakes import ADA, MemoryOf, NamesInMemory, ScriptedChat, StartsInMemory, calls, models_of, says
+from tests.fakes import ADA, MemoryOf, NamesInMemory, ScriptedChat, StartsInMemory, WebOf, calls, models_of, says
 from tests.runs.tables import AttemptSaver, own_checkpoint
 
 MEANS: Final = Means(
@@ -39,6 +39,7 @@ MEANS: Final = Means(
     tools=ToolSettings(),
     context=ContextSettings(),
     room=nullcontext(),
+    web=WebOf(),
 )
 # More than a turn with its tools writes.
 MOST_WRITES: Final = 14

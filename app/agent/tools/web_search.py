@@ -1,19 +1,15 @@
-"""Search the web through ddgs, which asks several search engines; it is synchronous and loads itself at the first search."""
+"""Search the web, as every agent does it."""
 
-import asyncio
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-from anyio import to_thread
-from ddgs import DDGS
-from ddgs.exceptions import DDGSException
 from langchain_core.tools import ToolException, tool
 from langgraph.prebuilt import ToolRuntime
 from pydantic import BaseModel
 
 from app.agent.marks import safe_to_repeat
 from app.agent.state import AgentContext, AgentState
+from app.agent.web import Hit, WebError
 
 MAX_QUERY_LENGTH: Final = 300
 MAX_TITLE_LENGTH: Final = 150
@@ -31,33 +27,23 @@ class _Arguments(BaseModel):
 @tool(args_schema=_Arguments)
 async def web_search(query: str, runtime: ToolRuntime[AgentContext, AgentState]) -> str:
     """Search the web for what you do not know or what may have changed. Returns titles, addresses and excerpts."""
-    settings = runtime.context.tools
     wanted = query.strip()
     if not 0 < len(wanted) <= MAX_QUERY_LENGTH:
         raise ToolException(f"A web search takes 1 to {MAX_QUERY_LENGTH} characters.")
     try:
-        async with asyncio.timeout(settings.search_seconds):
-            results = await to_thread.run_sync(_search, wanted, settings.search_results, settings.search_seconds, abandon_on_cancel=True)
-    except TimeoutError as error:
-        raise ToolException("The web search took too long.") from error
-    except DDGSException as error:
-        raise ToolException("The web search found nothing, or no search engine can be reached.") from error
-    return describe_results(results[: settings.search_results])
+        return describe_results(await runtime.context.web.search(wanted))
+    except WebError as error:
+        raise ToolException(str(error)) from error
 
 
-def describe_results(results: Sequence[Mapping[str, str]]) -> str:
+def describe_results(results: Sequence[Hit]) -> str:
     """Number the results, each on three short lines, so that no page can pass its text off as another result."""
     return "\n\n".join(
-        f"{number}. {_line(result.get('title', ''), MAX_TITLE_LENGTH)}\n"
-        f"   {_line(result.get('href', ''), MAX_ADDRESS_LENGTH)}\n"
-        f"   {_line(result.get('body', ''), MAX_EXCERPT_LENGTH)}"
+        f"{number}. {_line(result.title, MAX_TITLE_LENGTH)}\n"
+        f"   {_line(result.url, MAX_ADDRESS_LENGTH)}\n"
+        f"   {_line(result.excerpt, MAX_EXCERPT_LENGTH)}"
         for number, result in enumerate(results, start=1)
     )
-
-
-def _search(query: str, count: int, seconds: float) -> list[dict[str, str]]:
-    # A thread cannot be cancelled. Half the time for each engine lets a second one answer, and ends a thread that was given up soon.
-    return DDGS(timeout=math.ceil(seconds / 2)).text(query, max_results=count)
 
 
 def _line(text: str, length: int) -> str:

@@ -1,0 +1,135 @@
+"""Pages and searches, on a loopback web: what is read, and what is given up."""
+
+import gzip
+import time
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+import pytest_asyncio
+from yarl import URL
+
+from app.agent.web import WebError
+from app.agent.web.addresses import checked_url
+from app.agent.web.opening import OpenWeb, open_web
+from app.settings import WebSettings
+from tests.web_stub import HTML, Answer, WebStub, bomb, html, moved, start_web
+
+
+@pytest.fixture
+def stub() -> Iterator[WebStub]:
+    with start_web() as stub:
+        yield stub
+
+
+@pytest_asyncio.fixture
+async def web(stub: WebStub) -> AsyncIterator[OpenWeb]:
+    settings = WebSettings(
+        WEB_ALLOW_PRIVATE=True,
+        WEB_SEARCH_URL=stub.search_url,
+        WEB_SEARCH_SECONDS=1,
+        WEB_PAGE_SECONDS=1,
+        WEB_PAGE_BYTES=100_000,
+        WEB_PAGE_CHARACTERS=2_000,
+    )
+    async with open_web(settings) as web:
+        yield web
+
+
+async def test_a_page_is_read_as_its_title_and_main_text(web: OpenWeb, stub: WebStub) -> None:
+    long = "It is red. " * 30
+    stub.pages["/fox"] = html("The  Fox\n", f"<h1>Fox</h1><p>{long}</p><script>evil()</script><p hidden>secret</p><ul><li>one<li>two</ul>")
+    page = await web.read(f"{stub.url}/fox#part")
+    assert (page.url, page.title) == (f"{stub.url}/fox", "The Fox")
+    assert page.text.split("\n") == ["Fox", long.strip(), "one", "two"]
+
+
+async def test_plain_text_is_read_as_it_is_and_cut(web: OpenWeb, stub: WebStub) -> None:
+    stub.pages["/plain"] = Answer(body=("ä" * 5_000).encode("latin-1"), headers={"Content-Type": "text/plain; charset=iso-8859-1"})
+    assert (await web.read(f"{stub.url}/plain")).text == "ä" * 2_000
+
+
+@pytest.mark.parametrize(("encoding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+async def test_a_packed_page_is_unpacked(web: OpenWeb, stub: WebStub, encoding: str, pack: Callable[[bytes], bytes]) -> None:
+    stub.pages["/packed"] = Answer(body=pack(b"<p>Fox"), headers={"Content-Type": HTML, "Content-Encoding": encoding})
+    assert (await web.read(f"{stub.url}/packed")).text == "Fox"
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (Answer(body=b"%PDF", headers={"Content-Type": "application/pdf"}), "neither HTML nor plain text"),
+        (Answer(body=b"\x89PNG", headers={"Content-Type": "image/png"}), "neither HTML nor plain text"),
+        (Answer(body=b"<p>Fox"), "neither HTML nor plain text"),
+        (Answer(status=404, headers={"Content-Type": HTML}), "status 404"),
+        (Answer(status=500, headers={"Content-Type": HTML}), "status 500"),
+        (html("Slow", "Fox", seconds=3), "within 1 seconds"),
+        (html("Huge", "x" * 200_000), "longer than 100,000 bytes"),
+        (bomb(200_000_000), "longer than 100,000 bytes"),
+        (Answer(body=b"\x28\xb5\x2f\xfd", headers={"Content-Type": HTML, "Content-Encoding": "zstd"}), "not asked for"),
+        (Answer(body=b"no gzip", headers={"Content-Type": HTML, "Content-Encoding": "gzip"}), "could not be unpacked"),
+        (html("", "<script>only()</script>"), "has no text"),
+        (moved("/page"), "moved more than 5 times"),
+        (moved("file:///etc/passwd"), "Only http"),
+        (moved("http://user:password@127.0.0.1/"), "name or password"),
+        (moved("http://[broken"), "could not be fetched|no web address"),
+    ],
+)
+async def test_what_is_no_readable_page_is_given_up_with_a_reason(web: OpenWeb, stub: WebStub, answer: Answer, why: str) -> None:
+    stub.pages["/page"] = answer
+    began = time.monotonic()
+    with pytest.raises(WebError, match=why):
+        await web.read(f"{stub.url}/page")
+    assert time.monotonic() - began < 2.5
+
+
+async def test_a_page_that_has_moved_is_found_and_named_by_its_new_address(web: OpenWeb, stub: WebStub) -> None:
+    stub.pages |= {"/old": moved("/older", 301), "/older": moved(f"{stub.url}/new", 308), "/new": html("New", "Fox")}
+    assert (await web.read(f"{stub.url}/old")).url == f"{stub.url}/new"
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["http://169.254.169.254/latest/meta-data/", "http://127.0.0.1/", "http://2130706433/", "http://[::ffff:127.0.0.1]/", "//10.0.0.1/"],
+)
+async def test_a_page_may_not_move_to_an_address_that_is_not_public(
+    web: OpenWeb, stub: WebStub, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub.pages["/away"] = moved(target)
+    looks: list[str] = []
+
+    def look(url: str, *, allow_private: bool) -> URL:
+        """The first lets the stub pass, which cannot be at a public address; all after it are what they are outside of tests."""
+        looks.append(url)
+        return checked_url(url, allow_private=allow_private and len(looks) == 1)
+
+    monkeypatch.setattr("app.agent.web.fetching.checked_url", look)
+    with pytest.raises(WebError, match="public internet"):
+        await web.read(f"{stub.url}/away")
+    assert len(looks) == 2
+
+
+async def test_no_cookie_is_kept_and_no_proxy_of_the_environment_asked(
+    web: OpenWeb, stub: WebStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    stub.pages["/cookie"] = Answer(body=b"<p>Fox", headers={"Content-Type": HTML, "Set-Cookie": "who=ada; Path=/"})
+    for _ in range(2):
+        await web.read(f"{stub.url}/cookie")
+    assert not any("cookie" in headers or "authorization" in headers or "referer" in headers for headers in stub.headers)
+
+
+async def test_a_search_of_ones_own_is_asked_and_cut_to_what_the_settings_want(web: OpenWeb, stub: WebStub) -> None:
+    stub.pages |= {f"/fox-{n}": html("Fox", "Fox") for n in range(9)}
+    hits = await web.search("fox")
+    assert [hit.url for hit in hits] == [f"{stub.url}/fox-{n}" for n in range(5)]
+    assert stub.searches == {"fox": 1}
+
+
+async def test_a_search_that_is_down_or_finds_nothing_is_told_in_words(web: OpenWeb, stub: WebStub) -> None:
+    with pytest.raises(WebError, match="found nothing"):
+        await web.search("unicorn")
+    stub.search_is_down = True
+    with pytest.raises(WebError, match="found nothing"):
+        await web.search("fox")
