@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from app.settings.sections import Count, Seconds, Section, WebAddress
+from app.settings.sections import Bytes, Count, Seconds, Section, WebAddress
 
 
 class WebSettings(Section):
@@ -16,7 +16,9 @@ class WebSettings(Section):
     )
     search_seconds: Seconds = Field(8, validation_alias="WEB_SEARCH_SECONDS", description="How long a web search may take")
     page_seconds: Seconds = Field(10, validation_alias="WEB_PAGE_SECONDS", description="How long fetching a web page may take")
-    page_bytes: Count = Field(2_000_000, validation_alias="WEB_PAGE_BYTES", description="Largest web page that is read, unpacked")
+    page_bytes: Bytes = Field(
+        2_000_000, le=100_000_000, validation_alias="WEB_PAGE_BYTES", description="Largest web page that is read, unpacked"
+    )
     page_characters: Count = Field(8_000, validation_alias="WEB_PAGE_CHARACTERS", description="Text of one page that a model is given")
     allow_private: bool = Field(
         False,
