@@ -29,7 +29,7 @@ from tests.visitor import Visitor
 
 _TEMPLATE: Final = "milepost_template"
 _MODEL_PYTHON: Final = Path(__file__).parents[1] / ".venv-model" / "bin" / "python"
-_START_SECONDS: Final = 20
+_START_SECONDS: Final = 40
 
 # Tests that need more than Python packages: their marker, and whether this machine has what they need.
 _NEEDS: Final[Mapping[str, Callable[[], bool]]] = {
@@ -156,6 +156,9 @@ def variables_of_test(database_url: str, _stub: ProviderStub, tmp_path: Path, re
         "LLM_IDLE_SECONDS": "2",
         "TOOL_TIMEOUT_SECONDS": "2",
         "WEB_SEARCH_SECONDS": "1",
+        # On a machine with other things to do a turn still has its memories, and no model is asked that a test does not know of.
+        "MEMORY_RECALL_MS": "10000",
+        "MEMORY_DELAY_SECONDS": "3600",
         **(marked.kwargs if marked else {}),
     }
 

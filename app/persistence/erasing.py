@@ -82,11 +82,17 @@ SELECT count(*) AS found FROM named
 _DELETE_USER: Final = 'DELETE FROM "user" WHERE id = %(user_id)s'
 _AUDIT: Final = "INSERT INTO audit (id, event, details, created_at) VALUES (%(id)s, %(event)s, %(details)s, %(created_at)s)"
 
+_IS_SILENT: Final = f"""
+updated_at < %(silent_since)s AND NOT EXISTS (SELECT FROM run WHERE run.session_id = session.id AND {LIVE_SQL})
+"""
 # Ids are times: the sessions that are old enough to be looked at are at the beginning of the index.
 _OLD_SESSIONS: Final = f"""
-SELECT id FROM session WHERE id < %(opened_before)s AND updated_at < %(silent_since)s
-   AND NOT EXISTS (SELECT FROM run WHERE run.session_id = session.id AND {LIVE_SQL})
- ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+SELECT id FROM session WHERE id < %(opened_before)s AND {_IS_SILENT} ORDER BY id LIMIT %(limit)s
+"""
+# Runs first, as who deletes a session of theirs does it; then those in which nobody talks at this very moment.
+_LOCK_OLD_RUNS: Final = "SELECT FROM run WHERE session_id = ANY(%(sessions)s) ORDER BY id FOR UPDATE"
+_LOCK_OLD: Final = f"""
+SELECT id FROM session WHERE id = ANY(%(sessions)s) AND {_IS_SILENT} ORDER BY id FOR UPDATE SKIP LOCKED
 """
 _DELETE_SESSIONS: Final = "DELETE FROM session WHERE id = ANY(%(sessions)s)"
 _OLD_AUDIT: Final = """
@@ -113,12 +119,13 @@ class Erasing:
         values = {"silent_since": silent_since, "opened_before": _first_id(silent_since), "limit": limit}
         with database_errors():
             async with self._pool.connection() as connection, connection.transaction():
-                found = await (await connection.execute(_OLD_SESSIONS, values)).fetchall()
-                sessions = {"sessions": [row["id"] for row in found]}
-                await connection.execute(_DELETE_SESSIONS, sessions)
+                old = {"silent_since": silent_since, "sessions": await _ids(connection, _OLD_SESSIONS, values)}
+                await connection.execute(_LOCK_OLD_RUNS, old)
+                held = {"sessions": await _ids(connection, _LOCK_OLD, old)}
+                await connection.execute(_DELETE_SESSIONS, held)
                 for table in _CHECKPOINTS:
-                    await connection.execute(_DELETES[table], sessions)
-        return len(found)
+                    await connection.execute(_DELETES[table], held)
+        return len(held["sessions"])
 
     async def delete_old_audit(self, age: timedelta, limit: int) -> int:
         """Delete some entries of the audit log from before that; return how many."""
@@ -137,6 +144,10 @@ class Erasing:
                 receipt = receipt_of(user_id, {**counts, **elsewhere})
                 await connection.execute(_AUDIT, _audit_row(receipt))
         return receipt
+
+
+async def _ids(connection: _Connection, statement: str, values: Mapping[str, Any]) -> list[UUID]:
+    return [row["id"] for row in await (await connection.execute(statement, values)).fetchall()]
 
 
 async def _locked(connection: _Connection, user_id: UUID) -> Mapping[str, Any] | None:

@@ -28,6 +28,10 @@ WITH added AS (
 )
 SELECT {defer_sql(f"ARRAY[{job_sql('export_user', 'export_id', 'id')}]")} FROM added
 """
+_LATER: Final = f"""
+SELECT {defer_sql(f"ARRAY[{job_sql('export_user', 'export_id', 'id', at="now() + interval '3 s'")}]")} FROM export
+ WHERE id = %(export_id)s AND bytes IS NULL
+"""
 _FIND: Final = "SELECT id, bytes, created_at FROM export WHERE user_id = %(user_id)s"
 _BEGIN: Final = """
 WITH begun AS (
@@ -67,6 +71,10 @@ class ExportTable:
             async with self._pool.connection() as connection, connection.cursor(row_factory=class_row(Export)) as cursor:
                 await cursor.execute(_FIND, {"user_id": user_id})
                 return await cursor.fetchone()
+
+    async def make_later(self, export_id: UUID) -> None:
+        """Have a worker come back to it, unless it is whole by now, or gone."""
+        await fetch_all(self._pool, _LATER, {"export_id": export_id})
 
     async def begin(self, export_id: UUID) -> ExportAttempt | None:
         """Make another try at it, which ends any other; None for one that is whole, or gone."""

@@ -5,13 +5,14 @@ from typing import Final
 QUEUE: Final = "milepost"
 
 
-def job_sql(task: str, argument: str, value: str, *, lock: str = "NULL") -> str:
+def job_sql(task: str, argument: str, value: str, *, lock: str = "NULL", at: str = "NULL") -> str:
     """A job as `defer_sql` takes it: `task` with one argument, whose value is an SQL expression.
 
-    Of jobs with the same `lock`, an SQL expression too, one is done at a time and one waits at most; a second is refused with an error.
+    It is done `at` a time, an SQL expression, or at once. Of jobs with the same `lock`, an SQL expression too, one is done at a time and
+    one waits at most; a second is refused with an error.
     """
     arguments = f"jsonb_build_object('{argument}', {value})"
-    return f"ROW('{QUEUE}', '{task}', 0, {lock}, {lock}, {arguments}, NULL)::procrastinate_job_to_defer_v1"
+    return f"ROW('{QUEUE}', '{task}', 0, {lock}, {lock}, {arguments}, {at})::procrastinate_job_to_defer_v1"
 
 
 def defer_sql(jobs: str) -> str:

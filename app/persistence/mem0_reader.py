@@ -5,10 +5,10 @@ reading has a mem0 of its own, so that nothing of one user is left in its memory
 """
 
 import asyncio
-import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
+from threading import Event
 from typing import Any, Final
 from uuid import UUID
 
@@ -22,11 +22,10 @@ from mem0.utils import spacy_models
 from mem0.vector_stores.base import VectorStoreBase
 from mem0.vector_stores.pgvector import OutputData
 
-from app.errors import AppError
 from app.persistence.extraction import Means
 from app.persistence.remembering import NewFact, Said
 
-_COLLECTION: Final = "memory_open"
+_COLLECTION: Final = "memory"
 _INSTRUCTIONS: Final = (
     "Extract only facts about the user that will still be of use in later conversations: who they are, what they have, like, plan or "
     "need, and what they asked to be remembered. Leave out what the assistant said, general knowledge, passing requests, and anything "
@@ -35,14 +34,14 @@ _INSTRUCTIONS: Final = (
 
 
 class Bridge:
-    """Calls from a thread of mem0's to the event loop, until it is closed; the first error of ours is kept, for mem0 hides them."""
+    """Calls from a thread of mem0's to the event loop, until it is closed; the first error in them is kept, for mem0 hides them."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, means: Means) -> None:
         self._loop = loop
         self._pending: Future[Any] | None = None
-        self._closed = threading.Event()
+        self._closed = Event()
         self.means = means
-        self.error: AppError | None = None
+        self.error: BaseException | None = None
 
     def call[**P, T](self, asked: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         if self._closed.is_set() or self.error:
@@ -52,13 +51,12 @@ class Bridge:
             return await asked(*args, **kwargs)
 
         self._pending = future = asyncio.run_coroutine_threadsafe(answer(), self._loop)
-        if self._closed.is_set():  # in this very moment: nobody else would end it
+        if self._closed.is_set():  # just now, by the loop's own thread
             future.cancel()
-        try:
-            return future.result()
-        except AppError as error:
+        if error := future.exception():
             self.error = error
-            raise
+            raise error
+        return future.result()
 
     def close(self) -> None:
         """End the call that is under way; the thread goes on to the next one, and ends there."""

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -65,10 +64,8 @@ async def test_a_memory_that_says_to_ignore_the_rules_is_a_line_of_data(ada: Vis
 async def test_without_its_embedder_a_turn_goes_on_without_memories(ada: Visitor, server: Server, provider: ProviderStub) -> None:
     await _remember(server, "ada@example.com", "Lives in Oslo")
     await provider.script(Text("Nowhere?"))
-    began = time.monotonic()
     events = await ada.stream(await ada.open_session(), "Where do I live?")
     assert (types_of(events), text_of(events)) == (["start", "token", "usage", "end"], "Nowhere?")
-    assert time.monotonic() - began < 5
 
 
 @pytest.mark.variables(MEMORY_ENABLED="false")

@@ -33,13 +33,13 @@ ZERO_VECTOR: Final = "[0,0,0]"
 # Where the canary is planted; a test that stops planting it in one of these proves nothing of it.
 PLANTED: Final = {
     *("user", "session", "message", "run_event", "interrupt", "feedback", "memory", "procrastinate_jobs"),
-    *("checkpoint_blobs", "checkpoint_writes", "attachment"),
+    *("checkpoint_blobs", "checkpoint_writes", "attachment", "session_config"),
 }
-EXPORTED: Final = {"profile", "sessions", "transcripts", "attachments", "memories", "feedback", "questions"}
+EXPORTED: Final = {"profile", "sessions", "configs", "transcripts", "attachments", "memories", "feedback", "questions"}
 # One of each but the sessions, on the receipt.
 ERASED: Final = {"session": 3, **dict.fromkeys(("user", "memory", "feedback", "export", "attachment_files", "redis_answers"), 1)}
 _REMEMBER: Final = """
-INSERT INTO memory_open (id, vector, payload)
+INSERT INTO memory (id, vector, payload)
 SELECT gen_random_uuid(), %(vector)s, jsonb_build_object('data', %(text)s::text, 'user_id', id::text) FROM "user" WHERE email = %(email)s
 """
 # Of a queue that nobody works on, so that it stays.
@@ -52,7 +52,9 @@ _JOBS_DOING: Final = "SELECT count(*) FROM procrastinate_jobs WHERE status = 'do
 
 @pytest.fixture
 def process_variables(process_variables: Mapping[str, str], valkey: ValkeyProcess) -> dict[str, str]:
-    return {**process_variables, "REDIS_URL": valkey.url, "RESPONSE_CACHE": "true", "WORKER_IN_SERVER": "true", "ATTACHMENTS": "folder"}
+    means = {"REDIS_URL": valkey.url, "RESPONSE_CACHE": "true", "WORKER_IN_SERVER": "true", "ATTACHMENTS": "folder"}
+    # An answer that hangs does so until the command is done, however long that takes to start.
+    return {**process_variables, **means, "LLM_IDLE_SECONDS": "120"}
 
 
 def _dump(url: str) -> str:
@@ -124,6 +126,7 @@ async def _plant(ada: Visitor, provider: ProviderStub, url: str) -> str:
         RENAMES,
     )
     session = await ada.open_session(CANARY)
+    await ada.http.patch(f"/sessions/{session}", json={"config": {"instructions": f"Speak of {CANARY}"}})
     attached = await ada.http.post(f"/attachments?name={CANARY}.txt", content=f"Notes on {CANARY}", headers={"Content-Type": "text/plain"})
     answer = (await ada.ask(session, f"Remember {CANARY}", cache=True, attachments=[attached.json()["id"]])).json()
     feedback = {"score": -1, "comment": f"No, {CANARY}"}

@@ -9,7 +9,7 @@ _WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'
 
 
 async def once[T](wanted: Awaitable[T]) -> T:
-    return await asyncio.wait_for(wanted, 5)
+    return await asyncio.wait_for(wanted, 20)
 
 
 async def until_waiting(url: str, count: int) -> None:

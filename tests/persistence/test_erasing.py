@@ -18,10 +18,15 @@ from app.persistence.lifecycle import ExportAttempt
 from app.persistence.sessions import SessionTable
 from app.persistence.users import UserTable
 from app.persistence.values import Session, User
+from tests.persistence.moments import once, until_waiting
 from tests.persistence.rows import Process, answered, claimed, finished
 
 DAY = timedelta(days=1)
-_WAITING = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+_JOB = """
+INSERT INTO procrastinate_jobs (queue_name, task_name, status, lock, queueing_lock, args)
+VALUES ('milepost', 'remember', %(status)s::text::procrastinate_job_status, %(lock)s, %(lock)s,
+        jsonb_build_object('session_id', %(about)s::text))
+"""
 _AGE = "UPDATE session SET id = %(id)s, updated_at = now() - make_interval(days => %(days)s) WHERE id = %(session_id)s"
 
 
@@ -35,12 +40,6 @@ def _tables_of_users(url: str) -> set[str]:
     while found != before:
         before, found = found, found | {table for table, of in parents.items() if of & found}
     return found
-
-
-async def _until_waiting(database: Database, count: int) -> None:
-    async with asyncio.timeout(10):
-        while len(await fetch_all(database.pool, _WAITING, {})) < count:  # noqa: ASYNC110  # Postgres tells nobody
-            await asyncio.sleep(0.02)
 
 
 async def test_a_receipt_counts_every_table_that_hangs_on_the_user_and_can_be_shown_to_be_theirs(
@@ -83,13 +82,27 @@ async def test_a_run_that_ends_while_its_user_is_erased_writes_nothing(
     with psycopg.connect(database_url) as connection:
         connection.execute("SELECT FROM session FOR UPDATE")  # the erasure has the run, and waits for this
         erasing = asyncio.create_task(Erasing(database.pool).erase(user.id, {}))
-        await _until_waiting(database, 1)
+        await once(until_waiting(database_url, 1))
         ending = asyncio.create_task(here.runs.finish(finished(run)))
-        await _until_waiting(database, 2)
+        await once(until_waiting(database_url, 2))
         connection.rollback()
     assert await erasing
     assert await ending is False
     assert await fetch_all(database.pool, "SELECT id FROM message UNION ALL SELECT run_id FROM run_event", {}) == []
+
+
+async def test_jobs_go_and_one_that_is_being_done_loses_what_it_is_about(database: Database, user: User, session: Session) -> None:
+    bobs = uuid7()
+    for status, about in (("todo", session.id), ("doing", session.id), ("failed", bobs)):
+        await execute(database.pool, _JOB, {"status": status, "lock": f"remember {about}", "about": about})
+    receipt = await Erasing(database.pool).erase(user.id, {})
+    assert receipt
+    assert receipt.counts["procrastinate_jobs"] == 2
+    left = "SELECT status::text, lock, queueing_lock, args FROM procrastinate_jobs ORDER BY status::text"
+    assert [tuple(row.values()) for row in await fetch_all(database.pool, left, {})] == [
+        ("doing", None, None, {}),
+        ("failed", f"remember {bobs}", f"remember {bobs}", {"session_id": str(bobs)}),
+    ]
 
 
 async def test_sessions_go_when_nobody_has_talked_in_them_for_long_enough(
@@ -124,6 +137,20 @@ async def test_sessions_go_when_nobody_has_talked_in_them_for_long_enough(
     left = await fetch_all(database.pool, "SELECT name FROM session ORDER BY name", {})
     assert [row["name"] for row in left] == ["", "answering", "talking"]
     assert await fetch_all(database.pool, "SELECT FROM checkpoints", {}) == []
+
+
+async def test_who_deletes_a_session_that_is_old_enough_to_go_and_what_deletes_it_anyway_do_not_wait_for_each_other(
+    database: Database, here: Process, user: User, session: Session, database_url: str
+) -> None:
+    await answered(here, user, session)
+    await execute(database.pool, "UPDATE session SET updated_at = now() - interval '40 days'", {})
+    async with await psycopg.AsyncConnection.connect(database_url) as deleting:
+        await deleting.execute("SELECT FROM run FOR UPDATE")  # as their deletion begins
+        going = asyncio.create_task(Erasing(database.pool).delete_old_sessions(-DAY, 10))
+        await once(until_waiting(database_url, 1))
+        await deleting.execute("DELETE FROM session")
+        await deleting.commit()
+    assert await going == 0
 
 
 async def test_the_audit_log_goes_from_its_old_end(database: Database) -> None:

@@ -131,6 +131,15 @@ class _Ending:
         return self._loop.call_soon_threadsafe(call, *args)
 
 
+async def test_what_goes_wrong_in_our_own_parts_is_raised_and_not_taken_for_nothing_said(tmp_path: Path) -> None:
+    async def stumble(_system: str, _user: str) -> str:
+        raise KeyError("a mistake of ours")
+
+    async with open_extraction(tmp_path, threads=1) as extraction:
+        with pytest.raises(KeyError):
+            await extraction.facts(uuid4(), _TOLD, _means(stumble))
+
+
 def _means(ask: object) -> Means:
     async def embed(texts: Sequence[str]) -> Sequence[Sequence[float]]:
         return [[1.0, 0.0] for _ in texts]

@@ -218,7 +218,7 @@ async def test_a_provider_that_is_down_loses_nothing_and_doubles_nothing(scene: 
     assert await scene.due() == [scene.session.id]
     await scene.remembers()
     assert await scene.memories() == [("Lives in Oslo", True)]
-    [row] = await scene.rows("SELECT payload->>'user_id' AS user_id, payload->>'embedder' AS embedder FROM memory_open")
+    [row] = await scene.rows("SELECT payload->>'user_id' AS user_id, payload->>'embedder' AS embedder FROM memory")
     assert row == {"user_id": str(scene.ada.id), "embedder": "words-1"}
 
 
@@ -340,3 +340,13 @@ async def test_what_is_said_while_memory_is_off_is_not_remembered_once_it_is_on(
     turns = await scene.remembering.store.unremembered(scene.session.id)
     assert turns
     assert turns.said[0].text == "I have a cat"
+
+
+async def test_of_what_is_very_long_the_model_reads_the_beginning_and_no_fact_is_made(scene: Scene, provider: ProviderStub) -> None:
+    await provider.script(found("Likes tea", "Wrote: " + "very " * 100))
+    await scene.said("tea " * 2_000 + "coffee")
+    await scene.remembers()
+    [request] = await provider.requests()
+    assert "tea tea" in str(request.messages[-1])
+    assert "coffee" not in str(request.messages[-1])
+    assert await scene.memories() == [("Likes tea", True)]

@@ -1,5 +1,6 @@
 /** The messages of one session: what is stored, what is being said, and what is asked. */
 
+import { chosenAgent } from "./agents.js";
 import { Problem, ask } from "./api.js";
 import { listen, newKey, start } from "./chat.js";
 import { h } from "./dom.js";
@@ -167,7 +168,7 @@ export class Conversation {
   }
 
   async #create(signal) {
-    const session = await ask("POST", "sessions", { json: { temporary: this.isTemporary }, signal });
+    const session = await ask("POST", "sessions", { json: { temporary: this.isTemporary, agent: chosenAgent() }, signal });
     this.sessionId = session.id;
     this.session = session;
     this.#listener.created(this, session);

@@ -2,6 +2,7 @@
 
 import { $, h, icon } from "./dom.js";
 import { MarkdownView } from "./markdown.js";
+import { StepCard } from "./step-card.js";
 import { ToolCard } from "./tool-card.js";
 
 export class Leg {
@@ -10,10 +11,11 @@ export class Leg {
     this.earlier = earlier;
     this.markdown = new MarkdownView();
     this.tools = new Map();
-    this.parts = { memory: h("div"), reasoning: h("div"), tools: h("div", { class: "tools" }), notes: h("div", { class: "notes" }) };
-    const { memory, reasoning, tools, notes } = this.parts;
+    this.steps = new Map();
+    this.parts = { memory: h("div"), reasoning: h("div"), steps: h("ol", { class: "steps", "aria-label": "Steps" }), tools: h("div", { class: "tools" }), notes: h("div", { class: "notes" }) };
+    const { memory, reasoning, steps, tools, notes } = this.parts;
     this.waiting = h("div", { class: "waiting", role: "img", "aria-label": "Waiting for the answer" }, h("i"));
-    this.root = h("div", { class: "leg" }, memory, reasoning, tools, this.markdown.root, this.waiting, notes);
+    this.root = h("div", { class: "leg" }, memory, reasoning, steps, tools, this.markdown.root, this.waiting, notes);
     this.status = "waiting";
     this.usage = null;
   }
@@ -46,7 +48,22 @@ export class Leg {
     return this.earlier.map((leg) => leg.tools.get(id)).find((card) => card?.isWaiting);
   }
 
-  addCall(id, call) {
+  /** The step that tells of itself under this name. */
+  step(event) {
+    if (!this.steps.has(event.namespace)) {
+      const card = new StepCard(event);
+      this.steps.set(event.namespace, card);
+      this.parts.steps.append(card.root);
+    }
+    return this.steps.get(event.namespace);
+  }
+
+  /** The step within whose namespace a call was made. */
+  stepAround(namespace) {
+    return [...this.steps].find(([name]) => namespace === name || namespace?.startsWith(`${name}|`))?.[1];
+  }
+
+  addCall(id, call, namespace) {
     const before = this.waitingCall(id);
     const card = new ToolCard(before && isEmpty(call.args) ? before : call);
     if (before) {
@@ -54,7 +71,7 @@ export class Leg {
       card.replaces = before;
     }
     this.tools.set(id, card);
-    this.parts.tools.append(card.root);
+    (this.stepAround(namespace)?.tools ?? this.parts.tools).append(card.root);
     return card;
   }
 }
@@ -73,9 +90,12 @@ const SHOW = {
     leg.status = "streaming";
     leg.markdown.append(content);
   },
-  tool_call(leg, { id, name, args }) {
+  tool_call(leg, { id, name, args, namespace }) {
     leg.status = "streaming";
-    leg.addCall(id, { name, args });
+    leg.addCall(id, { name, args }, namespace);
+  },
+  step(leg, event) {
+    leg.step(event).show(event);
   },
   tool_result(leg, { id, name, ...result }) {
     const card = leg.tools.get(id) ?? leg.addCall(id, { name, args: {} });
@@ -86,6 +106,7 @@ const SHOW = {
     leg.markdown.clear();
     for (const { replaces } of leg.tools.values()) if (replaces) replaces.root.hidden = false;
     leg.tools.clear();
+    leg.steps.clear();
     for (const part of Object.values(leg.parts)) part.replaceChildren();
   },
   usage(leg, usage) {
@@ -94,6 +115,7 @@ const SHOW = {
   end(leg, { status }) {
     leg.status = status;
     leg.markdown.settle();
+    for (const card of leg.steps.values()) card.abandon();
     for (const card of leg.tools.values()) status === "interrupted" ? card.wait() : card.abandon();
     if (status === "cancelled") leg.note(icon("stop"), "Stopped before it was finished.");
   },

@@ -1,5 +1,6 @@
 /** The page of somebody who is logged in, and how its parts speak to each other. */
 
+import { loadAgents, showAgent } from "./agents.js";
 import { ask } from "./api.js";
 import { Composer } from "./composer.js";
 import { $, say } from "./dom.js";
@@ -34,7 +35,7 @@ export class Workspace {
 
   /** Fetch who is here and what there is; throw a Problem. */
   async open() {
-    const [user] = await Promise.all([ask("GET", "auth/me"), loadModels(), this.sessions.load()]);
+    const [user] = await Promise.all([ask("GET", "auth/me"), loadModels(), loadAgents(), this.sessions.load()]);
     $("user-email").textContent = user.email;
     this.memories.user = user;
     $("workspace").hidden = false;
@@ -80,6 +81,7 @@ export class Workspace {
     this.sessions.mark(conversation.sessionId);
     this.#title(conversation.sessionId ? "" : conversation.isTemporary ? "New temporary session" : "New session");
     this.temporary.show(null, !conversation.sessionId && conversation.isTemporary);
+    showAgent(null);
     this.memories.session = null;
     if (conversation.session) this.#named(conversation.session);
     this.#turned(conversation);
@@ -110,6 +112,7 @@ export class Workspace {
     if (session.id !== this.stage.current?.sessionId) return;
     this.stage.current.session = session;
     this.temporary.show(session);
+    showAgent(session);
     this.memories.session = session;
     this.sessions.mark(session.id);
     this.#title(nameOf(session));

@@ -1,0 +1,72 @@
+"""Choosing an agent at the page, and watching one that is several at work."""
+
+import json
+
+import pytest
+from playwright.async_api import Page, Route, expect
+
+from tests.browser.visitor import expect_status, say, sign_up
+from tests.stub.answers import Text
+from tests.stub.client import ProviderStub
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+
+HOSTILE = "<img src=x onerror='window.pwned = 1'>"
+PLAN = {"agent": "researcher", "node": "plan", "namespace": "plan:1"}
+ONE = {"agent": "researcher", "node": "work", "namespace": "work:1"}
+TWO = {"agent": "researcher", "node": "work", "namespace": "work:2"}
+
+
+def _frames(*events: tuple[str, dict[str, object]]) -> str:
+    return "".join(f"id: {number}\nevent: {kind}\ndata: {json.dumps(data)}\n\n" for number, (kind, data) in enumerate(events, start=1))
+
+
+async def test_a_session_is_opened_with_the_chosen_agent_and_says_so(page: Page, provider: ProviderStub) -> None:
+    await provider.script(Text("I look.", times=9))
+    await sign_up(page)
+    await expect(page.get_by_role("radio", name="assistant")).to_be_checked()
+    await page.get_by_role("radio", name="researcher").check()
+    async with page.expect_request(lambda request: request.url.endswith("/api/v1/sessions") and request.method == "POST") as opened:
+        await say(page, "How high is it?")
+    assert (await opened.value).post_data_json["agent"] == "researcher"
+    await expect(page.locator("#agent-badge")).to_have_text("researcher")
+    await page.reload()
+    await expect(page.locator("#agent-badge")).to_have_text("researcher")
+    await page.get_by_role("button", name="New session", exact=True).click()
+    await expect(page.locator("#agent-badge")).to_be_hidden()
+    await expect(page.get_by_role("radio", name="assistant")).to_be_checked()
+
+
+async def test_the_steps_of_an_agent_are_shown_as_they_come(page: Page) -> None:
+    found = {
+        "question": "How high?",
+        "sources": [{"title": HOSTILE, "url": "https://example.com/a"}, {"title": "Bad", "url": "javascript:1"}],
+    }
+    frames = _frames(
+        ("start", {"run_id": "1", "session_id": "2"}),
+        ("step", {"status": "begun", "title": "Planning", "content": {}, **PLAN}),
+        ("step", {"status": "done", "title": "Two questions", "content": {"questions": ["How high?", "How old?"]}, **PLAN}),
+        ("step", {"status": "begun", "title": "How high?", "content": {}, **ONE}),
+        ("step", {"status": "begun", "title": "How old?", "content": {}, **TWO}),
+        ("tool_call", {"id": "c", "name": "web_search", "args": {"query": "high"}, **ONE, "namespace": "work:1|search:1"}),
+        ("step", {"status": "done", "title": "How high?", "content": found, **ONE}),
+        ("step", {"status": "failed", "title": "How old?", "content": {}, **TWO}),
+        ("token", {"content": "Quite high [1].", "done": False}),
+        ("end", {"status": "completed", "message_id": "3", "content": "", "done": True}),
+    )
+
+    async def streamed(route: Route) -> None:
+        await route.fulfill(status=200, headers={"content-type": "text/event-stream", "x-run-id": "1"}, body=frames)
+
+    await sign_up(page)
+    await page.route("**/chat/stream", streamed)
+    answer = await say(page, "How high and how old?")
+    await expect_status(answer, "completed")
+    steps = answer.locator(".step")
+    await expect(steps.locator(".step-state")).to_have_text(["done", "done", "failed"])
+    await expect(steps.nth(0).get_by_role("listitem")).to_have_text(["How high?", "How old?"])
+    await expect(steps.nth(1).get_by_role("link")).to_have_attribute("href", "https://example.com/a")
+    await expect(steps.nth(1).get_by_role("link")).to_have_text(HOSTILE)
+    await expect(steps.nth(1).locator(".tool")).to_have_count(1)
+    await expect(steps.nth(1).get_by_role("link")).to_have_count(1)
+    assert await page.evaluate("window.pwned") is None
