@@ -1,7 +1,10 @@
 """What the runs of this process are made with: the agents, and the bench that each attempt works at."""
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 
+from app.agent.mcp.file import read_servers
+from app.agent.mcp.opening import open_mcp
 from app.agent.registry import Agents
 from app.llm.response_cache import ResponseCache
 from app.persistence.checkpointer import FencedSaver, PooledPostgresSaver
@@ -37,3 +40,8 @@ def bench_of(agents: Agents, pool: Pool, settings: RunSettings) -> Callable[[Tak
         return Bench(agent=agents.graph(run.agent).copy(update={"checkpointer": saver}), place=saver, starts=starts)
 
     return bench
+
+
+def tools_from_elsewhere(settings: Settings, agents: Agents) -> AbstractAsyncContextManager[None]:
+    """The tools of the MCP servers that MCP_FILE names, for as long as this is open; raise SettingsInvalid."""
+    return open_mcp(read_servers(settings.mcp.file, settings.mcp_variables), settings.mcp_variables, agents)

@@ -6,6 +6,7 @@ from langchain_core.tools import BaseTool
 
 _NEEDS_APPROVAL: Final = "needs_approval"
 _ONCE_ONLY: Final = "once_only"
+_SECONDS: Final = "timeout_seconds"
 
 
 def needs_approval(tool: BaseTool) -> BaseTool:
@@ -18,6 +19,11 @@ def once_only(tool: BaseTool) -> BaseTool:
     return _marked(tool, _ONCE_ONLY)
 
 
+def takes(tool: BaseTool, seconds: float) -> BaseTool:
+    """Give it another time than TOOL_TIMEOUT_SECONDS."""
+    return _marked(tool, _SECONDS, seconds)
+
+
 def is_to_be_approved(tool: BaseTool | None) -> bool:
     return _has(tool, _NEEDS_APPROVAL)
 
@@ -26,8 +32,13 @@ def is_once_only(tool: BaseTool | None) -> bool:
     return _has(tool, _ONCE_ONLY)
 
 
-def _marked(tool: BaseTool, mark: str) -> BaseTool:
-    return tool.model_copy(update={"metadata": {**(tool.metadata or {}), mark: True}})
+def seconds_of(tool: BaseTool | None, otherwise: float) -> float:
+    """How long a call may take."""
+    return float((tool.metadata or {}).get(_SECONDS, otherwise)) if tool else otherwise
+
+
+def _marked(tool: BaseTool, mark: str, value: bool | float = True) -> BaseTool:
+    return tool.model_copy(update={"metadata": {**(tool.metadata or {}), mark: value}})
 
 
 def _has(tool: BaseTool | None, mark: str) -> bool:

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from pathlib import Path
 from typing import Final, TextIO
 
 import structlog
@@ -11,6 +12,8 @@ from app.settings import LogSettings
 
 # Others' loggers that say at "info" what nobody asked.
 _CHATTY: Final = ("httpx", "httpx2", "httpcore", "openai", "alembic", "uvicorn.access", "watchfiles", "asyncio", "procrastinate")
+# They log what a tool or a client has said when they cannot read it; what matters of it we say ourselves.
+_TALE_TELLERS: Final = ("mcp", "client", "langchain_mcp_adapters", "sse_starlette")
 
 
 def set_up_logging(settings: LogSettings, output: TextIO | None = None) -> None:
@@ -31,6 +34,10 @@ def set_up_logging(settings: LogSettings, output: TextIO | None = None) -> None:
     root.setLevel(settings.level.upper())
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in _TALE_TELLERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    # The mcp package also logs in nobody's name.
+    handler.addFilter(lambda record: record.name != "root" or "mcp" not in Path(record.pathname).parts)
 
 
 def _rendering(settings: LogSettings) -> list[Processor]:

@@ -12,7 +12,7 @@ from langgraph.prebuilt.tool_node import ToolCallRequest, ToolInvocationError
 from langgraph.types import Command
 
 from app.agent.approval import refusal
-from app.agent.marks import is_once_only, is_to_be_approved
+from app.agent.marks import is_once_only, is_to_be_approved, seconds_of
 from app.agent.safety import why_not
 from app.agent.source import listener_of
 from app.agent.state import AgentContext
@@ -55,7 +55,7 @@ async def _answered(request: ToolCallRequest, execute: Callable[[ToolCallRequest
     elif is_once_only(request.tool) and not await context.starts.begin(_task_id(request)):
         answer = _not_made(request, _OUTCOME_UNKNOWN)
     else:
-        answer = await _bounded(request, execute, context.tools.timeout_seconds)
+        answer = await _bounded(request, execute, seconds_of(request.tool, context.tools.timeout_seconds))
     if isinstance(answer, ToolMessage):
         listener = listener_of(context, request.runtime.config)
         listener.tool_answered(answer.tool_call_id, call["name"], answer.text, is_error=answer.status == "error")
