@@ -1,7 +1,7 @@
 """What the runs of this process are made with: the agents, and the bench that each attempt works at."""
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 
 from app.agent.mcp.file import read_servers
 from app.agent.mcp.opening import open_mcp
@@ -17,8 +17,13 @@ from app.runs.walk import Bench, Means
 from app.settings import RunSettings, Settings
 
 
-def means_of(settings: Settings, pool: Pool, memory: Recall | None, names: SessionTable, cache: ResponseCache | None) -> Means:
-    return Means(
+@asynccontextmanager
+async def open_means(
+    settings: Settings, pool: Pool, memory: Recall | None, names: SessionTable, cache: ResponseCache | None
+) -> AsyncGenerator[Means]:
+    """The agents with their tools, those of MCP servers as long as this is open; raise SettingsInvalid."""
+    servers = read_servers(settings.mcp.file, settings.mcp_variables)
+    means = Means(
         agents=Agents(PooledPostgresSaver(pool)),
         memory=memory,
         names=names,
@@ -27,6 +32,8 @@ def means_of(settings: Settings, pool: Pool, memory: Recall | None, names: Sessi
         tools=settings.tools,
         context=settings.context,
     )
+    async with open_mcp(servers, settings.mcp_variables, means.agents):
+        yield means
 
 
 def bench_of(agents: Agents, pool: Pool, settings: RunSettings) -> Callable[[TakenRun], Bench]:
@@ -40,8 +47,3 @@ def bench_of(agents: Agents, pool: Pool, settings: RunSettings) -> Callable[[Tak
         return Bench(agent=agents.graph(run.agent).copy(update={"checkpointer": saver}), place=saver, starts=starts)
 
     return bench
-
-
-def tools_from_elsewhere(settings: Settings, agents: Agents) -> AbstractAsyncContextManager[None]:
-    """The tools of the MCP servers that MCP_FILE names, for as long as this is open; raise SettingsInvalid."""
-    return open_mcp(read_servers(settings.mcp.file, settings.mcp_variables), settings.mcp_variables, agents)

@@ -55,7 +55,7 @@ from app.runs.recall import Recall
 from app.runs.service import Runs
 from app.runs.sessions import Sessions
 from app.runs.tail import Tails
-from app.serving import bench_of, means_of, tools_from_elsewhere
+from app.serving import bench_of, open_means
 from app.settings import (
     AccountSettings,
     CacheSettings,
@@ -110,8 +110,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         rows = Rows(runs=runs, turns=turns, past=branches, events=events, attachments=attachments)
         embedder = await stack.enter_async_context(open_memory_embedder(settings, database.pool))
         memory = recall_of(embedder, settings, database.pool) if embedder else None
-        means = means_of(settings, database.pool, memory, sessions, cache)
-        await stack.enter_async_context(tools_from_elsewhere(settings, means.agents))
+        means = await stack.enter_async_context(open_means(settings, database.pool, memory, sessions, cache))
         office = await stack.enter_async_context(open_runs(means, models, bench_of(means.agents, database.pool, settings.runs), rows))
         await stack.enter_async_context(_listening(url, office, notices, _forgetting(cache, memory)))
         ledger, catalog = Ledger(LedgerTable(database.pool)), Catalog(means.agents, models)

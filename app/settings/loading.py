@@ -161,7 +161,9 @@ def _model_keys(file: Path | None) -> Mapping[str, SecretStr]:
 
 def _mcp_variables(file: Path | None) -> Mapping[str, SecretStr]:
     """What MCP_FILE may name; nothing else of our environment can reach a stranger's server, whatever stands in that file."""
-    return {name: SecretStr(value) for name, value in _values(file).items() if name.startswith(_MCP_PREFIX) or name.endswith(_KEY_SUFFIX)}
+    ours = {name for name, _, _ in variables()}
+    named = {name: value for name, value in _values(file).items() if name.startswith(_MCP_PREFIX) or name.endswith(_KEY_SUFFIX)}
+    return {name: SecretStr(value) for name, value in named.items() if name not in ours}
 
 
 def _values(file: Path | None) -> dict[str, str]:

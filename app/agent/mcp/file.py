@@ -132,4 +132,7 @@ def _faults(servers: Sequence[McpServer], variables: Mapping[str, Any]) -> Itera
     yield from (f"{name} is there more than once" for name in sorted({name for name in names if names.count(name) > 1}))
     for server in servers:
         yield from (f"{server.name}: there is no agent {agent}; there are {', '.join(agents)}" for agent in {*server.agents} - {*agents})
-        yield from (f"{server.name}: the variable {name} is not set" for name in sorted({*server.variables()} - {*variables}))
+        yield from (
+            f"{server.name}: the variable {name} is not set, or is a setting of our own"
+            for name in sorted({*server.variables()} - {*variables})
+        )
