@@ -84,6 +84,7 @@ def _add(
 def _serve(settings: Settings, _: argparse.Namespace) -> int:
     choice = choose_models(settings.models, settings.model_keys)
     embedder = choose_embedder(settings.memory, settings.models) if settings.memory.is_on else None
+    _check_mcp_file(settings)
     # Held here, so that the database outlives a reload of the server.
     with database_url(settings.database) as url:
         if embedder and (in_use := embedder_in_use(url)) and in_use != embedder.name:
@@ -105,6 +106,14 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         )
     return 0
+
+
+def _check_mcp_file(settings: Settings) -> None:
+    """Raise SettingsInvalid before a server is started that would."""
+    if settings.mcp.file:
+        from app.agent.mcp.file import read_servers  # noqa: PLC0415
+
+        read_servers(settings.mcp.file, settings.mcp_variables)
 
 
 def _worker(settings: Settings, _: argparse.Namespace) -> int:

@@ -49,6 +49,11 @@ class InvalidCredentials(AppError):
     title = "Email or password is wrong"
 
 
+class OriginNotAllowed(AppError):
+    code = "origin_not_allowed"
+    title = "This page may not call the server"
+
+
 class NotFound(AppError):
     code = "not_found"
     title = "There is nothing at this address"

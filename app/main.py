@@ -14,11 +14,13 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import FileResponse, HTMLResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.routing import Route
 
 from app import VERSION
 from app.api import health
 from app.api.deps import State
 from app.api.errors import add_error_handlers
+from app.api.mcp import endpoint as mcp
 from app.api.middleware import BodyLimit, RequestLog
 from app.api.v1.attachments import UPLOAD_PATH
 from app.api.v1.router import router as v1
@@ -63,10 +65,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         allow_origins=settings.server.allowed_origins,
         allow_methods=["*"],
         allow_headers=["*"],
-        expose_headers=["X-Request-ID", "X-Run-ID", "Retry-After"],
+        expose_headers=["X-Request-ID", "X-Run-ID", "Retry-After", "Mcp-Session-Id"],
     )
     app.include_router(v1)
     app.include_router(health.router)
+    if settings.mcp.serves:
+        app.router.routes.append(Route(mcp.PATH, mcp.McpEndpoint(settings.server), include_in_schema=False))
     app.mount("/static", StaticFiles(directory=_WEB), name="static")
     app.add_api_route("/", _page, include_in_schema=False)
     app.add_api_route("/docs", _docs, include_in_schema=False)

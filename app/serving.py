@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
+from app.agent.mcp.file import read_servers
+from app.agent.mcp.opening import open_mcp
 from app.agent.registry import Agents
 from app.agent.web.opening import open_web
 from app.llm.response_cache import ResponseCache
@@ -21,8 +23,10 @@ from app.settings import RunSettings, Settings
 async def open_means(
     settings: Settings, pool: Pool, memory: Recall | None, names: SessionTable, cache: ResponseCache | None
 ) -> AsyncGenerator[Means]:
+    """The agents with their tools, those of MCP servers as long as this is open; raise SettingsInvalid."""
+    servers = read_servers(settings.mcp.file, settings.mcp_variables)
     async with open_web(settings.web) as web:
-        yield Means(
+        means = Means(
             agents=Agents(PooledPostgresSaver(pool)),
             memory=memory,
             names=names,
@@ -33,6 +37,8 @@ async def open_means(
             context=settings.context,
             room=asyncio.Semaphore(settings.tools.concurrency),
         )
+        async with open_mcp(servers, settings.mcp_variables, means.agents):
+            yield means
 
 
 def bench_of(agents: Agents, pool: Pool, settings: RunSettings) -> Callable[[TakenRun], Bench]:

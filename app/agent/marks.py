@@ -7,6 +7,7 @@ from langchain_core.tools import BaseTool
 _NEEDS_APPROVAL: Final = "needs_approval"
 _ONCE_ONLY: Final = "once_only"
 _SAFE_TO_REPEAT: Final = "safe_to_repeat"
+_SECONDS: Final = "timeout_seconds"
 
 
 def needs_approval(tool: BaseTool) -> BaseTool:
@@ -24,6 +25,11 @@ def safe_to_repeat(tool: BaseTool) -> BaseTool:
     return _marked(tool, _SAFE_TO_REPEAT)
 
 
+def takes(tool: BaseTool, seconds: float) -> BaseTool:
+    """Give it another time than TOOL_TIMEOUT_SECONDS."""
+    return _marked(tool, _SECONDS, seconds)
+
+
 def is_to_be_approved(tool: BaseTool | None) -> bool:
     return _has(tool, _NEEDS_APPROVAL)
 
@@ -36,8 +42,13 @@ def is_safe_to_repeat(tool: BaseTool | None) -> bool:
     return _has(tool, _SAFE_TO_REPEAT)
 
 
-def _marked(tool: BaseTool, mark: str) -> BaseTool:
-    marks = {**(tool.metadata or {}), mark: True}
+def seconds_of(tool: BaseTool | None, otherwise: float) -> float:
+    """How long a call may take."""
+    return float((tool.metadata or {}).get(_SECONDS, otherwise)) if tool else otherwise
+
+
+def _marked(tool: BaseTool, mark: str, value: bool | float = True) -> BaseTool:
+    marks = {**(tool.metadata or {}), mark: value}
     if {_ONCE_ONLY, _SAFE_TO_REPEAT} <= marks.keys():
         raise ValueError(f"{tool.name} is either once_only or safe_to_repeat.")
     return tool.model_copy(update={"metadata": marks})

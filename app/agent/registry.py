@@ -23,15 +23,15 @@ class Agents:
         self._checkpointer = checkpointer
         self._agents = {agent.name: agent for agent in agents}
         self._graphs: Mapping[str, AgentGraph] = {}
-        self._more: Sequence[BaseTool] = ()
+        self._more: Mapping[str, Sequence[BaseTool]] = {}
         self.equip()
 
     def __iter__(self) -> Iterator[Agent]:
         return iter(self._agents.values())
 
-    def equip(self, tools: Sequence[BaseTool] = ()) -> None:
-        """Compile them anew, each with these tools beside its own; runs that have begun go on with what they had."""
-        self._more = tools
+    def equip(self, more: Mapping[str, Sequence[BaseTool]] | None = None) -> None:
+        """Compile them anew, those that are named with more tools beside their own; runs that have begun go on with what they had."""
+        self._more = more or {}
         self._graphs = {agent.name: agent.build(self._checkpointer, self.tools(agent.name)) for agent in self}
 
     def get(self, name: str) -> Agent:
@@ -42,8 +42,10 @@ class Agents:
             raise UnknownAgent(f"There is no agent of this name; there are {', '.join(self._agents)}.") from error
 
     def tools(self, name: str) -> Sequence[BaseTool]:
-        """Raise UnknownAgent."""
-        return [*self.get(name).tools, *self._more]
+        """Its own, and what it was equipped with, unless that has the name of one of its own; raise UnknownAgent."""
+        own = self.get(name).tools
+        names = {tool.name for tool in own}
+        return [*own, *(tool for tool in self._more.get(name, ()) if tool.name not in names)]
 
     def graph(self, name: str) -> AgentGraph:
         """The default agent's where there is none of this name: who makes a run of such a session asks `get` first."""

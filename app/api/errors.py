@@ -24,6 +24,7 @@ STATUSES: Final[Mapping[type[AppError], int]] = {
     errors.NotAuthenticated: 401,
     errors.InvalidCredentials: 401,
     errors.WrongPassword: 403,
+    errors.OriginNotAllowed: 403,
     errors.NotFound: 404,
     errors.MethodNotAllowed: 405,
     errors.EventsExpired: 410,

@@ -59,7 +59,7 @@ class RequestLog:
             finally:
                 route = _route(scope)
                 seconds = round(time.perf_counter() - started, 4)
-                say = log.info if route.startswith("/api") else log.debug  # not a line for every probe and every file of the page
+                say = log.info if route.startswith(("/api", "/mcp")) else log.debug  # not a line for every probe and every file of the page
                 say("request_finished", method=scope["method"], route=route, status=status, seconds=seconds)
 
 

@@ -1,17 +1,15 @@
 """models.yaml: which models there are, where they live and what they cost."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from app.errors import SettingsInvalid
 from app.llm.provider_table import PROVIDERS
-from app.settings import WebAddress, in_words
+from app.settings import WebAddress, read_yaml
 
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _MILLION: Final = 1_000_000
@@ -128,22 +126,8 @@ def _belongs_to_openai(address: str) -> bool:
 
 def read_catalog(file: Path) -> list[ModelSpec]:
     """Raise SettingsInvalid, naming the place in the file, when it cannot be read or names a model twice."""
-    try:
-        models = _Catalog.model_validate(yaml.safe_load(file.read_text())).models
-    except OSError as error:
-        raise SettingsInvalid(f"MODELS_FILE: {file.name} cannot be read.") from error
-    except yaml.YAMLError as error:
-        raise SettingsInvalid(f"MODELS_FILE: {file.name} is not valid YAML.") from error
-    except ValidationError as error:
-        # Without its cause, which quotes what stands in the file.
-        raise SettingsInvalid("\n".join(f"MODELS_FILE: {file.name}: {fault}." for fault in _faults(error))) from None
+    models = read_yaml("MODELS_FILE", file, _Catalog).models
     names = [model.name for model in models]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise SettingsInvalid(f"MODELS_FILE: {file.name} names {', '.join(repeated)} more than once.")
     return models
-
-
-def _faults(error: ValidationError) -> Iterator[str]:
-    for problem in error.errors(include_input=False, include_url=False):
-        place = ".".join(map(str, problem["loc"])) or "the file"
-        yield f"{place}: {in_words(problem)}"

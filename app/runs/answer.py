@@ -1,5 +1,6 @@
 """A run's answer in one piece, put together from its events as a reader of the stream would."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
@@ -43,12 +44,19 @@ class Answer:
                 self.end = data
 
 
-async def whole_answer(tails: Tails, run_id: UUID, *, silence_seconds: float) -> Answer:
-    """Wait for the run's end, or its questions; raise the AppError that kept it from being answered."""
+async def whole_answer(
+    tails: Tails, run_id: UUID, *, silence_seconds: float, heard: Callable[[Answer], Awaitable[None]] | None = None
+) -> Answer:
+    """Wait for the run's end, or its questions; raise the AppError that kept it from being answered.
+
+    `heard` is told, time and again, of what there is of it so far.
+    """
     answer = Answer(run_id=run_id)
     async for entries in tails.read(run_id, silence_seconds=silence_seconds):
         for entry in entries:
             answer.hear(entry.type, orjson.loads(entry.payload))
+        if heard:
+            await heard(answer)
     if answer.error:
         raise answer.error
     if not answer.end and tails.is_closing:

@@ -5,8 +5,10 @@ wins over it. `.env.example` lists every variable, and a test keeps it so.
 """
 
 from app.settings.faults import in_words
+from app.settings.files import read_yaml
 from app.settings.kept import AttachmentSettings, RetentionSettings
 from app.settings.loading import Settings, load_settings, variables
+from app.settings.mcp import McpSettings
 from app.settings.memory import MemorySettings, RememberingSettings
 from app.settings.sections import (
     ROOT,
@@ -37,6 +39,7 @@ __all__ = [
     "DatabaseSettings",
     "Environment",
     "LogSettings",
+    "McpSettings",
     "MemorySettings",
     "ModelSettings",
     "RedisSettings",
@@ -51,5 +54,6 @@ __all__ = [
     "WorkerSettings",
     "in_words",
     "load_settings",
+    "read_yaml",
     "variables",
 ]

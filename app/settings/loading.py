@@ -12,6 +12,7 @@ from pydantic import SecretStr, ValidationError
 from app.errors import SettingsInvalid
 from app.settings.faults import in_words
 from app.settings.kept import AttachmentSettings, RetentionSettings
+from app.settings.mcp import McpSettings
 from app.settings.memory import MemorySettings, RememberingSettings
 from app.settings.sections import (
     ROOT,
@@ -49,6 +50,7 @@ _EXAMPLE_SECRETS: Final = (
 
 _ALIASES: Final = {"dev": "development", "stage": "staging", "prod": "production"}
 _KEY_SUFFIX: Final = "_API_KEY"
+_MCP_PREFIX: Final = "MCP_"
 _AT_HOME: Final = {"DEBUG": "true", "LOG_FORMAT": "console", "MIGRATE_ON_START": "true", "ALLOW_DEMO_MODEL": "true"}
 
 # What an unset variable is in these environments; elsewhere the fields' own defaults hold, which are production's.
@@ -81,11 +83,13 @@ class Settings:
     runs: RunSettings
     tools: ToolSettings
     web: WebSettings
+    mcp: McpSettings
     retention: RetentionSettings
     worker: WorkerSettings
     remembering: RememberingSettings
     logs: LogSettings
     model_keys: Mapping[str, SecretStr]
+    mcp_variables: Mapping[str, SecretStr]
 
 
 SECTIONS: Final[Mapping[str, type[Section]]] = {
@@ -106,7 +110,8 @@ def load_settings(folder: Path = ROOT) -> Settings:
             problems += _sentences(error)
     if problems:
         raise SettingsInvalid("\n".join(problems))
-    settings = Settings(environment=environment, model_keys=_model_keys(file), **sections)  # type: ignore[arg-type]  # each name has the type of its section
+    named = {"model_keys": _model_keys(file), "mcp_variables": _mcp_variables(file)}
+    settings = Settings(environment=environment, **named, **sections)  # type: ignore[arg-type]  # each name has the type of its section
     if faults := [*_contradictions(settings), *_weaknesses(settings)]:
         raise SettingsInvalid("\n".join(faults))
     return settings
@@ -153,8 +158,18 @@ def _settings_file(folder: Path, environment: Environment) -> Path | None:
 
 def _model_keys(file: Path | None) -> Mapping[str, SecretStr]:
     """Every provider's key that is set, by its variable: models.yaml says which model needs which."""
-    values = {**_filled(dotenv_values(file) if file else {}), **_filled(os.environ)}
-    return {name: SecretStr(value) for name, value in values.items() if name.endswith(_KEY_SUFFIX)}
+    return {name: SecretStr(value) for name, value in _values(file).items() if name.endswith(_KEY_SUFFIX)}
+
+
+def _mcp_variables(file: Path | None) -> Mapping[str, SecretStr]:
+    """What MCP_FILE may name; nothing else of our environment can reach a stranger's server, whatever stands in that file."""
+    ours = {name for name, _, _ in variables()}
+    named = {name: value for name, value in _values(file).items() if name.startswith(_MCP_PREFIX) or name.endswith(_KEY_SUFFIX)}
+    return {name: SecretStr(value) for name, value in named.items() if name not in ours}
+
+
+def _values(file: Path | None) -> dict[str, str]:
+    return {**_filled(dotenv_values(file) if file else {}), **_filled(os.environ)}
 
 
 def _filled(values: Mapping[str, str | None]) -> dict[str, str]:
@@ -165,7 +180,7 @@ def _filled(values: Mapping[str, str | None]) -> dict[str, str]:
 def _unknown_variables(file: Path | None) -> Iterator[str]:
     known = {name for name, _, _ in variables()}
     for name in dotenv_values(file) if file else ():
-        if name.upper() not in known and not name.endswith(_KEY_SUFFIX):
+        if name.upper() not in known and not name.endswith(_KEY_SUFFIX) and not name.startswith(_MCP_PREFIX):
             yield f"{name}: is in {file and file.name}, but there is no such setting."
 
 

@@ -14,7 +14,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 
 from app.agent.approval import refusal
 from app.agent.arguments import why_unfit
-from app.agent.marks import is_once_only, is_safe_to_repeat, is_to_be_approved
+from app.agent.marks import is_once_only, is_safe_to_repeat, is_to_be_approved, seconds_of
 from app.agent.safety import why_not
 from app.agent.source import listener_of
 from app.agent.state import AgentContext
@@ -77,7 +77,7 @@ async def _answered(request: ToolCallRequest, execute: _Execute) -> _Answer:
 
 async def _bounded(request: ToolCallRequest, execute: _Execute, context: AgentContext) -> _Answer:
     """Make the call when there is room for one more, all in the time that a tool may take."""
-    seconds, is_made = context.tools.timeout_seconds, False
+    seconds, is_made = seconds_of(request.tool, context.tools.timeout_seconds), False
     try:
         async with asyncio.timeout(seconds), context.room:
             is_made = True

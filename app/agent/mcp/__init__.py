@@ -1,0 +1,1 @@
+"""Tools from elsewhere: MCP servers that a file names, each held in one session for the whole process."""

@@ -1,0 +1,1 @@
+"""The server to elsewhere: an MCP server at /mcp, with each agent as a tool."""
