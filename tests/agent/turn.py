@@ -10,11 +10,11 @@ from langchain_core.tools import BaseTool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command, Interrupt
 
-from app.agent.assistant.graph import build_assistant
-from app.agent.config import AgentConfig, Limits
+from app.agent.assistant import ASSISTANT
+from app.agent.config import Limits
 from app.agent.memory import Memory
+from app.agent.spec import Agent
 from app.agent.state import AgentContext, AgentState, CallStarts
-from app.agent.tools import TOOLS
 from app.llm.asking import Asker
 from app.settings import ContextSettings, ToolSettings
 from tests.fakes import HeardAll, NamesInMemory, Piece, ScriptedChat, StartsInMemory, models_of
@@ -30,12 +30,13 @@ class Turn:
         starts: CallStarts | None = None,
         config: Mapping[str, Any] | None = None,
         limits: Limits | None = None,
+        agent: Agent = ASSISTANT,
         **bounds: Any,
     ) -> None:
         self.chat = ScriptedChat(*answers)
         self.listener = HeardAll()
         self.names = NamesInMemory()
-        self.agent = build_assistant(InMemorySaver(), [*TOOLS, *tools])
+        self.agent = agent.build(InMemorySaver(), [*agent.tools, *tools])
         self.session_id: UUID = uuid4()
         self.config: RunnableConfig = {"configurable": {"thread_id": "first"}, "recursion_limit": 10}
         self._context = AgentContext(
@@ -49,8 +50,8 @@ class Turn:
             bounds=ContextSettings(**bounds),
             starts=starts or StartsInMemory(),
             names=self.names,
-            agent="assistant",
-            config=AgentConfig(**(config or {})),
+            agent=agent.name,
+            config=agent.configured(config or {}),
             limits=limits or Limits(),
         )
 

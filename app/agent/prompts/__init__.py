@@ -8,14 +8,18 @@ from pathlib import Path
 from string import Template
 
 
-def system_prompt(*, now: datetime, user_name: str, memories: Sequence[str], summary: str = "", added: str = "") -> str:
-    """Fill `system.md`; names, memories and a summary become JSON strings, so that they stay one line of data whatever they say.
+def system_prompt(
+    *, now: datetime, user_name: str, memories: Sequence[str], summary: str = "", added: str = "", name: str = "system.md"
+) -> str:
+    """Fill `system.md`, or another agent's file.
+
+    Names, memories and a summary become JSON strings, so that they stay one line of data whatever they say.
 
     What is `added` are instructions: the session's own user gave them.
 
     The day is told and not the hour: a prompt that changes every minute would never be found in a provider's cache.
     """
-    return _template("system.md").substitute(
+    return _template(name).substitute(
         date=f"{now:%A}, {now.day} {now:%B %Y} ({now.tzname() or 'UTC'})",
         user_name=quoted(user_name),
         earlier="\n" + _template("earlier.md").substitute(summary=quoted(summary)) if summary else "",
