@@ -129,12 +129,12 @@ async def _walk(run: LiveRun, agent: Agent, means: Means) -> None:
     if too_often > 0:  # not even telling again what was said may be what they died of
         raise AttemptsExhausted
     state: AgentState | Command[Any] | None = None
-    # Go on from where an earlier attempt has come.
-    if run.taken.checkpoint and not await retell(graph, config, run.taken, run.story):
+    # Go on from where an earlier attempt has come, or another run had.
+    if (run.taken.checkpoint or run.taken.replays) and not await retell(graph, config, run.taken, run.story):
         return
     if too_often == 0:
         raise AttemptsExhausted  # and yet what was said is kept, and what was paid
-    if not run.taken.checkpoint:
+    if not (run.taken.checkpoint or run.taken.replays):
         state = await _beginning(run, config)
     result = await graph.ainvoke(state, config, context=_context(run, agent, means), durability="async", control=run.control)
     run.questions = [_question(question) for question in result.get("__interrupt__", ())]
@@ -162,8 +162,13 @@ def _question(question: Interrupt) -> Question:
 
 
 def _config(run: LiveRun, most_steps: int) -> RunnableConfig:
-    """`milepost_run` is in each checkpoint's metadata, and tells whose it is."""
+    """`milepost_run` is in each checkpoint's metadata, and tells whose it is.
+
+    A run that replays names the checkpoint: LangGraph begins with a copy of it, and makes anew what was made after it.
+    """
     place = {"thread_id": str(run.session_id), "milepost_run": str(run.id)}
+    if run.taken.replays and not run.taken.checkpoint:
+        place["checkpoint_id"] = run.taken.replays
     return {"configurable": place, "recursion_limit": most_steps, "run_id": run.id}
 
 
