@@ -88,5 +88,5 @@ def clean(text: str) -> str:
 
 def one_line(text: str, columns: int) -> str:
     """The text without line breaks, and cut where the line ends."""
-    whole, room = " ".join(clean(text).split()), max(columns, _NARROWEST) - 1
+    whole, room = " ".join(clean(text).rstrip().splitlines()), max(columns, _NARROWEST) - 1
     return whole if len(whole) <= room else f"{whole[: room - 1]}…"

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 from uuid import uuid4
 
 import httpx2
@@ -34,6 +34,12 @@ class Server:
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
         self.http = httpx2.Client(base_url=f"{self.url}/api/v1/", timeout=_TIMEOUT)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.close()
 
     def use(self, token: str) -> None:
         """Speak as the user whose token this is."""
