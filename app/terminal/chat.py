@@ -87,6 +87,8 @@ class Chat:
         if self._session_id is None:
             new = {"agent": self._agent} if self._agent else {}
             self._session_id = self._server.post("sessions", new)["id"]
+            if self._screen.is_interactive:
+                self._screen.note(f"session {self._session_id}")
         return Reading(self._server, f"sessions/{self._session_id}/chat/stream", {"message": message, "model": self._model})
 
     def _reply(self, outcome: Outcome) -> bool:
@@ -133,7 +135,7 @@ class Chat:
             return
         for place, session in enumerate(sessions, 1):
             here = "*" if session["id"] == self._session_id else " "
-            self._screen.note(f"{here}{place:>3} {session['updated_at'][:16]} {session['agent']} · {session['name'] or 'unnamed'}")
+            self._screen.note(f"{here}{place:>3} {session['id']} {session['agent']} · {session['name'] or 'unnamed'}")
 
     def _new(self, _: str) -> None:
         self._session_id = None
