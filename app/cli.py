@@ -1,4 +1,7 @@
-"""`python -m app`: serve, do background work, migrate the database, and give a user their data or their end."""
+"""`python -m app`: serve, do background work, migrate the database, and give a user their data or their end.
+
+`developing` has the commands for who builds an agent.
+"""
 
 import argparse
 import asyncio
@@ -10,6 +13,7 @@ from typing import Final
 import uvicorn
 
 from app import VERSION
+from app.developing import add_commands
 from app.errors import AppError, SettingsInvalid
 from app.llm.choice import Choice, choose_models
 from app.llm.embedding import choose_embedder, other_embedder
@@ -32,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Exit with 2 for settings that cannot be used, with 1 for what else goes wrong, and one line that says what."""
     chosen = _parser().parse_args(arguments)
     try:
-        code = chosen.command(load_settings(), chosen)
+        bare = getattr(chosen, "bare_command", None)
+        code = bare(chosen) if bare else chosen.command(load_settings(), chosen)
     except SettingsInvalid as error:
         code = _say(error, _MISUSED)
     except AppError as error:
@@ -52,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "worker", _worker, "do background work: queued runs, names of sessions, what has expired, what is old")
     _add(commands, "reembed-memories", _reembed_memories, "give all memories new vectors, after EMBEDDING_MODEL has changed")
     _add_lifecycle(commands)
+    add_commands(commands)
     steps = _add(commands, "migrate", _migrate, "change or look at the database's schema").add_subparsers(dest="step", required=True)
     steps.add_parser("up", help="bring the schema to the newest revision, or to REVISION").add_argument(
         "revision", nargs="?", default="head"
@@ -98,6 +104,7 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
             port=settings.server.port,
             reload=settings.server.debug,
             reload_dirs=[str(ROOT / "app")] if settings.server.debug else None,
+            reload_includes=["*.md"] if settings.server.debug else None,  # prompts, beside Python
             log_config=None,
             access_log=False,
             server_header=False,

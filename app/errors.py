@@ -106,6 +106,11 @@ class BranchNotFound(NotFound):
     title = "There is no such branch"
 
 
+class CheckpointNotFound(NotFound):
+    code = "checkpoint_not_found"
+    title = "There is no such checkpoint, or it is no longer kept"
+
+
 class AttachmentNotFound(NotFound):
     code = "attachment_not_found"
     title = "There is no such attachment"

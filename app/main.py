@@ -88,6 +88,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                 attachments=services.attachments,
                 runs=services.runs,
                 questions=services.questions,
+                past=services.past,
                 ledger=services.ledger,
                 feedback=services.feedback,
                 exports=services.lifecycle.exports,

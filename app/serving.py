@@ -11,9 +11,11 @@ from app.agent.web.opening import open_web
 from app.llm.response_cache import ResponseCache
 from app.persistence.checkpointer import FencedSaver, PooledPostgresSaver
 from app.persistence.database import Pool
+from app.persistence.history import HistoryTable
 from app.persistence.sessions import SessionTable
 from app.persistence.tool_starts import ToolStarts
 from app.persistence.values import TakenRun
+from app.runs.past import Past
 from app.runs.recall import Recall
 from app.runs.walk import Bench, Means
 from app.settings import RunSettings, Settings
@@ -39,6 +41,10 @@ async def open_means(
         )
         async with open_mcp(servers, settings.mcp_variables, means.agents):
             yield means
+
+
+def past_of(agents: Agents, pool: Pool) -> Past:
+    return Past(HistoryTable(pool), agents)
 
 
 def bench_of(agents: Agents, pool: Pool, settings: RunSettings) -> Callable[[TakenRun], Bench]:

@@ -1,7 +1,7 @@
 """Open every part in order, join them, and close them in reverse: the only module that knows them all."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -49,12 +49,13 @@ from app.runs.feedback import Feedback
 from app.runs.ledger import Ledger
 from app.runs.memories import Memories
 from app.runs.opening import Office, Rows, open_runs
+from app.runs.past import Past
 from app.runs.questions import Questions
 from app.runs.recall import Recall
 from app.runs.service import Runs
 from app.runs.sessions import Sessions
 from app.runs.tail import Tails
-from app.serving import bench_of, open_means
+from app.serving import bench_of, open_means, past_of
 from app.settings import (
     SECONDS_PER_HOUR,
     AccountSettings,
@@ -80,6 +81,7 @@ class Services:
     attachments: Attachments
     runs: Runs
     questions: Questions
+    past: Past
     ledger: Ledger
     feedback: Feedback
     lifecycle: Lifecycle
@@ -110,8 +112,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         await stack.enter_async_context(_listening(url, office, notices, _forgetting(cache, memory)))
         ledger, catalog = Ledger(LedgerTable(database.pool)), Catalog(means.agents, models)
         questions = Questions(InterruptTable(database.pool), turns, office.runs, office.tails)
-        naming = partial(name_session, sessions, models, ledger, settings.worker, cache=cache)
-        jobs = {"make_run": by_id(office.runs.make), "name_session": by_id(naming)}
+        jobs = _jobs(office.runs, partial(name_session, sessions, models, ledger, settings.worker, cache=cache))
         chores = [*_chores(settings.runs, questions, turns, events), *_tidying(settings, database, attachments)]
         remembering = open_remembering(settings, models, ledger, database.pool, embedder)
         queue, lifecycle = await stack.enter_async_context(_open_background(settings, database, remembering, jobs, chores))
@@ -122,6 +123,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             attachments=Attachments(attachments, settings.attachments),
             runs=office.runs,
             questions=questions,
+            past=past_of(means.agents, database.pool),
             ledger=ledger,
             feedback=Feedback(FeedbackTable(database.pool)),
             lifecycle=lifecycle,
@@ -197,6 +199,10 @@ async def _work_until_stopping(services: Services, settings: WorkerSettings) -> 
     finally:
         worker.cancel()
         await asyncio.wait([worker])
+
+
+def _jobs(runs: Runs, naming: Callable[[UUID], Awaitable[None]]) -> Mapping[str, Job]:
+    return {"make_run": by_id(runs.make), "name_session": by_id(naming)}
 
 
 def _chores(settings: RunSettings, questions: Questions, turns: TurnTable, events: EventTable) -> list[Chore]:

@@ -19,6 +19,7 @@ from app.runs.catalog import Catalog
 from app.runs.feedback import Feedback
 from app.runs.ledger import Ledger
 from app.runs.memories import Memories
+from app.runs.past import Past
 from app.runs.questions import Questions
 from app.runs.service import Runs
 from app.runs.sessions import Sessions
@@ -35,6 +36,7 @@ class State(TypedDict):
     attachments: Attachments
     runs: Runs
     questions: Questions
+    past: Past
     ledger: Ledger
     feedback: Feedback
     exports: Exports
@@ -64,6 +66,7 @@ SessionsDep = Annotated[Sessions, _from_state("sessions")]
 AttachmentsDep = Annotated[Attachments, _from_state("attachments")]
 RunsDep = Annotated[Runs, _from_state("runs")]
 QuestionsDep = Annotated[Questions, _from_state("questions")]
+PastDep = Annotated[Past, _from_state("past")]
 LedgerDep = Annotated[Ledger, _from_state("ledger")]
 FeedbackDep = Annotated[Feedback, _from_state("feedback")]
 ExportsDep = Annotated[Exports, _from_state("exports")]

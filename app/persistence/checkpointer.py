@@ -120,8 +120,12 @@ class FencedSaver(PooledPostgresSaver):
                 return None
             config = {**config, "configurable": {**place, "checkpoint_id": self.latest}}
         found = await patiently(self._patience_seconds, partial(super().aget_tuple, config))
-        if found is None and config["configurable"].get("checkpoint_id") == self.latest:
+        named = not place.get("checkpoint_ns") and config["configurable"].get("checkpoint_id")
+        if found is None and named:
             raise TurnTooOld  # rather than an answer without what was said before
+        if found and named and found.metadata.get("source") == "fork":
+            # LangGraph copies the checkpoint that a run is sent to, but not one that is such a copy itself: it would write on there.
+            found = found._replace(metadata={**found.metadata, "source": "loop"})
         return found
 
     async def aput(

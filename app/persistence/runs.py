@@ -107,7 +107,7 @@ WITH free AS (
     RETURNING run.*
 )
 SELECT taken.id, taken.session_id, taken.attempt, taken.crashes, taken.model, taken.cache, taken.asked_id, taken.message_id,
-       taken.from_checkpoint, {recalls} AS recalls, {agent} AS agent, {config} AS config,
+       taken.from_checkpoint, taken.checkpoint AS replays, {recalls} AS recalls, {agent} AS agent, {config} AS config,
        coalesce(message.content, '') AS text, taken.user_id, "user".email,
        "user".remembers AS user_remembers, "user".created_at AS user_created_at,
        parent.status AS parent_status, {attached} AS attachments,
@@ -245,6 +245,7 @@ def _taken(row: Mapping[str, Any]) -> TakenRun:
         "recalls",
         "agent",
         "config",
+        "replays",
     )
     parent_status = RunStatus(row["parent_status"]) if row["parent_status"] else None
     attachments = attachments_of(row["attachments"])

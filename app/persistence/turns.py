@@ -126,10 +126,11 @@ UPDATE interrupt SET outcome = %(outcome)s, answer = answers.value, answered_by 
 
 # Where it goes on from was pruned.
 _IS_TOO_OLD: Final = """
-SELECT FROM run WHERE id = %(id)s AND from_checkpoint IS NOT NULL
-   AND NOT EXISTS (SELECT FROM checkpoints WHERE thread_id = run.session_id::text AND checkpoint_ns = ''
-                      AND checkpoint_id = run.from_checkpoint)
+SELECT FROM run, unnest(ARRAY[run.from_checkpoint, %(replays)s]) AS needed (id) WHERE run.id = %(id)s AND needed.id IS NOT NULL
+   AND NOT EXISTS (SELECT FROM checkpoints WHERE thread_id = run.session_id::text AND checkpoint_ns = '' AND checkpoint_id = needed.id)
 """
+# Until it ends it has come as far as the checkpoint that it replays.
+_REPLAY: Final = "UPDATE run SET checkpoint = %(replays)s WHERE id = %(id)s"
 
 _SENT_BEFORE: Final = f"SELECT {RUN_COLUMNS} FROM run WHERE user_id = %(user_id)s AND idempotency_key = %(key)s"
 _IN_THE_WAY: Final = f"SELECT id FROM run WHERE session_id = %(session_id)s AND {LIVE_SQL} ORDER BY waiting DESC, id DESC"
@@ -218,6 +219,8 @@ class TurnTable:
                 row = await (await connection.execute(claim, values)).fetchone()
                 if row and await (await connection.execute(_IS_TOO_OLD, values)).fetchone() is not None:
                     raise TurnTooOld
+                if row and run.replays:
+                    await connection.execute(_REPLAY, values)
         return _claim(row) if row else None
 
     def _claiming(self, run: NewRun) -> tuple[str, dict[str, Any]]:

@@ -92,8 +92,8 @@ class NewRun:
     """What one user message asks for; `title` names a session that has no name yet.
 
     With `forks` it goes on from the run `parent_id`, None for the beginning of the conversation; else from the latest of the branch
-    that is shown. With `waits` it takes its place behind a run that has the turn; in the `background` a worker makes it. With `cache`
-    an answer that was given before will do.
+    that is shown. One that `replays` a checkpoint begins there, where its message is said already. With `waits` it takes its place
+    behind a run that has the turn; in the `background` a worker makes it. With `cache` an answer that was given before will do.
     """
 
     id: UUID
@@ -112,6 +112,7 @@ class NewRun:
     background: bool = False
     cache: bool = False
     attachments: Sequence[Attachment] = ()
+    replays: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,9 +174,10 @@ class Run:
 class TakenRun:
     """A run that this process holds, with what it takes to make its attempt.
 
-    It begins at `from_checkpoint`, or where an earlier attempt has left its own `checkpoint`. A run that goes on after questions has
-    `answers`; `parent_status` is how the run before it ended, and `crashes` how many processes died in this one. It `recalls` when
-    something is remembered of the user, and user and session have it used. `config` is what the session had set of its agent.
+    It begins at `from_checkpoint`, at one within its turn that it `replays`, or where an earlier attempt has left its own `checkpoint`.
+    A run that goes on after questions has `answers`; `parent_status` is how the run before it ended, and `crashes` how many processes
+    died in this one. It `recalls` when something is remembered of the user, and user and session have it used. `config` is what the
+    session had set of its agent.
     """
 
     id: UUID
@@ -196,6 +198,7 @@ class TakenRun:
     attachments: Sequence[Attachment] = ()
     agent: str = "assistant"
     config: Mapping[str, Any] = field(default_factory=dict)
+    replays: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,7 @@ class Ask:
     With `again` it is said in the place of the message `instead_of`, or of the last one, and what followed becomes another branch;
     without `text` it is the same message. In the `background` a worker answers it. With `cache` an answer that was
     given before will do. Without `attachments` it has those of the message in whose place it is said. `agent` and `config` are
-    the session's.
+    the session's. A `place` that is found already is where it is said, whatever `again` says.
     """
 
     user: User
@@ -45,6 +45,7 @@ class Ask:
     background: bool = False
     cache: bool = False
     attachments: Sequence[Attachment] | None = None
+    place: "Place | None" = None
     agent: str = "assistant"
     config: Mapping[str, Any] = field(default_factory=dict)
 
@@ -61,12 +62,16 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a message is said: after the run `parent_id`, or, unless it `forks`, after what was said last."""
+    """Where a message is said: after the run `parent_id`, or, unless it `forks`, after what was said last.
+
+    With `replays` it was said there already, and the agent goes on from that checkpoint.
+    """
 
     text: str
     forks: bool = False
     parent_id: UUID | None = None
     attachments: Sequence[Attachment] = ()
+    replays: str | None = None
 
 
 def new_run(ask: Ask, place: Place, model: str) -> NewRun:
@@ -75,6 +80,8 @@ def new_run(ask: Ask, place: Place, model: str) -> NewRun:
         asked += f"\n{ask.again}\n{ask.instead_of}\n{ask.background}"
     if ask.attachments is not None:
         asked += f"\n{[str(attachment.id) for attachment in ask.attachments]}"
+    if ask.place:
+        asked += f"\n{place.parent_id}\n{place.replays}"
     return NewRun(
         id=uuid7(),
         session_id=ask.session_id,
@@ -92,6 +99,7 @@ def new_run(ask: Ask, place: Place, model: str) -> NewRun:
         background=ask.background,
         cache=ask.cache,
         attachments=place.attachments,
+        replays=place.replays,
     )
 
 
@@ -133,6 +141,7 @@ def taken_run(new: NewRun | Resumption, claim: Claim, user: User) -> TakenRun:
         attachments=message.attachments if message else (),
         agent=claim.agent,
         config=claim.config,
+        replays=message.replays if message else None,
     )
 
 

@@ -1,6 +1,6 @@
 """What was said before an attempt begins and its readers must know: by earlier attempts, and by the run that asked a question."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
@@ -26,7 +26,9 @@ async def retell(agent: AgentGraph, config: RunnableConfig, taken: TakenRun, sto
         recount(now, before, story)
         story.answer_begins()  # so that it can be taken back without the steps before it
     known = {message.id for message in _messages(before)}
-    _tell(_after_question([message for message in _messages(now) if message.id not in known]), story)
+    # What it replays, another run has paid for.
+    paid = {message.id for message in _messages(await _snapshot_at(agent, config, taken.replays))}
+    _tell(_after_question([message for message in _messages(now) if message.id not in known]), story, paid)
     # Not `next`: it leaves out a step that was done but not checkpointed, and all that should follow it.
     return bool(now.tasks)
 
@@ -53,11 +55,11 @@ def _after_question(messages: Sequence[AnyMessage]) -> Sequence[AnyMessage]:
     return messages[place + 1 :]
 
 
-def _tell(messages: Sequence[AnyMessage], story: Story) -> None:
+def _tell(messages: Sequence[AnyMessage], story: Story, paid: Collection[str | None]) -> None:
     for message in messages:
         match message:
             case AIMessage():
-                if account := noted(message):
+                if message.id not in paid and (account := noted(message)):
                     story.called(account)
                 if thoughts := thoughts_of(message):
                     story.reasoning(thoughts)

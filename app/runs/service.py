@@ -231,6 +231,8 @@ class Runs:
                     await asyncio.sleep(_LOOK_SECONDS)
 
     async def _place(self, ask: Ask) -> Place:
+        if ask.place:
+            return ask.place
         if not ask.again:
             return Place(text=ask.text or "", attachments=ask.attachments or ())
         message_id = ask.instead_of or await self._stores.past.last_message(ask.session_id)

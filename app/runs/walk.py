@@ -140,12 +140,13 @@ async def _walk(run: LiveRun, agent: Agent, means: Means, memory: Memory | None)
     if too_often > 0:  # not even telling again what was said may be what they died of
         raise AttemptsExhausted
     state: AgentState | Command[Any] | None = None
-    # Go on from where an earlier attempt has come.
-    if run.taken.checkpoint and not await retell(graph, config, run.taken, run.story, agent.recount):
+    begun = run.taken.checkpoint or run.taken.replays
+    # Go on from where an earlier attempt has come, or another run had.
+    if begun and not await retell(graph, config, run.taken, run.story, agent.recount):
         return
     if too_often == 0:
         raise AttemptsExhausted  # and yet what was said is kept, and what was paid
-    if not run.taken.checkpoint:
+    if not begun:
         state = await _beginning(run, config, agent.recount)
     result = await graph.ainvoke(state, config, context=_context(run, agent, means, memory), durability="async", control=run.control)
     run.questions = [_question(question) for question in result.get("__interrupt__", ())]
@@ -173,8 +174,13 @@ def _question(question: Interrupt) -> Question:
 
 
 def _config(run: LiveRun, most_steps: int) -> RunnableConfig:
-    """`milepost_run` is in each checkpoint's metadata, and tells whose it is."""
+    """`milepost_run` is in each checkpoint's metadata, and tells whose it is.
+
+    A run that replays names the checkpoint: LangGraph begins with a copy of it, and makes anew what was made after it.
+    """
     place = {"thread_id": str(run.session_id), "milepost_run": str(run.id)}
+    if run.taken.replays and not run.taken.checkpoint:
+        place["checkpoint_id"] = run.taken.replays
     return {"configurable": place, "recursion_limit": most_steps, "run_id": run.id}
 
 

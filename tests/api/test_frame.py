@@ -38,13 +38,15 @@ async def test_every_route_is_closed_to_strangers_and_to_other_users(
     answer = (await ada.ask(session, "Secret")).json()
     attachment = (await ada.http.post("/attachments", content=b"Secret")).json()["id"]
     memory = remember(database_url, "Keeps secrets")
+    checkpoint = (await ada.http.get(f"/sessions/{session}/checkpoints")).json()["items"][0]["id"]
     ids = {"session_id": session, "run_id": answer["run_id"], "message_id": answer["message"]["id"], "attachment_id": attachment}
     bodies = {"patch": {"name": "Mine now"}, "post": {"message": "Let me in"}, "feedback": {"score": 1}}
+    bodies["replay"] = {"checkpoint_id": checkpoint, "message": "Let me in"}
     walked = 0
     for method, path, _ in await _routes(server):
         if path in OPEN:
             continue
-        url = server.url + path.format(**ids, memory_id=memory)
+        url = server.url + path.format(**ids, memory_id=memory, checkpoint_id=checkpoint)
         assert "{" not in url, f"This test does not know what to put into {path}."
         body = bodies.get(path.rpartition("/")[2]) or bodies.get(method)
         assert (await stranger.http.request(method, url, json=body)).status_code == httpx.codes.UNAUTHORIZED, path

@@ -19,7 +19,9 @@ _MAX_DEPTH: Final = 50
 _NO_ROOM: Final = "I have used all the steps that I may take for one message, and have no answer yet. Ask for less at once."
 
 
-def respond_node(tools: Sequence[BaseTool]) -> Node:
+def respond_node(tools: Sequence[BaseTool], prompt_name: str = "system.md") -> Node:
+    """`prompt_name` is a file of `prompts`, with the same names to fill in as `system.md`."""
+
     async def respond(state: AgentState, runtime: Runtime[AgentContext]) -> AgentUpdate:
         context = runtime.context
         if kept_from := state.get("kept_from"):
@@ -33,6 +35,7 @@ def respond_node(tools: Sequence[BaseTool]) -> Node:
             memories=memories,
             summary=state.get("summary", ""),
             added=context.config.instructions,
+            name=prompt_name,
         )
         prompt = [
             SystemMessage(f"{instructions}\n{prompt_text('answer_now.md')}" if last_chance else instructions),

@@ -17,9 +17,9 @@ from app import VERSION
 from app.agent.spec import Agent
 from app.api.deps import State
 from app.api.mcp.asking import AskIn, Heard, SaidOut, answer, begin, tool_name
+from app.crashes import log_crash
 from app.errors import AppError
 from app.runs.answer import Answer
-from app.runs.walk import log_crash
 
 if TYPE_CHECKING:
     from app.api.mcp.endpoint import Caller, McpEndpoint

@@ -49,13 +49,13 @@ _before_the_first_byte = (
     DatabaseUnavailable,
 )
 _about_models = (ModelUnavailable, ModelRateLimited, ModelTimeout, ModelBadAnswer, ModelRefused)
-_stream: Final[dict[str, Any]] = {
+STREAM: Final[dict[str, Any]] = {
     "response_class": StreamingResponse,
     "responses": {200: {"description": "Server-sent events, one `end` last", "content": {MEDIA_TYPE: {"example": STREAM_EXAMPLE}}}},
 }
-_asking = problems(*_before_the_first_byte, UnknownAgent, UnknownModel, MessageNotFound, AttachmentNotFound, TurnTooOld)
+ASKING = problems(*_before_the_first_byte, UnknownAgent, UnknownModel, MessageNotFound, AttachmentNotFound, TurnTooOld)
 _replying = problems(*_before_the_first_byte, InterruptNotFound, InterruptExpired, InvalidAnswer)
-_answering = problems(*_about_models)
+ANSWERING = problems(*_about_models)
 
 router = APIRouter()
 
@@ -99,43 +99,43 @@ AskedAgainRun = Annotated[UUID, Depends(_asked_again)]
 RepliedRun = Annotated[UUID, Depends(_replied)]
 
 
-@router.post("/chat", responses=_asking | _answering)
+@router.post("/chat", responses=ASKING | ANSWERING)
 async def chat(run_id: AskedRun, tails: TailsDep, server: ServerDep) -> AnswerOut:
     """Send a message and wait for the whole answer; a provider's failure is a problem document."""
-    return _answer(await whole_answer(tails, run_id, silence_seconds=server.heartbeat_seconds))
+    return answer_out(await whole_answer(tails, run_id, silence_seconds=server.heartbeat_seconds))
 
 
-@router.post("/chat/stream", **_stream | {"responses": _asking | _stream["responses"]})
+@router.post("/chat/stream", **STREAM | {"responses": ASKING | STREAM["responses"]})
 async def chat_stream(run_id: AskedRun, ask: AskIn, runs: RunsDep, tails: TailsDep, server: ServerDep) -> StreamingResponse:
     """Send a message and read the answer as it is made. The run goes on when the connection ends: read on, or stop it, at `runs`."""
-    return _tail(run_id, ask.on_disconnect, runs, tails, server)
+    return tail(run_id, ask.on_disconnect, runs, tails, server)
 
 
-@router.post("/regenerate", responses=_asking | _answering)
+@router.post("/regenerate", responses=ASKING | ANSWERING)
 async def regenerate(run_id: AskedAgainRun, tails: TailsDep, server: ServerDep) -> AnswerOut:
     """Answer the last message, or the one named, once more, never from the cache; what was said before becomes another branch."""
-    return _answer(await whole_answer(tails, run_id, silence_seconds=server.heartbeat_seconds))
+    return answer_out(await whole_answer(tails, run_id, silence_seconds=server.heartbeat_seconds))
 
 
-@router.post("/regenerate/stream", **_stream | {"responses": _asking | _stream["responses"]})
+@router.post("/regenerate/stream", **STREAM | {"responses": ASKING | STREAM["responses"]})
 async def regenerate_stream(run_id: AskedAgainRun, again: AgainIn, runs: RunsDep, tails: TailsDep, server: ServerDep) -> StreamingResponse:
     """The same as a stream."""
-    return _tail(run_id, again.on_disconnect, runs, tails, server)
+    return tail(run_id, again.on_disconnect, runs, tails, server)
 
 
-@router.post("/resume", responses=_replying | _answering)
+@router.post("/resume", responses=_replying | ANSWERING)
 async def resume(run_id: RepliedRun, tails: TailsDep, server: ServerDep) -> AnswerOut:
     """Answer questions of the agent, which goes on in a run of its own; what is left open it asks again."""
-    return _answer(await whole_answer(tails, run_id, silence_seconds=server.heartbeat_seconds))
+    return answer_out(await whole_answer(tails, run_id, silence_seconds=server.heartbeat_seconds))
 
 
-@router.post("/resume/stream", **_stream | {"responses": _replying | _stream["responses"]})
+@router.post("/resume/stream", **STREAM | {"responses": _replying | STREAM["responses"]})
 async def resume_stream(run_id: RepliedRun, reply: ReplyIn, runs: RunsDep, tails: TailsDep, server: ServerDep) -> StreamingResponse:
     """The same as a stream."""
-    return _tail(run_id, reply.on_disconnect, runs, tails, server)
+    return tail(run_id, reply.on_disconnect, runs, tails, server)
 
 
-@router.post("/runs", status_code=202, responses=_asking)
+@router.post("/runs", status_code=202, responses=ASKING)
 async def run_in_background(own: OwnDep, ask: AskIn, attached: AttachedDep, runs: RunsDep, idempotency_key: Key = None) -> RunOut:
     """Send a message for a worker to answer; read the run, or its stream, at `runs`."""
     run_id = await runs.start(_ask(own, ask, attached, idempotency_key, background=True))
@@ -160,12 +160,12 @@ def _ask(own: Own, ask: AskIn, attached: Sequence[Attachment] | None, key: str |
     )
 
 
-def _tail(run_id: UUID, on_disconnect: OnDisconnect, runs: RunsDep, tails: TailsDep, server: ServerDep) -> StreamingResponse:
+def tail(run_id: UUID, on_disconnect: OnDisconnect, runs: RunsDep, tails: TailsDep, server: ServerDep) -> StreamingResponse:
     hung_up = partial(runs.stop_soon, run_id) if on_disconnect == "cancel" else None
     return event_stream(tails, run_id, heartbeat_seconds=server.heartbeat_seconds, hung_up=hung_up)
 
 
-def _answer(answer: Answer) -> AnswerOut:
+def answer_out(answer: Answer) -> AnswerOut:
     return AnswerOut.model_validate(
         {
             "run_id": answer.run_id,

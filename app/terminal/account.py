@@ -1,0 +1,95 @@
+"""Who speaks: a token that was kept, or email and password; the password is never kept."""
+
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from app.errors import AppError, InvalidCredentials, NotAuthenticated
+from app.terminal.screen import Screen
+from app.terminal.server import Server
+
+_PASSWORD: Final = "MILEPOST_PASSWORD"  # noqa: S105  # a variable's name
+_EMAIL: Final = "MILEPOST_EMAIL"
+
+
+def kept_tokens() -> Path:
+    folder = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(folder) / "milepost" / "tokens.json"
+
+
+class Tokens:
+    """Access tokens by server, in a file that only its owner reads."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def find(self, url: str, email: str) -> str | None:
+        """The token for this server; of this user, unless `email` is empty."""
+        kept = self._read().get(url, {})
+        return kept.get("token") if kept and email in ("", kept.get("email")) else None
+
+    def keep(self, url: str, email: str, token: str) -> None:
+        self._write(self._read() | {url: {"email": email, "token": token}})
+
+    def forget(self, url: str) -> None:
+        self._write({other: kept for other, kept in self._read().items() if other != url})
+
+    def _read(self) -> dict[str, dict[str, str]]:
+        with suppress(OSError, ValueError):
+            kept = json.loads(self._path.read_text(encoding="utf-8"))
+            return kept if isinstance(kept, dict) else {}
+        return {}
+
+    def _write(self, kept: dict[str, dict[str, str]]) -> None:
+        """Best effort: who cannot keep a token logs in again."""
+        with suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            new = self._path.with_suffix(f".{os.getpid()}")
+            with os.fdopen(os.open(new, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
+                json.dump(kept, file)
+            new.replace(self._path)
+
+
+def log_in(server: Server, screen: Screen, tokens: Tokens, *, email: str, registers: bool) -> None:
+    """Have the server speak as a user; raise AppError where nobody can be asked for what is missing."""
+    email = email or os.environ.get(_EMAIL, "")
+    if token := tokens.find(server.url, email):
+        server.use(token)
+        with suppress(NotAuthenticated):
+            server.get("auth/me")
+            return
+        tokens.forget(server.url)
+    server.http.headers.pop("Authorization", None)
+    email = email or _asked(screen, "Email: ", f"Say who you are: --email, or {_EMAIL}.")
+    token = _token(server, screen, email, registers=registers)
+    server.use(token)
+    tokens.keep(server.url, email, token)
+
+
+def _token(server: Server, screen: Screen, email: str, *, registers: bool) -> str:
+    password = os.environ.get(_PASSWORD) or _secret(screen)
+    if not registers:
+        try:
+            return str(server.post("auth/login", form={"username": email, "password": password})["access_token"])
+        except InvalidCredentials as error:
+            if not (screen.is_interactive and yes(screen.ask(f"{error.detail} Make an account for {email} with this password? [y/N] "))):
+                raise
+    return str(server.post("auth/register", {"email": email, "password": password})["tokens"]["access_token"])
+
+
+def yes(answer: str) -> bool:
+    return answer.strip().lower() in {"y", "yes"}
+
+
+def _asked(screen: Screen, prompt: str, otherwise: str) -> str:
+    if not screen.is_interactive:
+        raise AppError(otherwise)
+    return screen.ask(prompt).strip()
+
+
+def _secret(screen: Screen) -> str:
+    if not screen.is_interactive:
+        raise AppError(f"There is nobody to ask for the password: put it into {_PASSWORD}.")
+    return screen.secret("Password: ")
