@@ -1,22 +1,6 @@
-"""Every error a caller may see, each with a stable code and no HTTP in it.
+"""What callers do wrong, what is not there, and what becomes of runs and servers."""
 
-`api.errors` holds the one table that gives each a status; `detail` is always a sentence of ours, never another library's.
-"""
-
-from typing import ClassVar
-
-
-class AppError(Exception):
-    """Say what went wrong in words that are safe to show; `extra` becomes members of the problem document."""
-
-    code: ClassVar[str] = "internal_error"
-    title: ClassVar[str] = "Something went wrong on our side"
-    retryable: ClassVar[bool] = False
-
-    def __init__(self, detail: str | None = None, **extra: str | int | float) -> None:
-        self.detail = detail or f"{self.title}."
-        self.extra = extra
-        super().__init__(self.detail)
+from app.errors.base import AppError
 
 
 class InvalidInput(AppError):
@@ -197,57 +181,6 @@ class ServerStopping(Unavailable):
     title = "The server is shutting down"
 
 
-class ModelError(AppError):
-    """The model's provider let us down; the subclasses say how."""
-
-    code = "model_failed"
-    title = "The model did not answer"
-
-
-class ModelUnavailable(ModelError):
-    code = "model_unavailable"
-    title = "The model's provider is not available"
-    retryable = True
-
-
-class ModelRateLimited(ModelError):
-    code = "model_rate_limited"
-    title = "The model's provider is limiting our requests"
-    retryable = True
-
-
-class ModelTimeout(ModelError):
-    code = "model_timeout"
-    title = "The model took too long to answer"
-    retryable = True
-
-
-class ModelAuthFailed(ModelError):
-    code = "model_auth_failed"
-    title = "The model's provider refused our credentials"
-
-
-class ModelForbidden(ModelError):
-    code = "model_forbidden"
-    title = "The model's provider does not let this server use the model"
-
-
-class ModelRejected(ModelError):
-    code = "model_rejected"
-    title = "The model's provider refused the request"
-
-
-class ModelRefused(ModelError):
-    code = "model_refused"
-    title = "The model declined to answer this"
-
-
-class ModelBadAnswer(ModelError):
-    code = "model_bad_answer"
-    title = "The model's answer broke off or made no sense"
-    retryable = True
-
-
 class StepLimitReached(AppError):
     code = "step_limit_reached"
     title = "The answer needed more steps than a run may take"
@@ -293,11 +226,3 @@ class SettingsInvalid(AppError):
 class MigrationFailed(AppError):
     code = "migration_failed"
     title = "The database's schema could not be changed"
-
-
-def error_of(code: str, detail: str, **extra: str | float) -> AppError:
-    """The error that has this code, as an event or a row tells of it."""
-    kinds = [AppError]
-    for kind in kinds:
-        kinds += kind.__subclasses__()
-    return next((kind for kind in kinds if kind.code == code), AppError)(detail, **extra)
