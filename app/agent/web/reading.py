@@ -1,64 +1,62 @@
-"""What a page says, without what stands around it."""
+"""Have a page read as text."""
 
-import codecs
-import re
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+import asyncio
+import json
+import math
+import sys
+from asyncio.subprocess import DEVNULL, PIPE
+from pathlib import Path
+from typing import Final
 
-from app.agent.web import Page
+from app.agent.web import Page, WebError
 from app.agent.web.fetching import Fetched
+from app.agent.web.page_text import known_charset, tidy
 
-if TYPE_CHECKING:
-    from selectolax.lexbor import LexborNode
-
-_UNREAD: Final = "script, style, noscript, template, svg, iframe, form, nav, header, footer, aside, [hidden], [aria-hidden=true]"
-_MAIN: Final = ("main", "article", "[role=main]", "body")
-# A main part that says less than this is a frame for something else.
-_LEAST_CHARACTERS: Final = 200
-_BLOCKS: Final = "p, div, section, article, h1, h2, h3, h4, h5, h6, li, tr, td, th, dt, dd, blockquote, pre, figcaption, table, ul, ol, br"
-# Of a page made of nothing else; the rest of its text is read as one block.
-_MOST_BLOCKS: Final = 10_000
-_SPACES: Final = re.compile(r"[^\S\n]+")
-_BREAKS: Final = re.compile(r"\s*\n\s*")
+_SCRIPT: Final = str(Path(__file__).with_name("page_text.py"))
+_READ_AT_ONCE: Final = 2
+_SECONDS: Final = 10
 _MAX_TITLE: Final = 150
+_NOT_READ: Final = "The page could not be read."
 
 
-def page_of(fetched: Fetched, characters: int) -> Page:
-    """Its title and text, of so many characters at the most."""
-    if fetched.media_type == "text/plain":
-        title, text = "", fetched.content.decode(_known(fetched.charset) or "utf-8", errors="replace")
-    else:
-        title, text = _of_html(fetched)
-    return Page(url=fetched.url, title=" ".join(title.split())[:_MAX_TITLE], text=_tidy(text)[:characters])
+class Reader:
+    """Reads two pages at a time, each in a process of its own; `characters` of its text at the most."""
 
+    def __init__(self, characters: int, seconds: float = _SECONDS) -> None:
+        self._characters = characters
+        self._seconds = seconds
+        self._free = asyncio.Semaphore(_READ_AT_ONCE)
 
-def _of_html(fetched: Fetched) -> tuple[str, str]:
-    # Only where pages are read.
-    from selectolax.lexbor import LexborHTMLParser  # noqa: PLC0415
+    async def read(self, fetched: Fetched) -> Page:
+        """Raise WebError."""
+        if fetched.media_type == "text/plain":
+            text = fetched.content.decode(known_charset(fetched.charset) or "utf-8", errors="replace")
+            title, text = "", tidy(text)[: self._characters]
+        else:
+            title, text = await self._of_html(fetched)
+        if not text:
+            raise WebError("The page has no text.")
+        return Page(url=fetched.url, title=" ".join(title.split())[:_MAX_TITLE], text=text)
 
-    charset = _known(fetched.charset)
-    # Without a word in the header, the parser looks for one in the page.
-    tree = LexborHTMLParser(fetched.content.decode(charset, errors="replace") if charset else fetched.content)
-    title = found.text() if (found := tree.css_first("title")) else ""
-    for node in tree.css(_UNREAD):
-        node.decompose()
-    for node in tree.css(_BLOCKS)[:_MOST_BLOCKS]:
-        node.insert_before("\n")
-        node.insert_after("\n")
-    texts = [node.text() for node in _main_parts(tree.root) if node]
-    return title, next((text for text in texts if len(text.strip()) >= _LEAST_CHARACTERS), texts[-1] if texts else "")
+    async def _of_html(self, fetched: Fetched) -> tuple[str, str]:
+        head = {"charset": fetched.charset, "characters": self._characters, "seconds": math.ceil(self._seconds)}
+        try:
+            told = json.loads(await self._asked(json.dumps(head).encode() + b"\n" + fetched.content))
+            return told["title"], told["text"]
+        except TimeoutError as error:
+            raise WebError("The page took too long to read.") from error
+        except (OSError, ValueError) as error:
+            raise WebError(_NOT_READ) from error
 
-
-def _main_parts(root: "LexborNode | None") -> "Iterator[LexborNode | None]":
-    return (root.css_first(selector) for selector in _MAIN) if root else iter(())
-
-
-def _tidy(text: str) -> str:
-    return _BREAKS.sub("\n", _SPACES.sub(" ", text)).strip()
-
-
-def _known(charset: str | None) -> str | None:
-    try:
-        return codecs.lookup(charset).name if charset else None
-    except LookupError:
-        return None
+    async def _asked(self, page: bytes) -> bytes:
+        async with self._free:
+            # Isolated, and without the environment, which has the server's keys.
+            process = await asyncio.create_subprocess_exec(sys.executable, "-I", _SCRIPT, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env={})
+            try:
+                async with asyncio.timeout(self._seconds):
+                    said, _ = await process.communicate(page)
+                return said
+            finally:
+                if process.returncode is None:
+                    process.kill()
+                    await process.wait()

@@ -4,14 +4,18 @@ import gzip
 import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 
+import psutil
 import pytest
 import pytest_asyncio
 from yarl import URL
 
 from app.agent.web import WebError
 from app.agent.web.addresses import checked_url
+from app.agent.web.fetching import Fetched
 from app.agent.web.opening import OpenWeb, open_web
+from app.agent.web.reading import Reader
 from app.settings import WebSettings
 from tests.web_stub import HTML, Answer, WebStub, bomb, html, moved, start_web
 
@@ -133,3 +137,42 @@ async def test_a_search_that_is_down_or_finds_nothing_is_told_in_words(web: Open
     stub.search_is_down = True
     with pytest.raises(WebError, match="found nothing"):
         await web.search("fox")
+
+
+HOSTILE = {
+    "nested": b"<div>" * 400_000,
+    "lists": b"<ul><li>x" * 200_000,
+    "open paragraphs": b"<p>" * 600_000,
+    "crossed": b"<a><p></a>" * 200_000,
+    "formatting": b"<form><a><b><i>" * 130_000,
+    "tables": b"<table><tr><td>" * 130_000,
+    "scripts": b"<script>1</script>" * 110_000,
+    "attributes": b"<a " + b"".join(b"x%d=1 " % number for number in range(200_000)) + b">",
+    "comments": b"<!--" * 500_000,
+    "brackets": b"<" * 2_000_000,
+    "blanks": b"  \n" * 600_000,
+}
+
+
+def _page(content: bytes) -> Fetched:
+    return Fetched(url="https://fox.test/", media_type="text/html", charset="utf-8", content=content[:2_000_000])
+
+
+@pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE.keys())
+@pytest.mark.timeout(30)
+async def test_a_page_made_to_be_slow_is_read_or_given_up_and_the_server_goes_on(content: bytes) -> None:
+    with suppress(WebError):
+        await Reader(8_000, seconds=3).read(_page(content))
+    assert not any("page_text" in " ".join(child.cmdline()) for child in psutil.Process().children(recursive=True))
+
+
+async def test_a_page_that_takes_too_long_is_given_up_with_its_process() -> None:
+    with pytest.raises(WebError, match="too long"):
+        await Reader(8_000, seconds=0.01).read(_page(b"<p>Fox"))
+
+
+async def test_what_stands_around_the_text_of_a_page_is_left_out() -> None:
+    long = "It is red. " * 30
+    content = f"<title>Fox</title><body>Menu<article><header>By Ada</header>A <b>red</b> fox.<p>{long}</p><div hidden>x</div> End</article>"
+    page = await Reader(8_000).read(_page(content.encode()))
+    assert page.text.split("\n") == ["A red fox.", long.strip(), "End"]
