@@ -1,6 +1,7 @@
-"""What an HTML page says, without what stands around it: a script of its own, run in a process for each page, which can be killed.
+"""What a page says, without what stands around it: a script of its own, run in a process for each page, which can be killed.
 
-There is no parser in C that some page cannot keep busy for minutes, or find a fault in; this process has neither secrets nor much time.
+There is no parser in C that some page cannot keep busy for minutes, or find a fault in, and some of Python's charsets take as long; this
+process has neither secrets nor much time.
 """
 
 import codecs
@@ -34,24 +35,12 @@ _BREAKS: Final = re.compile(r"\s*\n\s*")
 _MOST_BYTES: Final = 1_000_000_000
 
 
-def tidy(text: str) -> str:
-    return _BREAKS.sub("\n", _SPACES.sub(" ", text)).strip().replace("\0", "\ufffd")
-
-
-def known_charset(charset: str | None) -> str | None:
-    try:
-        return codecs.lookup(charset).name if charset else None
-    except LookupError:
-        return None
-
-
 def title_and_text(content: bytes, charset: str | None, characters: int) -> tuple[str, str]:
     """Both empty for what is no page; the text of so many characters at the most."""
-    # Not by the server, which takes `tidy` from here.
-    from lxml import etree  # noqa: PLC0415
+    from lxml import etree  # noqa: PLC0415  # not for plain text
 
-    # Without a word in the header, the parser looks for one in the page. What is nested too deep, it leaves out.
-    parser = etree.HTMLParser(encoding=known_charset(charset), remove_comments=True, remove_pis=True, no_network=True)
+    # Where nothing names a charset, the parser looks for one in the page. What is nested too deep, it leaves out.
+    parser = etree.HTMLParser(encoding=_charset(content, charset), remove_comments=True, remove_pis=True, no_network=True)
     try:
         root = etree.fromstring(content, parser)
     except etree.LxmlError:
@@ -70,7 +59,7 @@ def _text(part: "_Element", characters: int) -> str:
         length += len(piece)
         if length > _SPARE * characters:
             break
-    return tidy("".join(pieces))
+    return _tidy("".join(pieces))
 
 
 def _pieces(part: "_Element") -> Iterator[str]:
@@ -90,13 +79,32 @@ def _pieces(part: "_Element") -> Iterator[str]:
             yield element.tail or ""
 
 
+def plain_text(content: bytes, charset: str | None, characters: int) -> str:
+    return _tidy(content.decode(_charset(content, charset) or "utf-8", errors="replace"))[:characters]
+
+
+def _charset(content: bytes, named: str | None) -> str | None:
+    """The one that is named, if it is a text's; else UTF-8, if the page is that all through: nothing else looks like it by chance."""
+    for charset in (named, "utf-8"):
+        with suppress(LookupError, ValueError):
+            if charset:
+                content.decode(charset, errors="replace" if named == charset else "strict")
+                return codecs.lookup(charset).name
+    return None
+
+
+def _tidy(text: str) -> str:
+    return _BREAKS.sub("\n", _SPACES.sub(" ", text)).strip().replace("\0", "\ufffd")
+
+
 def main() -> None:
     """Read a line of JSON, and the page after it; write a line of JSON."""
     told = json.loads(sys.stdin.buffer.readline())
     resource.setrlimit(resource.RLIMIT_CPU, (told["seconds"], told["seconds"]))
     with suppress(ValueError, OSError):  # macOS knows no such limit
         resource.setrlimit(resource.RLIMIT_AS, (_MOST_BYTES, _MOST_BYTES))
-    title, text = title_and_text(sys.stdin.buffer.read(), told["charset"], told["characters"])
+    page, told_of = sys.stdin.buffer.read(), (told["charset"], told["characters"])
+    title, text = ("", plain_text(page, *told_of)) if told["is_plain"] else title_and_text(page, *told_of)
     sys.stdout.write(json.dumps({"title": title, "text": text}))
 
 

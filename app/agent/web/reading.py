@@ -10,7 +10,6 @@ from typing import Final
 
 from app.agent.web import Page, WebError
 from app.agent.web.fetching import Fetched
-from app.agent.web.page_text import known_charset, tidy
 
 _SCRIPT: Final = str(Path(__file__).with_name("page_text.py"))
 _READ_AT_ONCE: Final = 2
@@ -29,17 +28,18 @@ class Reader:
 
     async def read(self, fetched: Fetched) -> Page:
         """Raise WebError."""
-        if fetched.media_type == "text/plain":
-            text = fetched.content.decode(known_charset(fetched.charset) or "utf-8", errors="replace")
-            title, text = "", tidy(text)[: self._characters]
-        else:
-            title, text = await self._of_html(fetched)
+        title, text = await self._said(fetched)
         if not text:
             raise WebError("The page has no text.")
         return Page(url=fetched.url, title=" ".join(title.split())[:_MAX_TITLE], text=text)
 
-    async def _of_html(self, fetched: Fetched) -> tuple[str, str]:
-        head = {"charset": fetched.charset, "characters": self._characters, "seconds": math.ceil(self._seconds)}
+    async def _said(self, fetched: Fetched) -> tuple[str, str]:
+        head = {
+            "is_plain": fetched.media_type == "text/plain",
+            "charset": fetched.charset,
+            "characters": self._characters,
+            "seconds": math.ceil(self._seconds),
+        }
         try:
             told = json.loads(await self._asked(json.dumps(head).encode() + b"\n" + fetched.content))
             return told["title"], told["text"]

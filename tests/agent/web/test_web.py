@@ -53,6 +53,15 @@ async def test_plain_text_is_read_as_it_is_and_cut(web: OpenWeb, stub: WebStub) 
     assert (await web.read(f"{stub.url}/plain")).text == "ä" * 2_000
 
 
+@pytest.mark.parametrize("kind", ["text/html", "text/plain"])
+@pytest.mark.parametrize(
+    "charset", ["; charset=hex", "; charset=undefined", "; charset=idna", "; charset=caf\xe9", "; charset=nonsense", ""]
+)
+async def test_a_charset_that_is_none_costs_no_page_and_no_run(web: OpenWeb, stub: WebStub, kind: str, charset: str) -> None:
+    stub.pages["/page"] = Answer(body="Fox, café".encode(), headers={"Content-Type": f"{kind}{charset}"})
+    assert (await web.read(f"{stub.url}/page")).text == "Fox, café"
+
+
 @pytest.mark.parametrize(("encoding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
 async def test_a_packed_page_is_unpacked(web: OpenWeb, stub: WebStub, encoding: str, pack: Callable[[bytes], bytes]) -> None:
     stub.pages["/packed"] = Answer(body=pack(b"<p>Fox"), headers={"Content-Type": HTML, "Content-Encoding": encoding})
