@@ -118,6 +118,13 @@ async def test_a_plan_that_cannot_be_read_is_the_users_own_question(broken: str)
     assert turn.web.searched == ["How long is the fox?"]
 
 
+async def test_half_a_character_in_a_plan_or_a_note_is_kept_from_searches_prompts_and_checkpoints() -> None:
+    turn = researching(plan='{"questions": ["how long is the fox \\ud83d"]}', note='{"notes": [{"page": 1, "says": "Three \\udc00."}]}')
+    await turn.takes("How long is the fox?")
+    assert [one for one in turn.listener.heard if one[:3] == ("step", "worker", "done")]
+    "\n".join(text for part in ("note", "write") for text in parts(turn).told(part)).encode()
+
+
 async def test_no_more_is_researched_and_read_than_the_session_has_set() -> None:
     many = WebOf([*pages(*(f"fox number {n}" for n in range(9)))])
     turn = researching(many, plan=plan(*(f"fox {n}" for n in range(9))), config={"workers": 2, "pages": 1})
