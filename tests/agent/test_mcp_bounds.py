@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from mcp import types
 from pydantic import AnyUrl
 
@@ -26,6 +27,17 @@ def _nested(depth: int) -> dict[str, Any]:
     return schema
 
 
+def _doubling(times: int) -> dict[str, Any]:
+    """A few lines that come to 2 to the power of so many."""
+    defs: dict[str, Any] = {f"d{n}": {"anyOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(times)}
+    return {"type": "object", "properties": {"a": {"$ref": "#/$defs/d0"}}, "$defs": {**defs, f"d{times}": {"type": "string"}}}
+
+
+def _everything_in_everything(count: int) -> dict[str, Any]:
+    properties = {f"p{n}": {"$ref": f"#/$defs/d{n}"} for n in range(count)}
+    return {"type": "object", "properties": properties, "$defs": {f"d{n}": {"properties": properties} for n in range(count)}}
+
+
 @pytest.fixture
 def line(tmp_path: Path) -> Line:
     [server] = read_servers(mcp_file(tmp_path, program(all=True)), {})
@@ -41,15 +53,33 @@ def line(tmp_path: Path) -> Line:
         {"type": "object", "properties": {"a": {"description": "x" * 20_000}}},
         _nested(40),
         _nested(400),
+        _doubling(9),
+        _doubling(60),
+        _everything_in_everything(9),
+        {"type": "object", "properties": {"a": {"$ref": "#/$defs/nowhere"}}},
+        {"type": "object", "properties": {"two words": {"type": "string"}}},
+        {"type": "object", "properties": {"a" * 65: {"type": "string"}}},
+        {"type": "object", "required": None},
+        {"type": "object", "required": [{}]},
     ],
 )
 async def test_a_tool_that_is_described_beyond_measure_is_left_out(schema: dict[str, Any], line: Line) -> None:
     assert [tool.name for tool in tools_of(line, [_listed("bad", schema), _listed("good")])] == ["ours_good"]
 
 
-async def test_a_schema_with_parts_of_its_own_is_fine(line: Line) -> None:
-    schema = {"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"type": "string"}}}
-    assert len(tools_of(line, [_listed(schema=schema)])) == 1
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"type": "string"}}},
+        {"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"properties": {"more": {"$ref": "#/$defs/A"}}}}},
+        {"type": "object", "properties": {f"a{n}": {"$ref": "#/$defs/A"} for n in range(40)}, "$defs": {"A": {"enum": ["x", "y"]}}},
+        _doubling(3),
+        {},
+    ],
+)
+async def test_a_schema_with_parts_of_its_own_is_fine(schema: dict[str, Any], line: Line) -> None:
+    [tool] = tools_of(line, [_listed(schema=schema)])
+    assert convert_to_openai_tool(tool)["function"]["parameters"]["properties"].keys() == schema.get("properties", {}).keys()
 
 
 async def test_a_description_is_short_and_says_whose_it_is(line: Line) -> None:

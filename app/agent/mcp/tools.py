@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 import orjson
 import structlog
 from langchain_core.messages import ToolMessage
-from langchain_core.tools import BaseTool, ToolException
+from langchain_core.tools import BaseTool, StructuredTool, ToolException
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_mcp_adapters.interceptors import MCPToolCallRequest, MCPToolCallResult
 from langchain_mcp_adapters.tools import convert_mcp_tool_to_langchain_tool
@@ -25,6 +25,9 @@ _MAX_TOOLS: Final = 100
 _MAX_DESCRIPTION_LENGTH: Final = 1_000
 _MAX_SCHEMA_BYTES: Final = 10_000
 _MAX_DEPTH: Final = 20
+_MAX_PARTS: Final = 5_000
+# As Anthropic wants them; with one that is otherwise it refuses the whole request.
+_ARGUMENT: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _DIGEST_LENGTH: Final = 8
 # LangChain hands arguments of these names something of its own, in the place of what the model says: verified, and without a word.
 _LANGCHAINS: Final = frozenset({"self", "config", "run_manager", "runtime"})
@@ -87,29 +90,51 @@ def _description(server: str, listed: types.Tool) -> str:
 
 
 def _is_sound(schema: Mapping[str, Any]) -> bool:
-    """An object's, small, not deep, and with no part that is elsewhere."""
-    if schema.get("type", "object") != "object" or not isinstance(schema.get("properties", {}), dict):
+    """An object's that a model can be shown, small, not deep, and with no part that is elsewhere or nowhere.
+
+    One that is not would fail in every turn of the agent, whatever it is about.
+    """
+    if schema.get("type", "object") != "object" or not _names_are_sound(schema):
         return False
-    if any(depth > _MAX_DEPTH or (name == "$ref" and not str(value).startswith("#")) for name, value, depth in _parts(schema)):
-        return False
+    for count, (name, value, depth) in enumerate(_parts(schema)):
+        if count > _MAX_PARTS or depth > _MAX_DEPTH or (name == "$ref" and not str(value).startswith("#")):
+            return False
     try:
         small = len(orjson.dumps(schema)) <= _MAX_SCHEMA_BYTES
-        convert_to_openai_tool({"title": "tool", "description": "", "properties": {}, **schema})
+        convert_to_openai_tool(StructuredTool(name="tool", description="", args_schema={"properties": {}, **schema}))
     except (orjson.JSONEncodeError, ValueError, TypeError, KeyError, RecursionError):
         return False
     return small
 
 
-def _parts(schema: object) -> Iterator[tuple[object, object, int]]:
-    """Every name with its value and its depth, to one level deeper than is allowed."""
-    waiting: list[tuple[object, int]] = [(schema, 0)]
+def _names_are_sound(schema: Mapping[str, Any]) -> bool:
+    properties, required = schema.get("properties", {}), schema.get("required", [])
+    if not isinstance(properties, dict) or not isinstance(required, list):
+        return False
+    return all(map(_ARGUMENT.fullmatch, properties)) and all(isinstance(name, str) for name in required)
+
+
+def _parts(schema: Mapping[str, Any]) -> Iterator[tuple[object, object, int]]:
+    """Every name with its value and its depth, to one level deeper than is allowed.
+
+    In the place of a reference stands what it means, as LangChain puts it there: a few lines can stand for gigabytes.
+    """
+    waiting: list[tuple[object, int, frozenset[str]]] = [(schema, 0, frozenset())]
     while waiting:
-        value, depth = waiting.pop()
+        value, depth, within = waiting.pop()
         pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
         for name, inner in pairs:
             yield name, inner, depth + 1
             if depth <= _MAX_DEPTH:
-                waiting.append((inner, depth + 1))
+                waiting.append((inner, depth + 1, within))
+            if name == "$ref" and isinstance(inner, str) and inner not in within:
+                waiting.append((_meant(schema, inner), depth, within | {inner}))
+
+
+def _meant(schema: object, reference: str) -> object:
+    for name in reference.split("/")[1:]:
+        schema = schema.get(name) if isinstance(schema, dict) else None
+    return schema
 
 
 def _without_langchains(given: Mapping[str, Any]) -> tuple[dict[str, Any], Mapping[str, str]]:
