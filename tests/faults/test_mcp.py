@@ -59,14 +59,16 @@ async def test_the_agent_lists_and_calls_the_tools(ada: Visitor, armed: ServerPr
     assert not [word for word in ("parrot", SECRET, "Say the same again") if word in log]
 
 
-async def test_a_turn_whose_mcp_server_is_killed_in_the_call_ends_with_an_answer(ada: Visitor, pids: Path, provider: ProviderStub) -> None:
+async def test_a_turn_whose_mcp_server_is_killed_in_the_call_ends_with_an_answer(
+    ada: Visitor, armed: ServerProcess, provider: ProviderStub
+) -> None:
     await provider.script(ToolCalls([ToolCall("ours_crash", {})]), Text("The tool is away."))
     session = await ada.open_session()
     events = await ada.stream(session, "Try it")
     [result] = [event.data for event in events if event.type == "tool_result"]
     assert (result["is_error"], result["content"].startswith("The tool is not available now.")) == (True, True)
     assert (text_of(events), events[-1].data["status"]) == ("The tool is away.", "completed")
-    await _until_started(pids, 2)
+    await _until_opened(armed, 2)
     await provider.script(ToolCalls([ToolCall("ours_echo", {"text": "back"})]), Text("It works."))
     again = await ada.stream(session, "Once more")
     assert [event.data["content"] for event in again if event.type == "tool_result"] == ["back"]
@@ -147,9 +149,9 @@ async def _until_it_has(visitor: Visitor, name: str) -> None:
             await asyncio.sleep(0.05)
 
 
-async def _until_started(pids: Path, count: int) -> None:
+async def _until_opened(server: ServerProcess, times: int) -> None:
     async with asyncio.timeout(30):
-        while len(_written(pids)) < count:  # noqa: ASYNC110  # it is in another process
+        while server.output().count("mcp_server_opened") < times:  # noqa: ASYNC110  # it is in another process
             await asyncio.sleep(0.05)
 
 

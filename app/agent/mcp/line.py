@@ -102,6 +102,7 @@ class Line:
             self._session = session
             self._opened.set()
             self.tried.set()
+            log.info("mcp_server_opened", server=self.server.name)
             await self._watch(session)
 
     async def _watch(self, session: ClientSession) -> None:
