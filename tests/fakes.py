@@ -32,17 +32,21 @@ type Piece = AIMessageChunk | asyncio.Event | Exception
 def says(text: str, **usage: int) -> list[Piece]:
     """An answer of words, each a token; `usage` has input_tokens and output_tokens."""
     words = [AIMessageChunk(content=word) for word in text.replace(" ", " \0").split("\0")]
-    counted = UsageMetadata(**usage, total_tokens=sum(usage.values())) if usage else None  # type: ignore[typeddict-item]  # the caller's names
     end = {"finish_reason": "stop"}
-    return [*words, AIMessageChunk(content="", usage_metadata=counted, response_metadata=end, chunk_position="last")]
+    return [*words, AIMessageChunk(content="", usage_metadata=_counted(usage), response_metadata=end, chunk_position="last")]
 
 
-def calls(*wanted: tuple[str, str], first_id: int = 1) -> list[Piece]:
-    """An answer that asks for tools, each a name and its arguments as JSON; their ids count from `first_id`."""
+def calls(*wanted: tuple[str, str], first_id: int = 1, **usage: int) -> list[Piece]:
+    """An answer that asks for tools, each a name and its arguments as JSON; their ids count from `first_id`. `usage` as in `says`."""
     chunks = [
         tool_call_chunk(name=name, args=args, id=f"call-{first_id + index}", index=index) for index, (name, args) in enumerate(wanted)
     ]
-    return [AIMessageChunk(content="", tool_call_chunks=chunks), AIMessageChunk(content="", chunk_position="last")]
+    end = AIMessageChunk(content="", usage_metadata=_counted(usage), chunk_position="last")
+    return [AIMessageChunk(content="", tool_call_chunks=chunks), end]
+
+
+def _counted(usage: Mapping[str, int]) -> UsageMetadata | None:
+    return UsageMetadata(**usage, total_tokens=sum(usage.values())) if usage else None  # type: ignore[typeddict-item]  # the caller's names
 
 
 class ScriptedChat(Runnable[LanguageModelInput, AIMessage]):

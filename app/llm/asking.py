@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -52,6 +52,11 @@ class Asker:
         self._attached = attached or Attached()
         self._budget = TurnBudget(models.settings.turn_seconds)
         self._money = MoneyBudget(most_usd)
+
+    def paid(self, calls: Iterable[ModelCall]) -> None:
+        """Count what earlier attempts at the run have paid: a process that dies must not make it cheaper."""
+        for call in calls:
+            self._money.spend(call.cost_usd)
 
     def spec(self, purpose: Purpose = Purpose.ANSWER) -> ModelSpec:
         """What the catalog says of the model that is asked first for this purpose."""

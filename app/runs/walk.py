@@ -148,6 +148,7 @@ async def _walk(run: LiveRun, agent: Agent, means: Means, memory: Memory | None)
         raise AttemptsExhausted  # and yet what was said is kept, and what was paid
     if not begun:
         state = await _beginning(run, config, agent.recount)
+    run.asker.paid(run.story.calls)
     result = await graph.ainvoke(state, config, context=_context(run, agent, means, memory), durability="async", control=run.control)
     run.questions = [_question(question) for question in result.get("__interrupt__", ())]
 

@@ -18,11 +18,13 @@ from uuid_utils.compat import uuid7
 
 from app.agent.assistant import ASSISTANT
 from app.agent.assistant.graph import build_assistant
+from app.agent.config import Limits
 from app.agent.marks import needs_approval
 from app.agent.registry import Agents
 from app.agent.tools import TOOLS
-from app.errors import AppError, RunCancelled
+from app.errors import AppError, CostLimitReached, RunCancelled, RunTimeout
 from app.llm.asking import Asker
+from app.llm.catalog import Prices
 from app.persistence.values import RunStatus, TakenRun
 from app.runs.log import RunLog
 from app.runs.stream import Story
@@ -44,6 +46,8 @@ MEANS: Final = Means(
 # More than a turn with its tools writes.
 MOST_WRITES: Final = 14
 YES: Final = {"approved": True}
+# A dollar for each answer of the scripted model.
+PRICES: Final = Prices(input=50_000, output=50_000)
 
 
 class MortalSaver(InMemorySaver):
@@ -87,7 +91,8 @@ class Replying(ScriptedChat):
     async def astream(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[AIMessage]:  # noqa: A002  # the parent's name
         asked = input if isinstance(input, list) else []
         answers = [message.text for message in asked[-len(self._wanted) :] if message.type == "tool"]
-        self.answers = [says(f"It is {' and '.join(answers)}.") if answers else calls(*self._wanted)]
+        spent = {"input_tokens": 10, "output_tokens": 10}
+        self.answers = [says(f"It is {' and '.join(answers)}.", **spent) if answers else calls(*self._wanted, **spent)]
         async for chunk in super().astream(input, config, **kwargs):
             yield chunk
 
@@ -112,6 +117,7 @@ class Session:
     saver: MortalSaver = field(default_factory=MortalSaver)
     head: LiveRun | None = None
     chat: ScriptedChat = field(default_factory=ScriptedChat)
+    most_usd: float | None = None
 
     def run(self, answers: Mapping[str, Any] | None = None) -> TakenRun:
         """The next."""
@@ -139,7 +145,7 @@ class Session:
         names = {name: getattr(taken, name) for name in taken.__slots__}
         self.head = LiveRun(
             taken=TakenRun(**{**names, "attempt": attempt, "checkpoint": checkpoint}),
-            asker=Asker(models_of(self.chat), None, story),
+            asker=Asker(models_of(self.chat, prices=PRICES), None, story, most_usd=self.most_usd),
             bench=Bench(agent=build_assistant(saver, [*TOOLS, fetch]), place=saver, starts=StartsInMemory()),
             log=log,
             story=story,
@@ -230,6 +236,26 @@ class Slow(MemoryOf):
         self.saver.readable.set()
         await self.let_go.wait()
         return found
+
+
+@pytest.mark.parametrize("lives", range(MOST_WRITES + 1))
+async def test_whichever_write_was_the_last_the_run_may_cost_no_more_than_without_a_crash(lives: int) -> None:
+    session = Session(most_usd=1)
+    run = session.run()
+    await session.dies_after(lives, run)
+    assert isinstance(await session.walks(run, attempt=2), CostLimitReached)
+    assert session.last.story.usage().cost_usd == 1
+
+
+async def test_an_agents_own_seconds_and_steps_hold_where_they_are_less_than_the_servers() -> None:
+    def limited(limits: Limits) -> Means:
+        return replace(MEANS, agents=Agents(InMemorySaver(), [replace(ASSISTANT, limits=limits)]))
+
+    session = Session()
+    assert await session.walks(session.run(), means=limited(Limits(steps=3))) is None
+    assert session.last.story.transcript()["content"].startswith("I have used all the steps")
+    session.saver.readable.clear()
+    assert isinstance(await session.walks(session.run(), means=limited(Limits(seconds=0.1))), RunTimeout)
 
 
 async def test_recall_begins_before_the_conversation_is_read_and_is_waited_for_by_the_answer() -> None:
