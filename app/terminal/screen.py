@@ -65,11 +65,11 @@ class Terminal:
 
     def ask(self, prompt: str) -> str:
         self._new_line()
-        return input(prompt)
+        return input(clean(prompt))
 
     def secret(self, prompt: str) -> str:
         self._new_line()
-        return getpass.getpass(prompt)
+        return getpass.getpass(clean(prompt))
 
     def _new_line(self) -> None:
         if self._middle:

@@ -11,6 +11,7 @@ from uuid import uuid4
 import httpx2
 
 from app.errors import AppError, Unavailable, error_of
+from app.terminal.screen import clean
 
 # A stream's silence is bridged every few seconds.
 _TIMEOUT: Final = httpx2.Timeout(30, connect=5)
@@ -58,9 +59,12 @@ class Server:
             answer = self.http.request(method, path, **more)
         except httpx2.TransportError as error:
             raise _silent(self.url) from error
-        if answer.is_error:
+        if not answer.is_success:
             raise problem_of(answer)
-        return answer.json() if answer.content else None
+        try:
+            return answer.json() if answer.content else None
+        except ValueError as error:
+            raise _stranger(answer) from error
 
 
 class Reading:
@@ -93,7 +97,7 @@ class Reading:
         """What one connection brings; what the request itself is to blame for is raised."""
         try:
             with self._ask() as answer:
-                if answer.is_error:
+                if not answer.is_success:
                     answer.read()
                     if answer.status_code in _PASSING:
                         return
@@ -117,9 +121,14 @@ def problem_of(answer: httpx2.Response) -> AppError:
     """The error that a problem document tells of; of another server's answer, its status."""
     try:
         told = answer.json()
-        return error_of(told["code"], _in_words(told))
+        return error_of(told["code"], clean(_in_words(told)))
     except (ValueError, KeyError, TypeError):
-        return AppError(f"{answer.url.host} answered {answer.status_code}, and not as a Milepost server does.")
+        return _stranger(answer)
+
+
+def _stranger(answer: httpx2.Response) -> AppError:
+    moved = f" It sends to {answer.headers['Location']}: say that as --url." if answer.has_redirect_location else ""
+    return AppError(clean(f"{answer.url.host} answered {answer.status_code}, and not as a Milepost server does.{moved}"))
 
 
 def _in_words(told: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from app.errors import SessionBusy
+from app.errors import AppError, SessionBusy
 from app.terminal.server import Reading, Server
 
 
@@ -24,7 +24,11 @@ class Brittle(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
         self.asked.append(("POST", self.path, self.headers["Idempotency-Key"], None))
-        if self.path.endswith("busy"):
+        if self.path.endswith("moved"):
+            self._answer(301, [b"<html>"], Location="https://elsewhere.example/\x1b[2J")
+        elif self.path.endswith("page"):
+            self._answer(200, [b"<html>"])
+        elif self.path.endswith("busy"):
             self._answer(409, [json.dumps({"code": "session_busy", "detail": "It is answering."}).encode()])
         elif len(self.asked) == 1:
             self._answer(503, [b"{}"])
@@ -35,8 +39,10 @@ class Brittle(BaseHTTPRequestHandler):
         self.asked.append(("GET", self.path, None, self.headers["Last-Event-ID"]))
         self._answer(200, [frame(3, "token", content="lo"), frame(4, "end", status="completed")])
 
-    def _answer(self, status: int, pieces: list[bytes]) -> None:
+    def _answer(self, status: int, pieces: list[bytes], **headers: str) -> None:
         self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.send_header("X-Run-ID", "run-1")
         self.end_headers()
         for piece in pieces:
@@ -70,3 +76,15 @@ def test_it_sends_once_and_reads_on_after_the_last_event(brittle: str) -> None:
 def test_what_the_request_is_to_blame_for_is_raised(brittle: str) -> None:
     with Server(brittle) as server, pytest.raises(SessionBusy, match="It is answering"):
         [*Reading(server, "busy", {})]
+
+
+@pytest.mark.parametrize(("path", "words"), [("moved", "sends to https://elsewhere.example/"), ("page", "not as a Milepost server does")])
+def test_a_server_of_another_kind_is_named_and_cannot_write_on_the_terminal(path: str, words: str, brittle: str) -> None:
+    with Server(brittle) as server, pytest.raises(AppError, match=words) as refused:
+        server.post(path, {})
+    assert "\x1b" not in refused.value.detail
+
+
+def test_a_stream_that_is_sent_elsewhere_is_not_tried_again_and_again(brittle: str) -> None:
+    with Server(brittle) as server, pytest.raises(AppError, match="say that as --url"):
+        [*Reading(server, "moved", {})]
