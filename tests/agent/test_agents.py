@@ -17,10 +17,22 @@ from app.agent.spec import Agent
 from app.agent.state import AgentContext
 from app.errors import InvalidInput, UnknownAgent
 from app.runs import events
+from tests.agent.turn import Turn
+from tests.fakes import MemoryOf, says
 
 EVERY = pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.name)
 # Every run writes these, whatever its agent does.
 _OF_RUNS = {"start", "reset", "usage", "error", "end"}
+
+# What a listener hears, by the events that tell it.
+_TOLD_AS = {
+    "remembered": "memory",
+    "token": "token",
+    "reasoning": "reasoning",
+    "tool_called": "tool_call",
+    "tool_answered": "tool_result",
+    "step": "step",
+}
 
 
 def _event_types() -> set[str]:
@@ -87,6 +99,14 @@ def test_its_tools_have_names_of_their_own_and_say_what_they_do(agent: Agent) ->
 @EVERY
 def test_the_events_it_may_write_are_events(agent: Agent) -> None:
     assert agent.events <= _event_types() - _OF_RUNS
+
+
+@EVERY
+async def test_a_message_is_answered_and_its_run_tells_nothing_but_such_events(agent: Agent) -> None:
+    turn = Turn(*[says("Hello.")] * 9, agent=agent, memory=MemoryOf(["Ada likes tea."]))
+    conversation = await turn.takes("Hi")
+    assert (conversation[-1].type, "Hello." in conversation[-1].text) == ("ai", True)
+    assert {_TOLD_AS[one[0]] for one in turn.listener.heard if one[0] in _TOLD_AS} <= agent.events
 
 
 @EVERY
