@@ -72,7 +72,7 @@ WITH changed AS (
 )
 INSERT INTO session_config (session_id, version, config, created_at) SELECT id, config_version, %(config)s, now() FROM changed
 """
-_CONFIGS: Final = "SELECT version, config, created_at FROM session_config WHERE session_id = %(session_id)s ORDER BY version DESC"
+_CONFIGS: Final = "SELECT version, config, created_at FROM session_config WHERE session_id = %(session_id)s ORDER BY version DESC LIMIT 100"
 _NAME: Final = "UPDATE session SET name = coalesce(%(name)s, name), naming = 'done' WHERE id = %(session_id)s AND naming = 'asked'"
 _FIRST_TURN: Final = """
 WITH first AS (
@@ -173,7 +173,7 @@ class SessionTable:
         await execute(self._database.pool, _CONFIGURE, {"session_id": session_id, "config": Jsonb({**config})})
 
     async def configs(self, session_id: UUID) -> Sequence[SessionConfig]:
-        """Every version, the newest first."""
+        """The latest hundred versions, the newest first."""
         return [SessionConfig(**row) for row in await fetch_all(self._database.pool, _CONFIGS, {"session_id": session_id})]
 
     async def delete(self, session_id: UUID) -> None:

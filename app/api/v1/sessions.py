@@ -93,7 +93,7 @@ async def read_state(session: OwnSession, runs: RunsDep, questions: QuestionsDep
 
 @router.get("/{session_id}/configs", responses=_not_found)
 async def list_configs(session: OwnSession, sessions: SessionsDep) -> list[ConfigOut]:
-    """What was set of its agent, version by version, the newest first."""
+    """What was set of its agent, version by version, the newest first, a hundred at the most."""
     return [ConfigOut.model_validate(one, from_attributes=True) for one in await sessions.configs(session.id)]
 
 
