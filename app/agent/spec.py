@@ -40,7 +40,7 @@ class Recount(Protocol):
 class Agent:
     """An agent that can be served.
 
-    `model` is asked where neither message nor session names one, and None is the server's default. `events` are the types that its runs
+    One that `takes_tools` can be given more of them, from MCP servers. `model` is asked where neither message nor session names one, and None is the server's default. `events` are the types that its runs
     may write, of those in app/runs/events.py, beside those that every run writes.
     """
 
@@ -48,6 +48,7 @@ class Agent:
     description: str
     build: Build
     tools: Sequence[BaseTool]
+    takes_tools: bool = True
     config: type[AgentConfig] = AgentConfig
     model: str | None = None
     limits: Limits = field(default_factory=Limits)

@@ -116,7 +116,8 @@ async def test_a_program_that_hears_nothing_does_not_outlive_it_either(
         ([program("A b", tools=["x"])], ["servers.0.stdio.name: must be 30 small letters"]),
         ([program("a", tools=["x"], env={"TOKEN": "sk-canary"})], ["servers.0.stdio.env.TOKEN: must name a variable"]),
         ([program("a", tools=["x"], env={"TOKEN": "MCP_UNSET"})], ["a: the variable MCP_UNSET is not set"]),
-        ([program("a", tools=["x"], agents=["nobody"])], ["a: there is no agent nobody"]),
+        ([program("a", tools=["x"], agents=["nobody"])], ["a: there is no agent nobody that takes more tools"]),
+        ([program("a", tools=["x"], agents=["researcher"])], ["a: there is no agent researcher that takes more tools"]),
         ([program("a", tools=["x"]), program("a", tools=["x"])], ["a is there more than once"]),
         ([{"name": "a", "transport": "streamable_http", "url": "https://u:sk-canary@x.example/mcp", "all": True}], ["must hold no user"]),
         (

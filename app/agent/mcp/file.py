@@ -128,10 +128,13 @@ def read_servers(file: Path | None, variables: Mapping[str, SecretStr]) -> Seque
 
 
 def _faults(servers: Sequence[McpServer], variables: Mapping[str, Any]) -> Iterator[str]:
-    names, agents = [server.name for server in servers], [agent.name for agent in AGENTS]
+    names, agents = [server.name for server in servers], [agent.name for agent in AGENTS if agent.takes_tools]
     yield from (f"{name} is there more than once" for name in sorted({name for name in names if names.count(name) > 1}))
     for server in servers:
-        yield from (f"{server.name}: there is no agent {agent}; there are {', '.join(agents)}" for agent in {*server.agents} - {*agents})
+        yield from (
+            f"{server.name}: there is no agent {agent} that takes more tools; there are {', '.join(agents)}"
+            for agent in {*server.agents} - {*agents}
+        )
         yield from (
             f"{server.name}: the variable {name} is not set, or is a setting of our own"
             for name in sorted({*server.variables()} - {*variables})

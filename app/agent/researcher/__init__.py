@@ -14,6 +14,7 @@ RESEARCHER: Final = Agent(
     description="Researches a question on the web: plans, searches and reads several things at once, and answers with numbered sources.",
     build=build_researcher,
     tools=(web_search,),
+    takes_tools=False,  # a page that is read must find nothing to call
     config=ResearcherConfig,
     limits=Limits(steps=25, tool_calls=MOST_WORKERS, seconds=240),
     events=frozenset({"memory", "token", "reasoning", "step", "interrupt"}),
