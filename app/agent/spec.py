@@ -40,8 +40,9 @@ class Recount(Protocol):
 class Agent:
     """An agent that can be served.
 
-    One that `takes_tools` can be given more of them, from MCP servers. `model` is asked where neither message nor session names one, and None is the server's default. `events` are the types that its runs
-    may write, of those in app/runs/events.py, beside those that every run writes.
+    One that `takes_tools` can be given more of them, from MCP servers. `model` is asked where neither message nor session names one, and
+    None is the server's default. `events` are the types that its runs may write, of those in app/runs/events.py, beside those that every
+    run writes.
     """
 
     name: str
