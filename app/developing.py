@@ -40,15 +40,17 @@ def _add_new(commands: Commands) -> None:
 def _add_clients(commands: Commands) -> None:
     words = "talk with an agent of any server, in the terminal or through a pipe"
     chat = commands.add_parser("chat", help=words, description=words.capitalize())
-    chat.add_argument("--session", metavar="ID", help="go on with this one")
-    chat.add_argument("--agent", metavar="NAME", help="begin a session with this one")
+    which = chat.add_mutually_exclusive_group()
+    which.add_argument("--session", metavar="ID", help="go on with this one")
+    which.add_argument("--agent", metavar="NAME", help="begin a session with this one")
     chat.set_defaults(bare_command=_chat)
     words = "list a session's checkpoints, look at one, or run on from it"
     replay = commands.add_parser("replay", help=words, description=words.capitalize())
     replay.add_argument("session", metavar="SESSION")
     replay.add_argument("--at", metavar="CHECKPOINT", help="look at this one")
-    replay.add_argument("--run", action="store_true", help="make the steps after it anew, as another branch")
-    replay.add_argument("--message", metavar="TEXT", help="say this after it, as another branch; where a run has ended")
+    how = replay.add_mutually_exclusive_group()
+    how.add_argument("--run", action="store_true", help="make the steps after it anew, as another branch")
+    how.add_argument("--message", metavar="TEXT", help="say this after it, as another branch; where a run has ended")
     replay.set_defaults(bare_command=_replay)
     for client in (chat, replay):
         client.add_argument("--model", metavar="NAME", help="ask this one")

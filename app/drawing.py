@@ -10,9 +10,7 @@ from app.errors import AppError
 
 def mermaid_of(name: str) -> str:
     """The graph with its subgraphs, as `GET agents` tells it; raise UnknownAgent."""
-    agents = Agents(InMemorySaver())
-    agents.get(name)
-    return agents.graph(name).get_graph(xray=True).draw_mermaid(with_styles=False)
+    return Agents(InMemorySaver()).picture(name)
 
 
 def draw_png(name: str, path: Path) -> None:

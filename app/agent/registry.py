@@ -51,5 +51,11 @@ class Agents:
         """The default agent's where there is none of this name: who makes a run of such a session asks `get` first."""
         return self._graphs.get(name) or self._graphs[DEFAULT_AGENT]
 
+    def picture(self, name: str) -> str:
+        """The graph with its subgraphs as Mermaid, drawn by LangGraph; raise UnknownAgent."""
+        self.get(name)
+        # A node of a subgraph has a colon in its name, which LangGraph writes as CSS would.
+        return self.graph(name).get_graph(xray=True).draw_mermaid(with_styles=False).replace("\\3a", "_")
+
     def limits(self, name: str) -> Limits:
         return self._agents[name].limits if name in self._agents else Limits()

@@ -42,7 +42,7 @@ class Catalog:
         return self._agents.tools(agent)
 
     def picture(self, agent: str) -> str:
-        """The graph with its subgraphs as Mermaid, drawn by LangGraph."""
+        """The graph as Mermaid, drawn once."""
         if agent not in self._pictures:
-            self._pictures[agent] = self._agents.graph(agent).get_graph(xray=True).draw_mermaid(with_styles=False)
+            self._pictures[agent] = self._agents.picture(agent)
         return self._pictures[agent]

@@ -22,12 +22,13 @@ async def retell(agent: AgentGraph, config: RunnableConfig, taken: TakenRun, sto
         _tell_asked(before, taken.answers, story)
     if kept_from := now.values.get("kept_from"):
         story.compacted(kept_from)
+    replayed = await _snapshot_at(agent, config, taken.replays)
     if recount:
-        recount(now, before, story)
+        recount(now, replayed or before, story)
         story.answer_begins()  # so that it can be taken back without the steps before it
     known = {message.id for message in _messages(before)}
     # What it replays, another run has paid for.
-    paid = {message.id for message in _messages(await _snapshot_at(agent, config, taken.replays))}
+    paid = {message.id for message in _messages(replayed)}
     _tell(_after_question([message for message in _messages(now) if message.id not in known]), story, paid)
     # Not `next`: it leaves out a step that was done but not checkpointed, and all that should follow it.
     return bool(now.tasks)

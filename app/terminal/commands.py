@@ -21,7 +21,7 @@ def chat(chosen: argparse.Namespace, screen: Screen | None = None) -> int:
         if screen.is_interactive:
             talk.talk()
             return 0
-        message = sys.stdin.read().strip()
+        message = _piped()
         if not message:
             raise InvalidInput("There is no message on standard input.")
         return 0 if talk.answer(message) else 1
@@ -42,6 +42,13 @@ def replay(chosen: argparse.Namespace, screen: Screen | None = None) -> int:
         else:
             past.list()
         return 0
+
+
+def _piped() -> str:
+    try:
+        return sys.stdin.buffer.read().decode().strip()
+    except UnicodeDecodeError as error:
+        raise InvalidInput("What is on standard input is not UTF-8.") from error
 
 
 @contextmanager

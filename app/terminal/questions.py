@@ -21,7 +21,10 @@ def in_words(question: Question) -> str:
     if _is_approval(value):
         return f"The agent wants to call {value['tool']} {json.dumps(value['args'], ensure_ascii=False)}"
     if isinstance(value, Mapping):
-        value = next((value[name] for name in ("question", "message", "prompt") if name in value), value)
+        words = next((name for name in ("question", "message", "prompt") if isinstance(value.get(name), str)), None)
+        more = {name: inner for name, inner in value.items() if name not in {words, "kind"}}
+        if words:
+            return f"{value[words]} {json.dumps(more, ensure_ascii=False)}" if more else str(value[words])
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
@@ -40,6 +43,8 @@ def _answer(question: Question, screen: Screen) -> Any:  # noqa: ANN401  # JSON 
             return _chosen(choices, screen)
         case {"type": "boolean"}:
             return yes(screen.ask("[y/N] "))
+        case {"type": "object", "required": ["approved"]}:
+            return {"approved": yes(screen.ask("[y/N] "))}
         case {"type": "string"}:
             return screen.ask("> ")
         case schema:
@@ -55,6 +60,6 @@ def _chosen(choices: Sequence[Any], screen: Screen) -> Any:  # noqa: ANN401
 def _json(screen: Screen) -> Any:  # noqa: ANN401
     while True:
         try:
-            return json.loads(screen.ask("> "))
+            return json.loads(screen.ask("(Ctrl-C leaves) > "))
         except ValueError:
             screen.fail("That is no JSON.")

@@ -196,3 +196,22 @@ async def test_a_server_that_goes_hands_the_workers_on_to_the_next(settings: Set
             assert text_of(await ada.read_on(run)).startswith("Red and grey.")
     assert web.searches == {"fox": 1, "owl": 1}
     assert web.fetches == {"/fox": 1, "/owl": 1}
+
+
+async def test_a_replay_pays_for_no_step_that_another_run_has_made(ada: Visitor, provider: ProviderStub, web: WebStub) -> None:
+    web.pages["/fox"] = html("Fox", "The fox is red.")
+    await provider.script(
+        Text(plan("colour of the fox"), when="Which colour"),
+        Text(note("It is red."), when="<pages>"),
+        # So slow that the step before it is written.
+        Text("Red [1].", when="Which colour", times=2, seconds_between=0.4),
+    )
+    session = await open_session(ada, critic=False)
+    whole = (await ada.ask(session, "Which colour has a fox?")).json()["usage"]["input_tokens"]
+    past = (await ada.http.get(f"/sessions/{session}/checkpoints")).json()["items"]
+    before = (await ada.http.get("/usage")).json()["total"]["input_tokens"]
+    writing = next(one["id"] for one in past if one["next"] == ["write"])
+    again = (await ada.http.post(f"/sessions/{session}/replay", json={"checkpoint_id": writing})).json()
+    assert again["status"] == "completed"
+    ledger = (await ada.http.get("/usage")).json()["total"]["input_tokens"]
+    assert 0 < again["usage"]["input_tokens"] == ledger - before < whole

@@ -21,7 +21,7 @@ def recount(now: StateSnapshot, before: StateSnapshot | None, listener: Listener
     states = [values, *(state for _, state in workers)]
     paid = before.values.get("accounts", ()) if before else ()
     for written in (written for state in states for written in state.get("accounts", ())):
-        if written not in paid:  # by the run that asked whether the plan is good
+        if written not in paid:  # by the run that asked whether the plan is good, or that is replayed
             listener.called(read_account(written))
     tell_plan(listener, values.get("questions", ()))
     for finding in (finding for state in states for finding in state.get("findings", ())):

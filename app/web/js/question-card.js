@@ -58,7 +58,7 @@ function askedAnything(value) {
   const isInWords = typeof words === "string";
   const title = h("p", { class: "question-title" }, icon("ask"), h("span", { dir: "auto" }, isInWords ? words : "The agent asks:"));
   if (typeof value === "string") return [title];
-  const rest = isObject(value) ? Object.fromEntries(Object.entries(value).filter(([, inner]) => inner !== words || !isInWords)) : value;
+  const rest = isObject(value) ? Object.fromEntries(Object.entries(value).filter(([name, inner]) => name !== "kind" && (inner !== words || !isInWords))) : value;
   return [title, isObject(rest) ? listed(rest) : h("pre", { tabindex: "0" }, JSON.stringify(rest, null, 2))];
 }
 
@@ -77,9 +77,15 @@ function approval(decide) {
   return [approve, button("Decline", "plain", refusal, decide), comment];
 }
 
+/** Of an answer that needs nothing but leave. */
+function consent(decide) {
+  return [button("Approve", "main", () => ({ approved: true }), decide), button("Decline", "plain", () => ({ approved: false }), decide)];
+}
+
 function controlsFor(schema, decide, complain) {
   if (schema.enum?.length > 0) return schema.enum.map((option) => button(typeof option === "string" ? option : JSON.stringify(option), "plain", () => option, decide));
   if (schema.type === "boolean") return [button("Yes", "main", () => true, decide), button("No", "plain", () => false, decide)];
+  if (schema.type === "object" && String(schema.required) === "approved") return consent(decide);
   return schema.type === "string" ? textField(schema, decide) : jsonField(schema, decide, complain);
 }
 

@@ -24,6 +24,11 @@ export class Follower {
     this.#look();
   }
 
+  toStart() {
+    this.#isPinned = false;
+    this.#scroller.scrollTop = 0;
+  }
+
   #look() {
     const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
     const below = scrollHeight - scrollTop - clientHeight;

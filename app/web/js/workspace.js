@@ -63,7 +63,8 @@ export class Workspace {
 
   async #show() {
     await this.stage.open();
-    this.follower.toEnd();
+    if (this.stage.current?.sessionId) this.follower.toEnd();
+    else this.follower.toStart();
   }
 
   #startAnew(address = location.pathname) {
