@@ -39,13 +39,6 @@ async def server(process_variables: Mapping[str, str], web: WebStub, tmp_path: P
         yield server
 
 
-@pytest_asyncio.fixture
-async def ada(server: ServerProcess) -> AsyncIterator[Visitor]:
-    async with Visitor(server.url) as visitor:
-        await visitor.register("ada@example.com")
-        yield visitor
-
-
 async def research(ada: Visitor) -> tuple[str, str]:
     """Ask, and hang up; the session's id and the run's."""
     session = (await ada.http.post("/sessions", json={"agent": "researcher", "config": {"pages": 1}})).json()["id"]
