@@ -33,6 +33,7 @@ from app.persistence.feedback import FeedbackTable
 from app.persistence.health import DatabaseHealth
 from app.persistence.interrupts import InterruptTable
 from app.persistence.ledger import LedgerTable
+from app.persistence.logins import LoginTable
 from app.persistence.memories import MemoryTable
 from app.persistence.queue import EVERY_MINUTE, EVERY_TEN_MINUTES, EVERY_TEN_SECONDS, Chore, Job, by_id, open_queue, work
 from app.persistence.redis_answers import open_redis_answers
@@ -117,7 +118,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         remembering = open_remembering(settings, models, ledger, database.pool, embedder)
         queue, lifecycle = await stack.enter_async_context(_open_background(settings, database, remembering, jobs, chores))
         yield Services(
-            users=_users(settings.accounts, settings.database, UserTable(database)),
+            users=_users(settings.accounts, settings.database, database),
             catalog=catalog,
             sessions=Sessions(sessions, branches, office.runs, catalog, temporary_hours=settings.runs.temporary_hours),
             attachments=Attachments(attachments, settings.attachments),
@@ -272,9 +273,9 @@ async def _listening(url: str, office: Office, notices: RedisNotices | None, for
         await asyncio.wait(ears)
 
 
-def _users(settings: AccountSettings, database: DatabaseSettings, table: UserTable) -> Users:
+def _users(settings: AccountSettings, home: DatabaseSettings, database: Database) -> Users:
     secret = settings.jwt_secret_key
     if not secret.get_secret_value():
-        secret = development_secret(database.data_dir)
+        secret = development_secret(home.data_dir)
     tokens = Tokens(secret, timedelta(minutes=settings.access_token_minutes))
-    return Users(table, Passwords(settings.parallel_hashes), tokens)
+    return Users(UserTable(database), LoginTable(database.pool), Passwords(settings.parallel_hashes), tokens)

@@ -20,10 +20,13 @@ from app.llm.calls import ModelCall
 from app.llm.catalog import ModelSpec
 from app.llm.choice import Choice
 from app.llm.models import Model, Models
+from app.persistence.accounts import UserRole
 from app.persistence.values import User
 from app.settings import ModelSettings
 
-ADA: Final = User(id=uuid4(), email="ada@example.com", remembers=True, created_at=datetime(2026, 1, 1, tzinfo=UTC))
+ADA: Final = User(
+    id=uuid4(), email="ada@example.com", remembers=True, role=UserRole.USER, tier="free", created_at=datetime(2026, 1, 1, tzinfo=UTC)
+)
 
 # A piece of a scripted answer: a chunk to say, something to wait for, or an error to raise.
 type Piece = AIMessageChunk | asyncio.Event | Exception

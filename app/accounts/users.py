@@ -9,26 +9,32 @@ from pydantic import validate_email
 from app.accounts.passwords import Passwords
 from app.accounts.tokens import AccessToken, Tokens
 from app.errors import InvalidCredentials, InvalidInput, NotAuthenticated, UserNotFound, WrongPassword
+from app.persistence.accounts import Credential
 from app.persistence.values import User
 
 
 class UserStore(Protocol):
     async def add(self, email: str, password_hash: str) -> User: ...
     async def find(self, email: str) -> tuple[User, str] | None: ...
-    async def read(self, user_id: UUID) -> User | None: ...
+    async def read(self, credential: Credential) -> User | None: ...
     async def switch_memory(self, user_id: UUID, remembers: bool) -> User | None: ...
 
 
+class LoginStore(Protocol):
+    async def open(self, user_id: UUID) -> UUID | None: ...
+
+
 class Users:
-    def __init__(self, store: UserStore, passwords: Passwords, tokens: Tokens) -> None:
+    def __init__(self, store: UserStore, logins: LoginStore, passwords: Passwords, tokens: Tokens) -> None:
         self._store = store
+        self._logins = logins
         self._passwords = passwords
         self._tokens = tokens
 
     async def register(self, email: str, password: str) -> tuple[User, AccessToken]:
         """Raise EmailTaken; no other way in tells whether somebody has an email."""
         user = await self._store.add(normalised(email), await self._passwords.hash(password))
-        return user, self._tokens.issue(user.id)
+        return user, await self._enter(user)
 
     async def log_in(self, email: str, password: str) -> AccessToken:
         """Raise InvalidCredentials, in the same time for an unknown email as for a wrong password."""
@@ -36,15 +42,15 @@ class Users:
         matches = await self._passwords.matches(password, known_hash)
         if user is None or not matches:
             raise InvalidCredentials
-        return self._tokens.issue(user.id)
+        return await self._enter(user)
 
-    def user_of(self, token: str) -> UUID:
-        """Who the token says they are, be it that they are gone by now; raise NotAuthenticated when it is not valid."""
-        return self._tokens.user_of(token)
+    def credential_of(self, token: str) -> Credential:
+        """What the token says, be it that its user or login is gone by now; raise NotAuthenticated when it is not valid."""
+        return self._tokens.read(token)
 
     async def authenticate(self, token: str) -> User:
-        """Raise NotAuthenticated when the token is not valid or its user is gone."""
-        user = await self._store.read(self._tokens.user_of(token))
+        """Raise NotAuthenticated when the token is not valid, or its user or login is gone."""
+        user = await self._store.read(self._tokens.read(token))
         if user is None:
             raise NotAuthenticated
         return user
@@ -63,6 +69,12 @@ class Users:
         if user := await self._store.switch_memory(user_id, remembers):
             return user
         raise NotAuthenticated
+
+    async def _enter(self, user: User) -> AccessToken:
+        """Raise InvalidCredentials for a user who may not come in, or has just gone."""
+        if login_id := await self._logins.open(user.id):
+            return self._tokens.issue(user.id, login_id)
+        raise InvalidCredentials
 
     async def _find(self, email: str) -> tuple[User, str] | None:
         try:

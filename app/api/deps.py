@@ -99,13 +99,13 @@ async def _good_token(token: Annotated[str | None, Depends(_token)], users: User
     """On its own, so that who is nobody hears that before anything about an id."""
     if token is None:
         raise NotAuthenticated
-    users.user_of(token)
+    users.credential_of(token)
     return token
 
 
 async def _own(session_id: UUID, token: Annotated[str, Depends(_good_token)], users: UsersDep, sessions: SessionsDep) -> Own:
     """404, never 403, for another's session: nothing tells that it exists."""
-    if found := await sessions.find_with_owner(users.user_of(token), session_id):
+    if found := await sessions.find_with_owner(users.credential_of(token), session_id):
         return Own(*found)
     await users.authenticate(token)
     raise SessionNotFound

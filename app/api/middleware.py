@@ -113,7 +113,7 @@ def _check_token(scope: Scope) -> None:
     if scheme.lower() != "bearer":
         raise NotAuthenticated
     users: Users = scope["state"]["users"]
-    users.user_of(token.strip())
+    users.credential_of(token.strip())
 
 
 async def _whole_body(scope: Scope, receive: Receive, limit_bytes: int) -> Message:

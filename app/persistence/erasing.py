@@ -61,6 +61,7 @@ _DELETES: Final[Mapping[str, str]] = {
     "memory": _OF_USER.format(table="memory"),
     "run": _OF_USER.format(table="run"),
     "session": _OF_USER.format(table="session"),
+    "login": _OF_USER.format(table="login"),
     **{table: _OF_THREADS.format(table=table) for table in _CHECKPOINTS},
 }
 # Whatever of the user a job names, in whichever argument or lock. A job that is being done keeps its row, or its worker would stumble

@@ -7,6 +7,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from app.persistence.accounts import OWNER_COLUMNS
 from app.persistence.attached import attachments_of, attachments_sql
 from app.persistence.channels import EVENTS, STOPS, WORK
 from app.persistence.configured import agent_sql, config_sql
@@ -17,7 +18,8 @@ from app.persistence.ledger import as_recordset, keep_calls_sql
 from app.persistence.memory_search import recalls_sql
 from app.persistence.tables import LIVE_SQL
 from app.persistence.turns import RUN_COLUMNS
-from app.persistence.values import FinishedRun, Run, RunStatus, TakenRun, User, columns_of
+from app.persistence.users import user_of
+from app.persistence.values import FinishedRun, Run, RunStatus, TakenRun, columns_of
 
 _READ: Final = f"SELECT {RUN_COLUMNS} FROM run WHERE id = %(run_id)s AND user_id = %(user_id)s"
 
@@ -108,8 +110,7 @@ WITH free AS (
 )
 SELECT taken.id, taken.session_id, taken.attempt, taken.crashes, taken.model, taken.cache, taken.asked_id, taken.message_id,
        taken.from_checkpoint, taken.checkpoint AS replays, {recalls} AS recalls, {agent} AS agent, {config} AS config,
-       coalesce(message.content, '') AS text, taken.user_id, "user".email,
-       "user".remembers AS user_remembers, "user".created_at AS user_created_at,
+       coalesce(message.content, '') AS text, {owner},
        parent.status AS parent_status, {attached} AS attachments,
        (SELECT jsonb_object_agg(interrupt.id, interrupt.answer) FROM interrupt WHERE interrupt.resumed_by = taken.id) AS answers,
        (SELECT checkpoint_id FROM checkpoints WHERE taken.attempt > 1 AND thread_id = taken.session_id::text AND checkpoint_ns = ''
@@ -118,6 +119,7 @@ SELECT taken.id, taken.session_id, taken.attempt, taken.crashes, taken.model, ta
        JOIN "user" ON "user".id = taken.user_id
 """
 _TAKEN: Final = {
+    "owner": OWNER_COLUMNS,
     "recalls": recalls_sql("taken.session_id"),
     "agent": agent_sql("taken.session_id"),
     "config": config_sql("taken.session_id", "taken.config_version"),
@@ -228,7 +230,6 @@ class RunTable:
 
 
 def _taken(row: Mapping[str, Any]) -> TakenRun:
-    user = User(id=row["user_id"], email=row["email"], remembers=row["user_remembers"], created_at=row["user_created_at"])
     names = (
         "id",
         "session_id",
@@ -249,4 +250,4 @@ def _taken(row: Mapping[str, Any]) -> TakenRun:
     )
     parent_status = RunStatus(row["parent_status"]) if row["parent_status"] else None
     attachments = attachments_of(row["attachments"])
-    return TakenRun(user=user, parent_status=parent_status, attachments=attachments, **{name: row[name] for name in names})
+    return TakenRun(user=user_of(row, "user_"), parent_status=parent_status, attachments=attachments, **{name: row[name] for name in names})

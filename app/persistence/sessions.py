@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.persistence.accounts import CREDENTIAL_HOLDS_SQL, OWNER_COLUMNS, Credential
 from app.persistence.attached import attachments_sql
 from app.persistence.channels import EVENTS
 from app.persistence.configured import Held, SessionConfig, config_sql
@@ -25,6 +26,7 @@ from app.persistence.tables import (
     SessionConfigRow,
     SessionRow,
 )
+from app.persistence.users import user_of
 from app.persistence.values import Message, Role, RunStatus, Session, User
 
 _OF_AGENT: Final = f"agent, config_version, {config_sql('session.id', 'session.config_version')} AS config"
@@ -34,8 +36,8 @@ SELECT id, name, naming = 'done' AS name_is_final, remembers, temporary, {_OF_AG
 """
 _READ_WITH_OWNER: Final = f"""
 SELECT session.id, session.name, naming = 'done' AS name_is_final, session.remembers, temporary, {_OF_AGENT},
-       session.created_at, session.updated_at, email, "user".remembers AS user_remembers, "user".created_at AS user_created_at
-  FROM session JOIN "user" ON "user".id = session.user_id WHERE session.id = %(session_id)s AND session.user_id = %(user_id)s
+       session.created_at, session.updated_at, {OWNER_COLUMNS}
+  FROM session JOIN "user" ON "user".id = session.user_id WHERE session.id = %(session_id)s AND {CREDENTIAL_HOLDS_SQL}
 """
 # From the head of the branch that is shown, or from the run of the message before which to read, as far back as a page can reach.
 _TRANSCRIPT: Final = f"""
@@ -140,13 +142,13 @@ class SessionTable:
                 await cursor.execute(_READ_SESSION, {"session_id": session_id, "user_id": user_id})
                 return await cursor.fetchone()
 
-    async def read_with_owner(self, user_id: UUID, session_id: UUID) -> tuple[User, Session] | None:
-        """The same in one query with the user, as nearly every request needs both."""
-        rows = await fetch_all(self._database.pool, _READ_WITH_OWNER, {"session_id": session_id, "user_id": user_id})
+    async def read_with_owner(self, credential: Credential, session_id: UUID) -> tuple[User, Session] | None:
+        """The same in one query with the user, as nearly every request needs both; None too where the credential does not hold."""
+        rows = await fetch_all(self._database.pool, _READ_WITH_OWNER, {"session_id": session_id, **credential.values})
         if not rows:
             return None
-        of_user = {name: rows[0].pop(f"user_{name}") for name in ("remembers", "created_at")}
-        return User(id=user_id, email=rows[0].pop("email"), **of_user), Session(**rows[0])
+        of_session = {name: value for name, value in rows[0].items() if not name.startswith("user_")}
+        return user_of(rows[0], "user_"), Session(**of_session)
 
     async def page(self, user_id: UUID, *, limit: int, before: UUID | None, search: str) -> Sequence[Session]:
         """The user's sessions, newest first, that are older than `before` and whose name contains `search`."""

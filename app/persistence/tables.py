@@ -1,41 +1,23 @@
 """The tables. They drive the migrations and serve the everyday queries; the hot paths have SQL of their own beside them."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, ForeignKeyConstraint, Index, LargeBinary, Numeric, SmallInteger, text
+from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, LargeBinary, Numeric, SmallInteger, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlmodel import Field, SQLModel
+from sqlmodel import SQLModel
 from uuid_utils.compat import uuid7
+
+import app.persistence.account_tables  # noqa: F401  # its tables are among METADATA
+from app.persistence.columns import MOMENT, column, now
 
 # A run that has not ended, and among these the one that has its session's turn.
 LIVE_SQL: Final = "status IN ('queued', 'running')"
 TURN_SQL: Final = f"{LIVE_SQL} AND NOT waiting"
 
 METADATA: Final = SQLModel.metadata
-
-_MOMENT: Final[Any] = DateTime(timezone=True)  # sqlmodel's overloads want a class where an instance serves
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _column(comment: str, **options: Any) -> Any:  # noqa: ANN401  # what sqlmodel's Field takes and gives
-    return Field(sa_column_kwargs={"comment": comment}, **options)
-
-
-class UserRow(SQLModel, table=True):
-    __tablename__ = "user"
-    __table_args__ = ({"comment": "A person who may log in"},)
-
-    id: UUID = _column("Time-ordered (UUIDv7)", default_factory=uuid7, primary_key=True)
-    email: str = _column("Normalised: trimmed and lower case", unique=True, max_length=320)
-    password_hash: str = _column("argon2id, with its parameters", max_length=255)
-    remembers: bool = _column("The agent may remember what they say", default=True)
-    created_at: datetime = _column("When the account was made (UTC)", default_factory=_now, sa_type=_MOMENT)
 
 
 class SessionRow(SQLModel, table=True):
@@ -49,30 +31,30 @@ class SessionRow(SQLModel, table=True):
         {"comment": "A conversation; its id is LangGraph's thread_id"},
     )
 
-    id: UUID = _column("Time-ordered (UUIDv7)", default_factory=uuid7, primary_key=True)
-    user_id: UUID = _column("Whose conversation it is", foreign_key="user.id", ondelete="CASCADE")
-    name: str = _column("As shown in the list; empty until somebody or the first message names it", default="", max_length=200)
-    naming: str = _column("open, words (the first message's), asked (a model is to name it) or done", default="open", max_length=8)
-    head_run_id: UUID | None = _column("The latest run of the branch that is shown; what follows goes on from it", default=None)
-    remembers: bool = _column("Memories are used and made in it", default=True)
-    temporary: bool = _column("Nothing of it is kept after its end", default=False)
-    agent: str = _column("The agent it is held with, by name", default="assistant", max_length=64)
-    config_version: int = _column("Which configuration holds; 0 is none", default=0)
-    unremembered_since: datetime | None = _column("When something was first said that no job has read (UTC)", default=None, sa_type=_MOMENT)
-    remembered_until: datetime | None = _column("End of the last run whose turn a job has read (UTC)", default=None, sa_type=_MOMENT)
-    prunable: bool = _column("A run has begun since its checkpoints were pruned", default=False)
-    created_at: datetime = _column("When it was opened (UTC)", default_factory=_now, sa_type=_MOMENT)
-    updated_at: datetime = _column("When it was last written to (UTC)", default_factory=_now, sa_type=_MOMENT)
+    id: UUID = column("Time-ordered (UUIDv7)", default_factory=uuid7, primary_key=True)
+    user_id: UUID = column("Whose conversation it is", foreign_key="user.id", ondelete="CASCADE")
+    name: str = column("As shown in the list; empty until somebody or the first message names it", default="", max_length=200)
+    naming: str = column("open, words (the first message's), asked (a model is to name it) or done", default="open", max_length=8)
+    head_run_id: UUID | None = column("The latest run of the branch that is shown; what follows goes on from it", default=None)
+    remembers: bool = column("Memories are used and made in it", default=True)
+    temporary: bool = column("Nothing of it is kept after its end", default=False)
+    agent: str = column("The agent it is held with, by name", default="assistant", max_length=64)
+    config_version: int = column("Which configuration holds; 0 is none", default=0)
+    unremembered_since: datetime | None = column("When something was first said that no job has read (UTC)", default=None, sa_type=MOMENT)
+    remembered_until: datetime | None = column("End of the last run whose turn a job has read (UTC)", default=None, sa_type=MOMENT)
+    prunable: bool = column("A run has begun since its checkpoints were pruned", default=False)
+    created_at: datetime = column("When it was opened (UTC)", default_factory=now, sa_type=MOMENT)
+    updated_at: datetime = column("When it was last written to (UTC)", default_factory=now, sa_type=MOMENT)
 
 
 class SessionConfigRow(SQLModel, table=True):
     __tablename__ = "session_config"
     __table_args__ = ({"comment": "What a session has set of its agent"},)
 
-    session_id: UUID = _column("Whose it is", foreign_key="session.id", ondelete="CASCADE", primary_key=True)
-    version: int = _column("From 1, in the order they were set", primary_key=True)
-    config: dict[str, Any] = _column("As the agent's schema has it", sa_type=JSONB)
-    created_at: datetime = _column("When it was set (UTC)", default_factory=_now, sa_type=_MOMENT)
+    session_id: UUID = column("Whose it is", foreign_key="session.id", ondelete="CASCADE", primary_key=True)
+    version: int = column("From 1, in the order they were set", primary_key=True)
+    config: dict[str, Any] = column("As the agent's schema has it", sa_type=JSONB)
+    created_at: datetime = column("When it was set (UTC)", default_factory=now, sa_type=MOMENT)
 
 
 class RunRow(SQLModel, table=True):
@@ -87,38 +69,38 @@ class RunRow(SQLModel, table=True):
         {"comment": "What one user message sets off"},
     )
 
-    id: UUID = _column("Time-ordered (UUIDv7)", default_factory=uuid7, primary_key=True)
-    session_id: UUID = _column("The conversation it belongs to", foreign_key="session.id", ondelete="CASCADE", index=True)
-    user_id: UUID = _column("Who asked", foreign_key="user.id", ondelete="CASCADE", index=True)
-    status: str = _column("queued, running, interrupted, completed, failed or cancelled", max_length=16)
-    attempt: int = _column("Which try this is, from 1; every write of a run carries it", default=1)
-    model: str = _column("Name of the model that was asked", max_length=200)
-    parent_id: UUID | None = _column("The run that it goes on from; none begins the conversation", default=None, index=True)
-    from_checkpoint: str | None = _column("LangGraph's checkpoint that it began at; none is an empty state", default=None, max_length=64)
-    checkpoint: str | None = _column("LangGraph's checkpoint that it ended at", default=None, max_length=64)
-    kept_from: UUID | None = _column("Earliest run of its branch that the model reads word for word; none where it reads all", default=None)
-    waiting: bool = _column("Another run has the session's turn, and this one is to follow it", default=False)
-    background: bool = _column("A worker makes it, not the process that was asked", default=False)
-    cache: bool = _column("An answer that was given before will do", default=False)
-    config_version: int = _column("The session's configuration that it used", default=0)
-    asked_id: UUID | None = _column("The message in the transcript that it answers; none when it goes on after a question", default=None)
-    message_id: UUID = _column("The message in the transcript that is its answer")
-    idempotency_key: str | None = _column("What the client named this request, to send it again safely", default=None, max_length=200)
-    body_hash: str = _column("SHA-256 of the request, to tell the same key with another body", max_length=64)
-    stop_requested: bool = _column("Somebody asked for it to be stopped", default=False)
-    owner: UUID | None = _column("The process that works on it, or that will when it is its turn", default=None)
-    crashes: int = _column("How many processes have died in it", default=0)
-    lease_expires_at: datetime | None = _column("When the owner counts as dead unless it is heard of (UTC)", default=None, sa_type=_MOMENT)
-    error_code: str | None = _column("Stable code of what went wrong, if it did", default=None, max_length=64)
-    input_tokens: int = _column("Tokens the model read", default=0)
-    output_tokens: int = _column("Tokens the model wrote", default=0)
-    reasoning_tokens: int = _column("Of the tokens written, those thought and not said", default=0)
-    cached_tokens: int = _column("Of the tokens read, those the provider had in its cache", default=0)
-    cost_usd: float | None = _column("What the tokens cost; none where a price is not known", default=None)
-    created_at: datetime = _column("When the message arrived (UTC)", default_factory=_now, sa_type=_MOMENT)
-    started_at: datetime | None = _column("When a process first began to work on it (UTC)", default=None, sa_type=_MOMENT)
-    first_token_at: datetime | None = _column("When the answer's first token came (UTC)", default=None, sa_type=_MOMENT)
-    finished_at: datetime | None = _column("When it ended (UTC)", default=None, sa_type=_MOMENT)
+    id: UUID = column("Time-ordered (UUIDv7)", default_factory=uuid7, primary_key=True)
+    session_id: UUID = column("The conversation it belongs to", foreign_key="session.id", ondelete="CASCADE", index=True)
+    user_id: UUID = column("Who asked", foreign_key="user.id", ondelete="CASCADE", index=True)
+    status: str = column("queued, running, interrupted, completed, failed or cancelled", max_length=16)
+    attempt: int = column("Which try this is, from 1; every write of a run carries it", default=1)
+    model: str = column("Name of the model that was asked", max_length=200)
+    parent_id: UUID | None = column("The run that it goes on from; none begins the conversation", default=None, index=True)
+    from_checkpoint: str | None = column("LangGraph's checkpoint that it began at; none is an empty state", default=None, max_length=64)
+    checkpoint: str | None = column("LangGraph's checkpoint that it ended at", default=None, max_length=64)
+    kept_from: UUID | None = column("Earliest run of its branch that the model reads word for word; none where it reads all", default=None)
+    waiting: bool = column("Another run has the session's turn, and this one is to follow it", default=False)
+    background: bool = column("A worker makes it, not the process that was asked", default=False)
+    cache: bool = column("An answer that was given before will do", default=False)
+    config_version: int = column("The session's configuration that it used", default=0)
+    asked_id: UUID | None = column("The message in the transcript that it answers; none when it goes on after a question", default=None)
+    message_id: UUID = column("The message in the transcript that is its answer")
+    idempotency_key: str | None = column("What the client named this request, to send it again safely", default=None, max_length=200)
+    body_hash: str = column("SHA-256 of the request, to tell the same key with another body", max_length=64)
+    stop_requested: bool = column("Somebody asked for it to be stopped", default=False)
+    owner: UUID | None = column("The process that works on it, or that will when it is its turn", default=None)
+    crashes: int = column("How many processes have died in it", default=0)
+    lease_expires_at: datetime | None = column("When the owner counts as dead unless it is heard of (UTC)", default=None, sa_type=MOMENT)
+    error_code: str | None = column("Stable code of what went wrong, if it did", default=None, max_length=64)
+    input_tokens: int = column("Tokens the model read", default=0)
+    output_tokens: int = column("Tokens the model wrote", default=0)
+    reasoning_tokens: int = column("Of the tokens written, those thought and not said", default=0)
+    cached_tokens: int = column("Of the tokens read, those the provider had in its cache", default=0)
+    cost_usd: float | None = column("What the tokens cost; none where a price is not known", default=None)
+    created_at: datetime = column("When the message arrived (UTC)", default_factory=now, sa_type=MOMENT)
+    started_at: datetime | None = column("When a process first began to work on it (UTC)", default=None, sa_type=MOMENT)
+    first_token_at: datetime | None = column("When the answer's first token came (UTC)", default=None, sa_type=MOMENT)
+    finished_at: datetime | None = column("When it ended (UTC)", default=None, sa_type=MOMENT)
 
 
 class MessageRow(SQLModel, table=True):
@@ -128,15 +110,15 @@ class MessageRow(SQLModel, table=True):
         {"comment": "The transcript: a conversation as people see it"},
     )
 
-    id: UUID = _column("Time-ordered (UUIDv7); the transcript's order", default_factory=uuid7, primary_key=True)
-    session_id: UUID = _column("The conversation it belongs to", foreign_key="session.id", ondelete="CASCADE")
-    run_id: UUID = _column("The run that it started or that wrote it", foreign_key="run.id", ondelete="CASCADE", index=True)
-    role: str = _column("user or assistant", max_length=16)
-    content: str = _column("The text exactly as sent or streamed")
-    reasoning: str = _column("What the model thought aloud, where it does", default="")
-    tool_calls: list[dict[str, Any]] = _column("Tools used: id, name, args, content, is_error", default_factory=list, sa_type=JSONB)
-    status: str = _column("completed, interrupted, failed or cancelled", max_length=16)
-    created_at: datetime = _column("When it was written (UTC)", default_factory=_now, sa_type=_MOMENT)
+    id: UUID = column("Time-ordered (UUIDv7); the transcript's order", default_factory=uuid7, primary_key=True)
+    session_id: UUID = column("The conversation it belongs to", foreign_key="session.id", ondelete="CASCADE")
+    run_id: UUID = column("The run that it started or that wrote it", foreign_key="run.id", ondelete="CASCADE", index=True)
+    role: str = column("user or assistant", max_length=16)
+    content: str = column("The text exactly as sent or streamed")
+    reasoning: str = column("What the model thought aloud, where it does", default="")
+    tool_calls: list[dict[str, Any]] = column("Tools used: id, name, args, content, is_error", default_factory=list, sa_type=JSONB)
+    status: str = column("completed, interrupted, failed or cancelled", max_length=16)
+    created_at: datetime = column("When it was written (UTC)", default_factory=now, sa_type=MOMENT)
 
 
 class EventRow(SQLModel, table=True):
@@ -146,11 +128,11 @@ class EventRow(SQLModel, table=True):
         {"comment": "The event log: what readers of a run were told, in order"},
     )
 
-    run_id: UUID = _column("The run it tells of", foreign_key="run.id", ondelete="CASCADE", primary_key=True)
-    first_sequence: int = _column("Number of the first event in this row", primary_key=True, sa_type=BigInteger)
-    last_sequence: int = _column("Number of the last event in this row", sa_type=BigInteger)
-    events: str = _column("Consecutive events, a line each: type, a space, the JSON as it went over the wire")
-    created_at: datetime = _column("When it was written (UTC)", default_factory=_now, sa_type=_MOMENT)
+    run_id: UUID = column("The run it tells of", foreign_key="run.id", ondelete="CASCADE", primary_key=True)
+    first_sequence: int = column("Number of the first event in this row", primary_key=True, sa_type=BigInteger)
+    last_sequence: int = column("Number of the last event in this row", sa_type=BigInteger)
+    events: str = column("Consecutive events, a line each: type, a space, the JSON as it went over the wire")
+    created_at: datetime = column("When it was written (UTC)", default_factory=now, sa_type=MOMENT)
 
 
 class InterruptRow(SQLModel, table=True):
@@ -160,27 +142,27 @@ class InterruptRow(SQLModel, table=True):
         {"comment": "A question that the agent asked a person"},
     )
 
-    session_id: UUID = _column("The conversation it belongs to", foreign_key="session.id", ondelete="CASCADE", primary_key=True)
-    id: str = _column("LangGraph's id of the interrupt", primary_key=True, max_length=64)
-    run_id: UUID = _column("The run that asked", foreign_key="run.id", ondelete="CASCADE", index=True)
-    value: Any = _column("What is asked, as JSON", sa_type=JSONB)
-    answer_schema: dict[str, Any] = _column("JSON Schema of an answer", sa_type=JSONB)
-    outcome: str = _column("open, answered, expired, or withdrawn: the conversation went on without", default="open", max_length=16)
-    answer: Any = _column("What was answered, as JSON", default=None, sa_type=JSONB, nullable=True)
-    answered_by: UUID | None = _column("Who answered", default=None)
-    resumed_by: UUID | None = _column("The run that goes on with the answer", default=None, index=True)
-    created_at: datetime = _column("When it was asked (UTC)", default_factory=_now, sa_type=_MOMENT)
-    expires_at: datetime = _column("Until when it can be answered (UTC)", sa_type=_MOMENT)
-    closed_at: datetime | None = _column("When it was answered, expired or was withdrawn (UTC)", default=None, sa_type=_MOMENT)
+    session_id: UUID = column("The conversation it belongs to", foreign_key="session.id", ondelete="CASCADE", primary_key=True)
+    id: str = column("LangGraph's id of the interrupt", primary_key=True, max_length=64)
+    run_id: UUID = column("The run that asked", foreign_key="run.id", ondelete="CASCADE", index=True)
+    value: Any = column("What is asked, as JSON", sa_type=JSONB)
+    answer_schema: dict[str, Any] = column("JSON Schema of an answer", sa_type=JSONB)
+    outcome: str = column("open, answered, expired, or withdrawn: the conversation went on without", default="open", max_length=16)
+    answer: Any = column("What was answered, as JSON", default=None, sa_type=JSONB, nullable=True)
+    answered_by: UUID | None = column("Who answered", default=None)
+    resumed_by: UUID | None = column("The run that goes on with the answer", default=None, index=True)
+    created_at: datetime = column("When it was asked (UTC)", default_factory=now, sa_type=MOMENT)
+    expires_at: datetime = column("Until when it can be answered (UTC)", sa_type=MOMENT)
+    closed_at: datetime | None = column("When it was answered, expired or was withdrawn (UTC)", default=None, sa_type=MOMENT)
 
 
 class ToolStartRow(SQLModel, table=True):
     __tablename__ = "tool_start"
     __table_args__ = ({"comment": "Calls of tools that must not be repeated, written before each is made"},)
 
-    run_id: UUID = _column("The run that makes the call", foreign_key="run.id", ondelete="CASCADE", primary_key=True)
-    task_id: str = _column("LangGraph's task that makes it: the same when a step is made again", primary_key=True, max_length=200)
-    started_at: datetime = _column("When (UTC)", default_factory=_now, sa_type=_MOMENT)
+    run_id: UUID = column("The run that makes the call", foreign_key="run.id", ondelete="CASCADE", primary_key=True)
+    task_id: str = column("LangGraph's task that makes it: the same when a step is made again", primary_key=True, max_length=200)
+    started_at: datetime = column("When (UTC)", default_factory=now, sa_type=MOMENT)
 
 
 class ModelCallRow(SQLModel, table=True):
@@ -191,65 +173,65 @@ class ModelCallRow(SQLModel, table=True):
         {"comment": "The ledger: each call of a model, and what it came to"},
     )
 
-    id: UUID = _column("Time-ordered (UUIDv7); the same however often the call is told", primary_key=True)
-    user_id: UUID = _column("For whom the model was asked", foreign_key="user.id", ondelete="CASCADE")
+    id: UUID = column("Time-ordered (UUIDv7); the same however often the call is told", primary_key=True)
+    user_id: UUID = column("For whom the model was asked", foreign_key="user.id", ondelete="CASCADE")
     # No foreign keys: what was paid stays paid when the session or the run is deleted.
-    session_id: UUID | None = _column("The conversation it was made for, be it that this is gone", default=None)
-    run_id: UUID | None = _column("The run that made it, be it that this is gone; none for a job", default=None)
-    attempt: int | None = _column("The attempt that ended the run; the call may be one of an attempt before it", default=None)
-    model: str = _column("Name of the model that was asked", max_length=200)
-    purpose: str = _column("answer, naming, memory, summary or judge", max_length=16)
-    input_tokens: int = _column("Tokens the model read")
-    output_tokens: int = _column("Tokens the model wrote")
-    cached_tokens: int = _column("Of the tokens read, those the provider had in its cache")
-    reasoning_tokens: int = _column("Of the tokens written, those thought and not said")
-    cost_usd: Decimal | None = _column("What it cost; none where that is not known", default=None, sa_type=Numeric)
-    latency_ms: int = _column("From the request to the end of the answer")
-    first_token_ms: int | None = _column("From the request to the first token, if one came", default=None)
-    from_cache: bool = _column("Answered from our own cache: nobody was paid")
-    error_code: str | None = _column("Stable code of what went wrong, if it did", default=None, max_length=64)
-    created_at: datetime = _column("When the call began (UTC)", sa_type=_MOMENT)
+    session_id: UUID | None = column("The conversation it was made for, be it that this is gone", default=None)
+    run_id: UUID | None = column("The run that made it, be it that this is gone; none for a job", default=None)
+    attempt: int | None = column("The attempt that ended the run; the call may be one of an attempt before it", default=None)
+    model: str = column("Name of the model that was asked", max_length=200)
+    purpose: str = column("answer, naming, memory, summary or judge", max_length=16)
+    input_tokens: int = column("Tokens the model read")
+    output_tokens: int = column("Tokens the model wrote")
+    cached_tokens: int = column("Of the tokens read, those the provider had in its cache")
+    reasoning_tokens: int = column("Of the tokens written, those thought and not said")
+    cost_usd: Decimal | None = column("What it cost; none where that is not known", default=None, sa_type=Numeric)
+    latency_ms: int = column("From the request to the end of the answer")
+    first_token_ms: int | None = column("From the request to the first token, if one came", default=None)
+    from_cache: bool = column("Answered from our own cache: nobody was paid")
+    error_code: str | None = column("Stable code of what went wrong, if it did", default=None, max_length=64)
+    created_at: datetime = column("When the call began (UTC)", sa_type=MOMENT)
 
 
 class FeedbackRow(SQLModel, table=True):
     __tablename__ = "feedback"
     __table_args__ = ({"comment": "What a user thinks of an answer"},)
 
-    message_id: UUID = _column("The answer it is about", foreign_key="message.id", ondelete="CASCADE", primary_key=True)
-    user_id: UUID = _column("Who thinks so", foreign_key="user.id", ondelete="CASCADE", index=True)
-    score: int = _column("1 for a good answer, -1 for a bad one", sa_type=SmallInteger)
-    comment: str = _column("Why, in their words; empty where they said none", default="", max_length=2000)
-    created_at: datetime = _column("When they first said it (UTC)", default_factory=_now, sa_type=_MOMENT)
-    updated_at: datetime = _column("When they last said it (UTC)", default_factory=_now, sa_type=_MOMENT)
+    message_id: UUID = column("The answer it is about", foreign_key="message.id", ondelete="CASCADE", primary_key=True)
+    user_id: UUID = column("Who thinks so", foreign_key="user.id", ondelete="CASCADE", index=True)
+    score: int = column("1 for a good answer, -1 for a bad one", sa_type=SmallInteger)
+    comment: str = column("Why, in their words; empty where they said none", default="", max_length=2000)
+    created_at: datetime = column("When they first said it (UTC)", default_factory=now, sa_type=MOMENT)
+    updated_at: datetime = column("When they last said it (UTC)", default_factory=now, sa_type=MOMENT)
 
 
 class ExportRow(SQLModel, table=True):
     __tablename__ = "export"
     __table_args__ = ({"comment": "All that is kept of a user, as a ZIP for them to take away"},)
 
-    id: UUID = _column("Time-ordered (UUIDv7)", default_factory=uuid7, primary_key=True)
-    user_id: UUID = _column("Whose data it holds", foreign_key="user.id", ondelete="CASCADE", unique=True)
-    attempt: int = _column("Which try this is; every write of a try carries it", default=0)
-    bytes: int | None = _column("How large it is; none until it is whole", default=None, sa_type=BigInteger)
-    created_at: datetime = _column("When it was asked for (UTC)", default_factory=_now, sa_type=_MOMENT)
+    id: UUID = column("Time-ordered (UUIDv7)", default_factory=uuid7, primary_key=True)
+    user_id: UUID = column("Whose data it holds", foreign_key="user.id", ondelete="CASCADE", unique=True)
+    attempt: int = column("Which try this is; every write of a try carries it", default=0)
+    bytes: int | None = column("How large it is; none until it is whole", default=None, sa_type=BigInteger)
+    created_at: datetime = column("When it was asked for (UTC)", default_factory=now, sa_type=MOMENT)
 
 
 class ExportChunkRow(SQLModel, table=True):
     __tablename__ = "export_chunk"
     __table_args__ = ({"comment": "The export's bytes, where every server finds them"},)
 
-    export_id: UUID = _column("The export it is a part of", foreign_key="export.id", ondelete="CASCADE", primary_key=True)
-    number: int = _column("Its place, from 0", primary_key=True)
-    piece: bytes = _column("Consecutive bytes of the ZIP", sa_type=LargeBinary)
+    export_id: UUID = column("The export it is a part of", foreign_key="export.id", ondelete="CASCADE", primary_key=True)
+    number: int = column("Its place, from 0", primary_key=True)
+    piece: bytes = column("Consecutive bytes of the ZIP", sa_type=LargeBinary)
 
 
 class AttachmentBlobRow(SQLModel, table=True):
     __tablename__ = "attachment_blob"
     __table_args__ = ({"comment": "What attachments hold: once for each user, however often it is sent"},)
 
-    user_id: UUID = _column("Who sent it", foreign_key="user.id", ondelete="CASCADE", primary_key=True)
-    sha256: str = _column("Of the content, in hex", primary_key=True, max_length=64)
-    content: bytes | None = _column("The bytes; none where they are kept in a folder", default=None)
+    user_id: UUID = column("Who sent it", foreign_key="user.id", ondelete="CASCADE", primary_key=True)
+    sha256: str = column("Of the content, in hex", primary_key=True, max_length=64)
+    content: bytes | None = column("The bytes; none where they are kept in a folder", default=None)
 
 
 class AttachmentRow(SQLModel, table=True):
@@ -260,13 +242,13 @@ class AttachmentRow(SQLModel, table=True):
         {"comment": "An image or text file to send with messages"},
     )
 
-    id: UUID = _column("Time-ordered (UUIDv7)", default_factory=uuid7, primary_key=True)
-    user_id: UUID = _column("Who sent it")
-    sha256: str = _column("Of the content, in hex", max_length=64)
-    name: str = _column("As the file was called", max_length=200)
-    media_type: str = _column("What the content was found to be", max_length=64)
-    bytes: int = _column("How many the content has")
-    created_at: datetime = _column("When it was uploaded (UTC)", default_factory=_now, sa_type=_MOMENT)
+    id: UUID = column("Time-ordered (UUIDv7)", default_factory=uuid7, primary_key=True)
+    user_id: UUID = column("Who sent it")
+    sha256: str = column("Of the content, in hex", max_length=64)
+    name: str = column("As the file was called", max_length=200)
+    media_type: str = column("What the content was found to be", max_length=64)
+    bytes: int = column("How many the content has")
+    created_at: datetime = column("When it was uploaded (UTC)", default_factory=now, sa_type=MOMENT)
 
 
 class MessageAttachmentRow(SQLModel, table=True):
@@ -276,16 +258,6 @@ class MessageAttachmentRow(SQLModel, table=True):
         {"comment": "Which attachments were sent with which message"},
     )
 
-    message_id: UUID = _column("The message it was sent with", foreign_key="message.id", ondelete="CASCADE", primary_key=True)
-    place: int = _column("Its place among those of the message, from 1", primary_key=True)
-    attachment_id: UUID = _column("What was sent", foreign_key="attachment.id", ondelete="CASCADE")
-
-
-class AuditRow(SQLModel, table=True):
-    __tablename__ = "audit"
-    __table_args__ = ({"comment": "What an operator must be able to show later"},)
-
-    id: UUID = _column("Time-ordered (UUIDv7)", default_factory=uuid7, primary_key=True)
-    event: str = _column("What happened", max_length=64)
-    details: dict[str, Any] = _column("Counts and hashes; nothing personal", default_factory=dict, sa_type=JSONB)
-    created_at: datetime = _column("When it happened (UTC)", default_factory=_now, sa_type=_MOMENT)
+    message_id: UUID = column("The message it was sent with", foreign_key="message.id", ondelete="CASCADE", primary_key=True)
+    place: int = column("Its place among those of the message, from 1", primary_key=True)
+    attachment_id: UUID = column("What was sent", foreign_key="attachment.id", ondelete="CASCADE")

@@ -1,25 +1,26 @@
 """Users: the everyday way through SQLModel, and the one read every request makes in plain SQL."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy.exc
-from psycopg.rows import class_row
 from sqlmodel import select
 
 from app.errors import EmailTaken
+from app.persistence.account_tables import UserRow
+from app.persistence.accounts import CREDENTIAL_HOLDS_SQL, USER_COLUMNS, Credential, UserRole
 from app.persistence.database import Database, database_errors, fetch_all
-from app.persistence.tables import UserRow
 from app.persistence.values import User
 
-_READ_USER: Final = 'SELECT id, email, remembers, created_at FROM "user" WHERE id = %(user_id)s'
+_READ_USER: Final = f'SELECT {USER_COLUMNS} FROM "user" WHERE {CREDENTIAL_HOLDS_SQL}'
 # What was said while it was off is not remembered later either.
-_SWITCH: Final = """
+_SWITCH: Final = f"""
 WITH skipped AS (
     UPDATE session SET remembered_until = now(), unremembered_since = NULL FROM "user"
      WHERE %(remembers)s AND session.user_id = %(user_id)s AND "user".id = session.user_id AND NOT "user".remembers
 )
-UPDATE "user" SET remembers = %(remembers)s WHERE id = %(user_id)s RETURNING id, email, remembers, created_at
+UPDATE "user" SET remembers = %(remembers)s WHERE id = %(user_id)s RETURNING {USER_COLUMNS}
 """
 
 
@@ -46,17 +47,28 @@ class UserTable:
                 row = (await session.exec(select(UserRow).where(UserRow.email == email))).one_or_none()
         return (_user(row), row.password_hash) if row else None
 
-    async def read(self, user_id: UUID) -> User | None:
-        with database_errors():
-            async with self._database.pool.connection() as connection, connection.cursor(row_factory=class_row(User)) as cursor:
-                await cursor.execute(_READ_USER, {"user_id": user_id})
-                return await cursor.fetchone()
+    async def read(self, credential: Credential) -> User | None:
+        """Whose it is, as long as it holds."""
+        rows = await fetch_all(self._database.pool, _READ_USER, credential.values)
+        return user_of(rows[0]) if rows else None
 
     async def switch_memory(self, user_id: UUID, remembers: bool) -> User | None:
         """The user as they are then."""
         rows = await fetch_all(self._database.pool, _SWITCH, {"user_id": user_id, "remembers": remembers})
-        return User(**rows[0]) if rows else None
+        return user_of(rows[0]) if rows else None
 
 
 def _user(row: UserRow) -> User:
-    return User(id=row.id, email=row.email, remembers=row.remembers, created_at=row.created_at)
+    return User(id=row.id, email=row.email, remembers=row.remembers, role=UserRole(row.role), tier=row.tier, created_at=row.created_at)
+
+
+def user_of(row: Mapping[str, Any], prefix: str = "") -> User:
+    """From a row that has USER_COLUMNS, or OWNER_COLUMNS with the prefix `user_`."""
+    return User(
+        id=row[f"{prefix}id"],
+        email=row[f"{prefix}email"],
+        remembers=row[f"{prefix}remembers"],
+        role=UserRole(row[f"{prefix}role"]),
+        tier=row[f"{prefix}tier"],
+        created_at=row[f"{prefix}created_at"],
+    )

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from app.persistence.accounts import UserRole
 from app.persistence.spending import LedgerCall
 
 
@@ -31,6 +32,8 @@ class User:
     id: UUID
     email: str
     remembers: bool
+    role: UserRole
+    tier: str
     created_at: datetime
 
 

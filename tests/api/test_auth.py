@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import httpx
 import jwt
+import psycopg
 import pytest
 
 from app.accounts.secrets import development_secret
@@ -76,7 +77,16 @@ async def test_nothing_tells_an_unknown_email_from_a_wrong_password(ada: Visitor
 def _claims(**changes: Any) -> dict[str, Any]:
     now = datetime.now(UTC)
     hour = timedelta(hours=1)
-    return {"iss": "milepost", "aud": "milepost", "sub": str(uuid4()), "jti": "1", "iat": now, "exp": now + hour, **changes}
+    return {
+        "iss": "milepost",
+        "aud": "milepost",
+        "sub": str(uuid4()),
+        "sid": str(uuid4()),
+        "jti": "1",
+        "iat": now,
+        "exp": now + hour,
+        **changes,
+    }
 
 
 @pytest.mark.parametrize(
@@ -87,6 +97,9 @@ def _claims(**changes: Any) -> dict[str, Any]:
         _claims(aud="elsewhere"),
         _claims(iss="elsewhere"),
         _claims(sub="not-an-id"),
+        _claims(sid="not-an-id"),
+        _claims(sid=None),
+        _claims(sid=7),
         {"sub": str(uuid4())},
     ],
 )
@@ -106,3 +119,13 @@ async def _expect_refused(stranger: Visitor, token: str) -> None:
     refused = await stranger.http.get("/auth/me", headers={"Authorization": f"Bearer {token}"})
     assert (refused.status_code, refused.json()["code"]) == (401, "not_authenticated")
     assert refused.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("end", ["UPDATE login SET revoked_at = now()", 'UPDATE "user" SET disabled_at = now()', "DELETE FROM login"])
+async def test_a_login_that_was_ended_anywhere_is_good_for_nothing_at_the_next_request(end: str, ada: Visitor, database_url: str) -> None:
+    session_id = await ada.open_session()
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(end)
+    answers = [await ada.http.get(path) for path in ("/auth/me", "/sessions", f"/sessions/{session_id}")]
+    answers.append(await ada.http.post(f"/sessions/{session_id}/chat", json={"message": "Hello?"}))
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(401, "not_authenticated")] * 4

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.api.deps import State
 from app.api.v1.text import MessageText
-from app.errors import AppError, InvalidInput, SessionNotFound
+from app.errors import AppError, InvalidInput
 from app.persistence.configured import Held
 from app.persistence.values import Session, User
 from app.runs.answer import Answer, whole_answer
@@ -57,7 +57,7 @@ async def begin(state: State, user: User, tool: str, arguments: Mapping[str, Any
     agent = tool.removeprefix(_PREFIX) if tool.startswith(_PREFIX) else ""
     asked = _checked(arguments)
     if asked.session_id:
-        session = await _own_session(state, user, asked.session_id)
+        session = await state["sessions"].read(user.id, asked.session_id)
         if session.agent != agent:
             raise InvalidInput(f"session_id: this conversation is held with {session.agent}; go on with it by {tool_name(session.agent)}.")
         return Asked(session, await state["runs"].start(_ask(user, session, asked.message)))
@@ -87,12 +87,6 @@ def _checked(arguments: Mapping[str, Any]) -> AskIn:
     except ValidationError as error:
         faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_input=False))
         raise InvalidInput("; ".join(faults)) from error
-
-
-async def _own_session(state: State, user: User, session_id: UUID) -> Session:
-    if found := await state["sessions"].find_with_owner(user.id, session_id):
-        return found[1]
-    raise SessionNotFound
 
 
 def _ask(user: User, session: Session, message: str) -> Ask:

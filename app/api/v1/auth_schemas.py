@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field
 
 from app.accounts.passwords import MAX_LENGTH, MIN_LENGTH, missing_rules
 from app.api.v1.text import SoundText
+from app.persistence.accounts import UserRole
 
 
 def _good_password(password: str) -> str:
@@ -42,6 +43,8 @@ class UserOut(BaseModel):
     id: UUID
     email: str
     remembers: bool
+    role: UserRole
+    tier: str
     created_at: datetime
 
 

@@ -1,0 +1,45 @@
+"""The tables of who may come in, and of what an operator must be able to show; `tables` has the others."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import SQLModel
+from uuid_utils.compat import uuid7
+
+from app.persistence.columns import MOMENT, column, now
+
+
+class UserRow(SQLModel, table=True):
+    __tablename__ = "user"
+    __table_args__ = ({"comment": "A person who may log in"},)
+
+    id: UUID = column("Time-ordered (UUIDv7)", default_factory=uuid7, primary_key=True)
+    email: str = column("Normalised: trimmed and lower case", unique=True, max_length=320)
+    password_hash: str = column("argon2id, with its parameters", max_length=255)
+    remembers: bool = column("The agent may remember what they say", default=True)
+    role: str = column("user or admin", default="user", max_length=16)
+    tier: str = column("Which limits hold, by name", default="free", max_length=64)
+    disabled_at: datetime | None = column("Since when they may not come in (UTC)", default=None, sa_type=MOMENT)
+    created_at: datetime = column("When the account was made (UTC)", default_factory=now, sa_type=MOMENT)
+
+
+class LoginRow(SQLModel, table=True):
+    __tablename__ = "login"
+    __table_args__ = ({"comment": "What all tokens of one login have in common"},)
+
+    id: UUID = column("Time-ordered (UUIDv7)", default_factory=uuid7, primary_key=True)
+    user_id: UUID = column("Who came in", foreign_key="user.id", ondelete="CASCADE", index=True)
+    revoked_at: datetime | None = column("When it was ended before its time (UTC)", default=None, sa_type=MOMENT)
+    created_at: datetime = column("When they came in (UTC)", default_factory=now, sa_type=MOMENT)
+
+
+class AuditRow(SQLModel, table=True):
+    __tablename__ = "audit"
+    __table_args__ = ({"comment": "What an operator must be able to show later"},)
+
+    id: UUID = column("Time-ordered (UUIDv7)", default_factory=uuid7, primary_key=True)
+    event: str = column("What happened", max_length=64)
+    details: dict[str, Any] = column("Counts and hashes; nothing personal", default_factory=dict, sa_type=JSONB)
+    created_at: datetime = column("When it happened (UTC)", default_factory=now, sa_type=MOMENT)
