@@ -10,8 +10,8 @@ from app.persistence.database import sqlalchemy_url
 from app.persistence.tables import METADATA
 
 TABLES = [
-    *("attachment", "attachment_blob", "audit", "export", "export_chunk", "feedback", "interrupt", "message", "message_attachment"),
-    *("login", "model_call", "run", "run_event", "session", "session_config", "tool_start", "user"),
+    *("attachment", "attachment_blob", "audit", "export", "export_chunk", "feedback", "interrupt", "login", "message"),
+    *("message_attachment", "model_call", "run", "run_event", "session", "session_config", "tool_start", "user"),
 ]
 # Those that belong to nobody.
 ROOTS = {"audit", "user"}
