@@ -1,6 +1,6 @@
 """`python -m app`: serve, do background work, migrate the database, and give a user their data or their end.
 
-`developing` has the commands for who builds an agent.
+`developing` has the commands for who builds an agent, `operators` those for accounts.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from app.developing import add_commands
 from app.errors import AppError, SettingsInvalid
 from app.llm.choice import Choice, choose_models
 from app.llm.embedding import choose_embedder, other_embedder
+from app.operators import add_operators_commands
 from app.persistence.address import database_url
 from app.persistence.embedder_in_use import embedder_in_use
 from app.settings import ROOT, Settings, load_settings
@@ -57,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "worker", _worker, "do background work: queued runs, names of sessions, what has expired, what is old")
     _add(commands, "reembed-memories", _reembed_memories, "give all memories new vectors, after EMBEDDING_MODEL has changed")
     _add_lifecycle(commands)
+    add_operators_commands(commands)
     add_commands(commands)
     steps = _add(commands, "migrate", _migrate, "change or look at the database's schema").add_subparsers(dest="step", required=True)
     steps.add_parser("up", help="bring the schema to the newest revision, or to REVISION").add_argument(

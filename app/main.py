@@ -83,6 +83,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
         async with _ending_with_the_reloader(), open_services(settings) as services, _at_work(services, settings):
             yield State(
                 users=services.users,
+                administration=services.administration,
                 catalog=services.catalog,
                 sessions=services.sessions,
                 attachments=services.attachments,

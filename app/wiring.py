@@ -6,24 +6,29 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from typing import Final
 from uuid import UUID
 
 from procrastinate import App
 from uuid_utils.compat import uuid7
 
+from app.accounts.administration import Administration
 from app.accounts.passwords import Passwords
 from app.accounts.secrets import development_secret
 from app.accounts.tokens import Tokens
 from app.accounts.users import Users
 from app.errors import SettingsInvalid
 from app.lifecycle import Lifecycle, attachment_table, lifecycle_on
+from app.llm.embedding import Embedder
 from app.llm.kept_answers import AnswersInMemory
 from app.llm.models import Models, open_models
 from app.llm.response_cache import ResponseCache
 from app.memory import BackgroundWork, open_memory_embedder, open_remembering, recall_of
 from app.persistence import migrate
 from app.persistence.address import database_url
+from app.persistence.administration import AdministrationTable
 from app.persistence.attachments import AttachmentTable
+from app.persistence.audit import AuditTable
 from app.persistence.branches import BranchTable
 from app.persistence.channels import ERASED, EVENTS, STOPS, WORK, Ear
 from app.persistence.checkpoints import CheckpointTable
@@ -68,6 +73,8 @@ from app.settings import (
     WorkerSettings,
 )
 
+_TIERS: Final = ("free", "pro")
+
 # Drops what this process holds in its memory of a user who was erased, None for everybody's.
 type Forgetting = Callable[[str | None], None]
 
@@ -77,6 +84,7 @@ class Services:
     """The open parts, joined; what `main`, `cli`, evals and scripts work with."""
 
     users: Users
+    administration: Administration
     catalog: Catalog
     sessions: Sessions
     attachments: Attachments
@@ -106,8 +114,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         turns, runs, events = _as_one_owner(database.pool, settings.runs.lease_seconds, notices)
         attachments = attachment_table(database.pool, settings)
         rows = Rows(runs=runs, turns=turns, past=branches, events=events, attachments=attachments)
-        embedder = await stack.enter_async_context(open_memory_embedder(settings, database.pool))
-        memory = recall_of(embedder, settings, database.pool) if embedder else None
+        embedder, memory = await stack.enter_async_context(_open_memory(settings, database.pool))
         means = await stack.enter_async_context(open_means(settings, database.pool, memory, sessions, cache))
         office = await stack.enter_async_context(open_runs(means, models, bench_of(means.agents, database.pool, settings.runs), rows))
         await stack.enter_async_context(_listening(url, office, notices, _forgetting(cache, memory)))
@@ -119,6 +126,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         queue, lifecycle = await stack.enter_async_context(_open_background(settings, database, remembering, jobs, chores))
         yield Services(
             users=_users(settings.accounts, settings.database, database),
+            administration=Administration(AdministrationTable(database.pool), AuditTable(database.pool), _TIERS),
             catalog=catalog,
             sessions=Sessions(sessions, branches, office.runs, catalog, temporary_hours=settings.runs.temporary_hours),
             attachments=Attachments(attachments, settings.attachments),
@@ -144,6 +152,12 @@ async def _open_models(settings: Settings) -> AsyncGenerator[Models]:
         if (name := settings.remembering.model) and name not in models:
             raise SettingsInvalid(f"MEMORY_MODEL: {name} is not in models.yaml, or its key is not set.")
         yield models
+
+
+@asynccontextmanager
+async def _open_memory(settings: Settings, pool: Pool) -> AsyncGenerator[tuple[Embedder | None, Recall | None]]:
+    async with open_memory_embedder(settings, pool) as embedder:
+        yield embedder, recall_of(embedder, settings, pool) if embedder else None
 
 
 @asynccontextmanager

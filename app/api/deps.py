@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer
 
+from app.accounts.administration import Administration
 from app.accounts.erasure import Erasure
 from app.accounts.exports import Exports
 from app.accounts.users import Users
@@ -31,6 +32,7 @@ class State(TypedDict):
     """What `main` puts into every request's state."""
 
     users: Users
+    administration: Administration
     catalog: Catalog
     sessions: Sessions
     attachments: Attachments
@@ -62,6 +64,7 @@ def _from_state(name: str) -> Any:  # noqa: ANN401  # the alias that uses it giv
 
 UsersDep = Annotated[Users, _from_state("users")]
 CatalogDep = Annotated[Catalog, _from_state("catalog")]
+AdministrationDep = Annotated[Administration, _from_state("administration")]
 SessionsDep = Annotated[Sessions, _from_state("sessions")]
 AttachmentsDep = Annotated[Attachments, _from_state("attachments")]
 RunsDep = Annotated[Runs, _from_state("runs")]

@@ -5,6 +5,7 @@
 
 from app.errors.base import AppError, error_of
 from app.errors.kinds import (
+    AdminOnly,
     AttachmentNotFound,
     AttemptsExhausted,
     BodyTooLarge,
@@ -30,6 +31,7 @@ from app.errors.kinds import (
     NotAuthenticated,
     NotFound,
     OriginNotAllowed,
+    OwnAccount,
     RunCancelled,
     RunLost,
     RunNotFound,
@@ -44,6 +46,7 @@ from app.errors.kinds import (
     Unavailable,
     UnknownAgent,
     UnknownModel,
+    UnknownTier,
     UnsupportedMediaType,
     UserNotFound,
     WrongPassword,
@@ -61,6 +64,7 @@ from app.errors.models import (
 )
 
 __all__ = [
+    "AdminOnly",
     "AppError",
     "AttachmentNotFound",
     "AttemptsExhausted",
@@ -96,6 +100,7 @@ __all__ = [
     "NotAuthenticated",
     "NotFound",
     "OriginNotAllowed",
+    "OwnAccount",
     "RunCancelled",
     "RunLost",
     "RunNotFound",
@@ -110,6 +115,7 @@ __all__ = [
     "Unavailable",
     "UnknownAgent",
     "UnknownModel",
+    "UnknownTier",
     "UnsupportedMediaType",
     "UserNotFound",
     "WrongPassword",

@@ -122,6 +122,21 @@ class UserNotFound(NotFound):
     title = "There is no such user"
 
 
+class AdminOnly(AppError):
+    code = "admin_only"
+    title = "Only an administrator may do this"
+
+
+class OwnAccount(AppError):
+    code = "own_account"
+    title = "Nobody takes their own rights away"
+
+
+class UnknownTier(AppError):
+    code = "unknown_tier"
+    title = "There is no tier of this name"
+
+
 class ExportNotFound(NotFound):
     code = "export_not_found"
     title = "No export was asked for, or it is no longer kept"

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import SQLModel
 from uuid_utils.compat import uuid7
@@ -37,9 +38,16 @@ class LoginRow(SQLModel, table=True):
 
 class AuditRow(SQLModel, table=True):
     __tablename__ = "audit"
-    __table_args__ = ({"comment": "What an operator must be able to show later"},)
+    __table_args__ = (
+        Index("audit_user", "user_id", "id", postgresql_where=text("user_id IS NOT NULL")),
+        Index("audit_actor", "actor_id", "id", postgresql_where=text("actor_id IS NOT NULL")),
+        {"comment": "What an operator must be able to show later"},
+    )
 
     id: UUID = column("Time-ordered (UUIDv7)", default_factory=uuid7, primary_key=True)
     event: str = column("What happened", max_length=64)
+    user_id: UUID | None = column("Whom it is about, while there is an account", default=None)
+    actor_id: UUID | None = column("Who did it, while there is an account; none is an operator", default=None)
+    address: str | None = column("From which network address", default=None, max_length=64)
     details: dict[str, Any] = column("Counts and hashes; nothing personal", default_factory=dict, sa_type=JSONB)
     created_at: datetime = column("When it happened (UTC)", default_factory=now, sa_type=MOMENT)

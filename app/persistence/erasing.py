@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 from uuid_utils.compat import uuid7
 
 from app.persistence.channels import ERASED, EVENTS, STOPS
-from app.persistence.database import Pool, database_errors, execute, patiently
+from app.persistence.database import Pool, database_errors, patiently
 from app.persistence.lifecycle import Receipt, told
 from app.persistence.tables import LIVE_SQL
 
@@ -82,6 +82,14 @@ SELECT count(*) AS found FROM named
 """
 _DELETE_USER: Final = 'DELETE FROM "user" WHERE id = %(user_id)s'
 _AUDIT: Final = "INSERT INTO audit (id, event, details, created_at) VALUES (%(id)s, %(event)s, %(details)s, %(created_at)s)"
+# The log is append-only but for who says this in the same transaction.
+_OPEN_AUDIT: Final = "SET LOCAL milepost.audit = 'retention'"
+# What was done stays; who it was and where they were goes.
+_FORGET_IN_AUDIT: Final = """
+UPDATE audit SET address = CASE WHEN actor_id = %(user_id)s OR (user_id = %(user_id)s AND actor_id IS NULL) THEN NULL ELSE address END,
+       user_id = nullif(user_id, %(user_id)s), actor_id = nullif(actor_id, %(user_id)s)
+ WHERE user_id = %(user_id)s OR actor_id = %(user_id)s
+"""
 
 _IS_SILENT: Final = f"""
 updated_at < %(silent_since)s AND NOT EXISTS (SELECT FROM run WHERE run.session_id = session.id AND {LIVE_SQL})
@@ -130,7 +138,11 @@ class Erasing:
 
     async def delete_old_audit(self, age: timedelta, limit: int) -> int:
         """Delete some entries of the audit log from before that; return how many."""
-        return await execute(self._pool, _OLD_AUDIT, {"written_before": _first_id(datetime.now(UTC) - age), "limit": limit})
+        values = {"written_before": _first_id(datetime.now(UTC) - age), "limit": limit}
+        with database_errors():
+            async with self._pool.connection() as connection, connection.transaction():
+                await connection.execute(_OPEN_AUDIT)
+                return (await connection.execute(_OLD_AUDIT, values)).rowcount
 
     async def _erase(self, user_id: UUID, elsewhere: Mapping[str, int]) -> Receipt | None:
         with database_errors():
@@ -141,6 +153,8 @@ class Erasing:
                 counts = {table: (await connection.execute(delete, values)).rowcount for table, delete in _DELETES.items()}
                 jobs = await (await connection.execute(_JOBS, values)).fetchone()
                 counts |= {"procrastinate_jobs": jobs["found"] if jobs else 0}
+                await connection.execute(_OPEN_AUDIT)
+                await connection.execute(_FORGET_IN_AUDIT, values)
                 counts |= {"user": (await connection.execute(_DELETE_USER, values)).rowcount}
                 receipt = receipt_of(user_id, {**counts, **elsewhere})
                 await connection.execute(_AUDIT, _audit_row(receipt))

@@ -40,6 +40,7 @@ async def test_every_route_is_closed_to_strangers_and_to_other_users(
     memory = remember(database_url, "Keeps secrets")
     checkpoint = (await ada.http.get(f"/sessions/{session}/checkpoints")).json()["items"][0]["id"]
     ids = {"session_id": session, "run_id": answer["run_id"], "message_id": answer["message"]["id"], "attachment_id": attachment}
+    ids["user_id"] = (await ada.http.get("/auth/me")).json()["id"]
     bodies = {"patch": {"name": "Mine now"}, "post": {"message": "Let me in"}, "feedback": {"score": 1}}
     bodies["replay"] = {"checkpoint_id": checkpoint, "message": "Let me in"}
     walked = 0
@@ -51,7 +52,8 @@ async def test_every_route_is_closed_to_strangers_and_to_other_users(
         body = bodies.get(path.rpartition("/")[2]) or bodies.get(method)
         assert (await stranger.http.request(method, url, json=body)).status_code == httpx.codes.UNAUTHORIZED, path
         if path not in OWN:
-            assert (await bob.http.request(method, url, json=body)).status_code == httpx.codes.NOT_FOUND, path
+            refusal = httpx.codes.FORBIDDEN if path.startswith("/api/v1/admin/") else httpx.codes.NOT_FOUND
+            assert (await bob.http.request(method, url, json=body)).status_code == refusal, path
             walked += 1
     assert walked >= 11
     assert [message["content"] for message in await ada.messages(session)] == ["Secret", "Only for Ada."]

@@ -1,0 +1,78 @@
+"""What operators may do with accounts; each of it leaves an entry in the audit log."""
+
+from collections.abc import AsyncGenerator, Collection, Sequence
+from typing import Protocol
+from uuid import UUID
+
+from app.accounts.passwords import Passwords, missing_rules
+from app.accounts.users import UserStore, normalised
+from app.errors import InvalidInput, OwnAccount, UnknownTier, UserNotFound
+from app.persistence.accounts import UserRole
+from app.persistence.administration import Account, AccountChange, AccountSearch
+from app.persistence.audit import Actor, AuditEntry, AuditSearch
+
+
+class AdministrationStore(Protocol):
+    async def read(self, user_id: UUID) -> Account | None: ...
+    async def page(self, search: AccountSearch, *, before: UUID | None, limit: int) -> Sequence[Account]: ...
+    async def change(self, user_id: UUID, change: AccountChange, actor: Actor) -> Account | None: ...
+    async def revoke(self, user_id: UUID, actor: Actor) -> int | None: ...
+
+
+class AuditStore(Protocol):
+    async def page(self, search: AuditSearch, *, before: UUID | None, limit: int) -> Sequence[AuditEntry]: ...
+    def read(self, search: AuditSearch) -> AsyncGenerator[AuditEntry]: ...
+
+
+class Administration:
+    def __init__(self, store: AdministrationStore, audit: AuditStore, tiers: Collection[str]) -> None:
+        """`tiers` are those that the settings name."""
+        self._store = store
+        self._audit = audit
+        self._tiers = tiers
+
+    async def read(self, user_id: UUID) -> Account:
+        """Raise UserNotFound."""
+        return _found(await self._store.read(user_id))
+
+    async def page(self, search: AccountSearch, *, before: UUID | None, limit: int) -> tuple[Sequence[Account], UUID | None]:
+        """Newest first, and where the next page begins, if there is one."""
+        found = await self._store.page(search, before=before, limit=limit + 1)
+        return found[:limit], found[limit - 1].id if len(found) > limit else None
+
+    async def change(self, user_id: UUID, change: AccountChange, actor: Actor) -> Account:
+        """Raise UserNotFound, UnknownTier, or OwnAccount for who would take their own rights away."""
+        if change.tier is not None and change.tier not in self._tiers:
+            raise UnknownTier(f"There is no tier {change.tier!r}; there are {', '.join(self._tiers)}.")
+        if user_id == actor.user_id and (change.disabled or change.role is UserRole.USER):
+            raise OwnAccount
+        return _found(await self._store.change(user_id, change, actor))
+
+    async def revoke(self, user_id: UUID, actor: Actor) -> int:
+        """End all logins of a user; raise UserNotFound."""
+        ended = await self._store.revoke(user_id, actor)
+        if ended is None:
+            raise UserNotFound
+        return ended
+
+    async def audit(self, search: AuditSearch, *, before: UUID | None, limit: int) -> tuple[Sequence[AuditEntry], UUID | None]:
+        """Newest first, and where the next page begins, if there is one."""
+        found = await self._audit.page(search, before=before, limit=limit + 1)
+        return found[:limit], found[limit - 1].id if len(found) > limit else None
+
+    def whole_audit(self, search: AuditSearch) -> AsyncGenerator[AuditEntry]:
+        return self._audit.read(search)
+
+
+async def make_admin(store: UserStore, passwords: Passwords, administration: Administration, email: str, password: str) -> Account:
+    """Make an account that may do all; raise EmailTaken, or InvalidInput for a password that will not do."""
+    if missing := [*missing_rules(password)]:
+        raise InvalidInput(f"The password must have {', '.join(missing)}.")
+    user = await store.add(normalised(email), await passwords.hash(password))
+    return await administration.change(user.id, AccountChange(role=UserRole.ADMIN), Actor(user_id=None, address=None))
+
+
+def _found(account: Account | None) -> Account:
+    if account is None:
+        raise UserNotFound
+    return account

@@ -1,0 +1,114 @@
+"""The commands for accounts: their arguments, and what they say."""
+
+import argparse
+import asyncio
+import getpass
+import sys
+from collections.abc import Callable
+from datetime import datetime
+
+from app.developing import Commands
+from app.errors import InvalidInput
+from app.persistence.accounts import UserRole
+from app.persistence.administration import AccountChange, AccountSearch
+from app.persistence.audit import AuditSearch
+from app.settings import Settings
+
+type _Command = Callable[[Settings, argparse.Namespace], int]
+
+
+def add_operators_commands(commands: Commands) -> None:
+    create = _add(commands, "create-admin", _create_admin, "make an account that may do all; asks for a password, or reads it from a pipe")
+    create.add_argument("email")
+    _add_users(_add(commands, "users", _list, "list users, give them a tier or a role, shut them out").add_subparsers(dest="step"))
+    log = _add(commands, "audit", _audit, "write the audit log as lines of JSON, newest first")
+    log.add_argument("--event", default="", help="of this event only")
+    log.add_argument("--since", type=_moment, help="from this moment on, such as 2026-11-01 or 2026-11-01T12:00+01:00")
+
+
+def _add_users(steps: Commands) -> None:
+    which = _add(steps, "list", _list, "users as lines of JSON, newest first")
+    which.add_argument("--email", default="", help="part of an email")
+    which.add_argument("--tier")
+    which.add_argument("--role", type=UserRole, choices=list(UserRole))
+    change = _add(steps, "set", _set, "give a user another tier or role")
+    change.add_argument("email")
+    change.add_argument("--tier")
+    change.add_argument("--role", type=UserRole, choices=list(UserRole))
+    for name, command, words in (
+        ("disable", _disable, "shut a user out: no login, no token, no key works, and what they asked is stopped"),
+        ("enable", _enable, "let a user in again"),
+        ("revoke", _revoke, "log a user out everywhere"),
+    ):
+        _add(steps, name, command, words).add_argument("email")
+
+
+def _add(commands: Commands, name: str, command: _Command, words: str) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=words, description=words)
+    parser.set_defaults(command=command)
+    return parser
+
+
+def _create_admin(settings: Settings, chosen: argparse.Namespace) -> int:
+    from app.operating import create_admin  # noqa: PLC0415  # what others need not wait for
+
+    return _tell(asyncio.run(create_admin(settings, chosen.email, _password())))
+
+
+def _list(settings: Settings, chosen: argparse.Namespace) -> int:
+    from app.operating import list_users  # noqa: PLC0415
+
+    search = AccountSearch(email=getattr(chosen, "email", ""), role=getattr(chosen, "role", None), tier=getattr(chosen, "tier", None))
+    return _tell(*asyncio.run(list_users(settings, search)))
+
+
+def _set(settings: Settings, chosen: argparse.Namespace) -> int:
+    if chosen.tier is None and chosen.role is None:
+        raise InvalidInput("Say what to set: --tier or --role.")
+    return _change(settings, chosen.email, AccountChange(tier=chosen.tier, role=chosen.role))
+
+
+def _disable(settings: Settings, chosen: argparse.Namespace) -> int:
+    return _change(settings, chosen.email, AccountChange(disabled=True))
+
+
+def _enable(settings: Settings, chosen: argparse.Namespace) -> int:
+    return _change(settings, chosen.email, AccountChange(disabled=False))
+
+
+def _change(settings: Settings, email: str, change: AccountChange) -> int:
+    from app.operating import change_user  # noqa: PLC0415
+
+    return _tell(asyncio.run(change_user(settings, email, change)))
+
+
+def _revoke(settings: Settings, chosen: argparse.Namespace) -> int:
+    from app.operating import log_out_user  # noqa: PLC0415
+
+    return _tell(asyncio.run(log_out_user(settings, chosen.email)))
+
+
+def _audit(settings: Settings, chosen: argparse.Namespace) -> int:
+    from app.operating import audit  # noqa: PLC0415
+
+    asyncio.run(audit(settings, AuditSearch(event=chosen.event, since=chosen.since)))
+    return 0
+
+
+def _moment(text: str) -> datetime:
+    """The machine's own zone where none is named."""
+    return datetime.fromisoformat(text).astimezone()
+
+
+def _password() -> str:
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\n")
+    password = getpass.getpass("Password: ")
+    if getpass.getpass("Again: ") != password:
+        raise InvalidInput("The two passwords differ.")
+    return password
+
+
+def _tell(*lines: str) -> int:
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+    return 0

@@ -1,0 +1,98 @@
+"""The audit log: who did what, to whom, when and from where. Rows are added; the database itself refuses to have them changed."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+from uuid_utils.compat import uuid7
+
+from app.persistence.database import Pool, database_errors, execute
+
+_COLUMNS: Final = "id, event, user_id, actor_id, address, details, created_at"
+# For a statement of ours that does what is noted, so that neither is there without the other.
+AUDITED_SQL: Final = """
+INSERT INTO audit (id, event, user_id, actor_id, address, details, created_at)
+SELECT %(audit_id)s, %(event)s, {user_id}, %(actor_id)s, %(address)s, {details}, now()
+"""
+_ADD: Final = AUDITED_SQL.format(user_id="%(user_id)s", details="%(details)s")
+_READ: Final = f"""
+SELECT {_COLUMNS} FROM audit
+ WHERE (%(before)s::uuid IS NULL OR id < %(before)s) AND (%(event)s = '' OR event = %(event)s)
+   AND (%(about)s::uuid IS NULL OR user_id = %(about)s OR actor_id = %(about)s)
+   AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
+ ORDER BY id DESC
+"""
+_PAGE: Final = f"{_READ} LIMIT %(limit)s"
+_ROWS_AT_ONCE: Final = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """`user_id` is whom it is about, `actor_id` who did it, `address` where they were; None where there is none, or no longer."""
+
+    id: UUID
+    event: str
+    user_id: UUID | None
+    actor_id: UUID | None
+    address: str | None
+    details: Mapping[str, Any]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """Who does something that is noted, and where they are; None for the operator at a command line."""
+
+    user_id: UUID | None
+    address: str | None
+
+    @property
+    def values(self) -> Mapping[str, object]:
+        return {"actor_id": self.user_id, "address": self.address, "audit_id": uuid7()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditSearch:
+    """Which entries: of one event, about or by one user, since a moment; what is not set does not matter."""
+
+    event: str = ""
+    about: UUID | None = None
+    since: datetime | None = None
+
+    @property
+    def values(self) -> Mapping[str, object]:
+        return {"event": self.event, "about": self.about, "since": self.since}
+
+
+class AuditTable:
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def add(self, event: str, user_id: UUID | None, actor: Actor, details: Mapping[str, Any] | None = None) -> None:
+        """Note it; `details` have nothing personal in them, for they outlive the user."""
+        await execute(self._pool, _ADD, {**actor.values, "event": event, "user_id": user_id, "details": Jsonb({**(details or {})})})
+
+    async def page(self, search: AuditSearch, *, before: UUID | None, limit: int) -> Sequence[AuditEntry]:
+        """The newest first, of those older than `before`."""
+        values = {**search.values, "before": before, "limit": limit}
+        with database_errors():
+            async with self._pool.connection() as connection, connection.cursor(row_factory=class_row(AuditEntry)) as cursor:
+                return await (await cursor.execute(_PAGE, values)).fetchall()
+
+    async def read(self, search: AuditSearch) -> AsyncGenerator[AuditEntry]:
+        """All of them, newest first, some rows in memory at a time."""
+        values = {**search.values, "before": None}
+        with database_errors():
+            async with (
+                self._pool.connection() as connection,
+                connection.transaction(),
+                connection.cursor(name="audit", row_factory=class_row(AuditEntry)) as cursor,
+            ):
+                await cursor.execute(_READ, values)
+                while found := await cursor.fetchmany(_ROWS_AT_ONCE):
+                    for entry in found:
+                        yield entry
