@@ -82,8 +82,11 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
     async def lifespan(_app: FastAPI) -> AsyncGenerator[State]:
         async with _ending_with_the_reloader(), open_services(settings) as services, _at_work(services, settings):
             yield State(
-                users=services.users,
-                administration=services.administration,
+                users=services.accounts.users,
+                logins=services.accounts.logins,
+                recovery=services.accounts.recovery,
+                presence=services.accounts.presence,
+                administration=services.accounts.administration,
                 catalog=services.catalog,
                 sessions=services.sessions,
                 attachments=services.attachments,

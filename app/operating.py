@@ -32,8 +32,9 @@ class _Office:
 
 async def create_admin(settings: Settings, email: str, password: str) -> str:
     """Raise EmailTaken, or InvalidInput for a password that will not do."""
-    async with _open_office(settings) as office:
-        account = await make_admin(office.users, Passwords(1), office.administration, email, password)
+    with Passwords(1, 0) as passwords:
+        async with _open_office(settings) as office:
+            account = await make_admin(office.users, passwords, office.administration, email, password)
     return _line(account)
 
 

@@ -4,19 +4,13 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
-from typing import Final
 from uuid import UUID
 
 from procrastinate import App
 from uuid_utils.compat import uuid7
 
-from app.accounts.administration import Administration
-from app.accounts.passwords import Passwords
-from app.accounts.secrets import development_secret
-from app.accounts.tokens import Tokens
-from app.accounts.users import Users
+from app.entrance import LETTERS, Accounts, open_accounts
 from app.errors import SettingsInvalid
 from app.lifecycle import Lifecycle, attachment_table, lifecycle_on
 from app.llm.embedding import Embedder
@@ -26,9 +20,7 @@ from app.llm.response_cache import ResponseCache
 from app.memory import BackgroundWork, open_memory_embedder, open_remembering, recall_of
 from app.persistence import migrate
 from app.persistence.address import database_url
-from app.persistence.administration import AdministrationTable
 from app.persistence.attachments import AttachmentTable
-from app.persistence.audit import AuditTable
 from app.persistence.branches import BranchTable
 from app.persistence.channels import ERASED, EVENTS, STOPS, WORK, Ear
 from app.persistence.checkpoints import CheckpointTable
@@ -38,7 +30,6 @@ from app.persistence.feedback import FeedbackTable
 from app.persistence.health import DatabaseHealth
 from app.persistence.interrupts import InterruptTable
 from app.persistence.ledger import LedgerTable
-from app.persistence.logins import LoginTable
 from app.persistence.memories import MemoryTable
 from app.persistence.queue import EVERY_MINUTE, EVERY_TEN_MINUTES, EVERY_TEN_SECONDS, Chore, Job, by_id, open_queue, work
 from app.persistence.redis_answers import open_redis_answers
@@ -47,7 +38,6 @@ from app.persistence.runs import RunTable
 from app.persistence.sessions import SessionTable
 from app.persistence.temporary import TemporarySessions
 from app.persistence.turns import TurnTable
-from app.persistence.users import UserTable
 from app.runs.attachments import Attachments, forget_unsent
 from app.runs.catalog import Catalog
 from app.runs.chores import end_temporary_sessions, forget_events, kept_up, name_session, prune_checkpoints
@@ -64,7 +54,6 @@ from app.runs.tail import Tails
 from app.serving import bench_of, open_means, past_of
 from app.settings import (
     SECONDS_PER_HOUR,
-    AccountSettings,
     CacheSettings,
     DatabaseSettings,
     RedisSettings,
@@ -72,8 +61,6 @@ from app.settings import (
     Settings,
     WorkerSettings,
 )
-
-_TIERS: Final = ("free", "pro")
 
 # Drops what this process holds in its memory of a user who was erased, None for everybody's.
 type Forgetting = Callable[[str | None], None]
@@ -83,8 +70,7 @@ type Forgetting = Callable[[str | None], None]
 class Services:
     """The open parts, joined; what `main`, `cli`, evals and scripts work with."""
 
-    users: Users
-    administration: Administration
+    accounts: Accounts
     catalog: Catalog
     sessions: Sessions
     attachments: Attachments
@@ -112,6 +98,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         notices = await stack.enter_async_context(open_redis_notices(settings.redis))
         sessions, branches = SessionTable(database), BranchTable(database.pool)
         turns, runs, events = _as_one_owner(database.pool, settings.runs.lease_seconds, notices)
+        accounts = await stack.enter_async_context(open_accounts(settings, database))
         attachments = attachment_table(database.pool, settings)
         rows = Rows(runs=runs, turns=turns, past=branches, events=events, attachments=attachments)
         embedder, memory = await stack.enter_async_context(_open_memory(settings, database.pool))
@@ -120,13 +107,12 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         await stack.enter_async_context(_listening(url, office, notices, _forgetting(cache, memory)))
         ledger, catalog = Ledger(LedgerTable(database.pool)), Catalog(means.agents, models)
         questions = Questions(InterruptTable(database.pool), turns, office.runs, office.tails)
-        jobs = _jobs(office.runs, partial(name_session, sessions, models, ledger, settings.worker, cache=cache))
-        chores = [*_chores(settings.runs, questions, turns, events), *_tidying(settings, database, attachments)]
+        jobs = accounts.jobs | _jobs(office.runs, partial(name_session, sessions, models, ledger, settings.worker, cache=cache))
+        chores = [*accounts.chores, *_chores(settings.runs, questions, turns, events), *_tidying(settings, database, attachments)]
         remembering = open_remembering(settings, models, ledger, database.pool, embedder)
         queue, lifecycle = await stack.enter_async_context(_open_background(settings, database, remembering, jobs, chores))
         yield Services(
-            users=_users(settings.accounts, settings.database, database),
-            administration=Administration(AdministrationTable(database.pool), AuditTable(database.pool), _TIERS),
+            accounts=accounts,
             catalog=catalog,
             sessions=Sessions(sessions, branches, office.runs, catalog, temporary_hours=settings.runs.temporary_hours),
             attachments=Attachments(attachments, settings.attachments),
@@ -184,7 +170,7 @@ async def _open_background(
         lifecycle_on(database, settings) as lifecycle,
     ):
         jobs = {**jobs, "remember": by_id(remembering.job), "export_user": by_id(lifecycle.exports.make)}
-        async with open_queue(database.pool, jobs, [*chores, *remembering.chores, *lifecycle.chores]) as queue:
+        async with open_queue(database.pool, jobs, [*chores, *remembering.chores, *lifecycle.chores], patient=LETTERS) as queue:
             yield queue, lifecycle
 
 
@@ -216,7 +202,7 @@ async def _work_until_stopping(services: Services, settings: WorkerSettings) -> 
         await asyncio.wait([worker])
 
 
-def _jobs(runs: Runs, naming: Callable[[UUID], Awaitable[None]]) -> Mapping[str, Job]:
+def _jobs(runs: Runs, naming: Callable[[UUID], Awaitable[None]]) -> dict[str, Job]:
     return {"make_run": by_id(runs.make), "name_session": by_id(naming)}
 
 
@@ -285,11 +271,3 @@ async def _listening(url: str, office: Office, notices: RedisNotices | None, for
         for ear in ears:
             ear.cancel()
         await asyncio.wait(ears)
-
-
-def _users(settings: AccountSettings, home: DatabaseSettings, database: Database) -> Users:
-    secret = settings.jwt_secret_key
-    if not secret.get_secret_value():
-        secret = development_secret(home.data_dir)
-    tokens = Tokens(secret, timedelta(minutes=settings.access_token_minutes))
-    return Users(UserTable(database), LoginTable(database.pool), Passwords(settings.parallel_hashes), tokens)

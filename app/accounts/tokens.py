@@ -1,4 +1,4 @@
-"""Access tokens: JSON Web Tokens (RFC 7519) that name a user and end soon."""
+"""Access tokens: JSON Web Tokens that name a user and a login, and end soon."""
 
 import time
 from dataclasses import dataclass
@@ -6,16 +6,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-import jwt
-from pydantic import SecretStr
 from uuid_utils.compat import uuid7
 
+from app.accounts.signing import Keys, NotSigned
 from app.errors import NotAuthenticated
 from app.persistence.accounts import Credential
 
-_ALGORITHM: Final = "HS256"
-_ISSUER: Final = "milepost"
-_LONGEST_TOKEN: Final = 4096
+_AUDIENCE: Final = "milepost"
 _MOST_KNOWN: Final = 10_000
 
 
@@ -32,24 +29,22 @@ class _Known:
 
 
 class Tokens:
-    def __init__(self, secret: SecretStr, life: timedelta) -> None:
-        self._secret = secret
+    def __init__(self, keys: Keys, life: timedelta) -> None:
+        self._keys = keys
         self._life = life
         self._known: dict[str, _Known] = {}
 
     def issue(self, user_id: UUID, login_id: UUID) -> AccessToken:
         now = datetime.now(UTC)
         claims = {
-            "iss": _ISSUER,
-            "aud": _ISSUER,
+            "aud": _AUDIENCE,
             "sub": str(user_id),
             "sid": str(login_id),
             "jti": str(uuid7()),
             "iat": now,
             "exp": now + self._life,
         }
-        token = jwt.encode(claims, self._secret.get_secret_value(), algorithm=_ALGORITHM)
-        return AccessToken(access_token=token, expires_at=now + self._life)
+        return AccessToken(access_token=self._keys.sign(claims), expires_at=now + self._life)
 
     def read(self, token: str) -> Credential:
         """Raise NotAuthenticated for a token that is not ours, not whole or not valid now."""
@@ -64,17 +59,8 @@ class Tokens:
         return known.credential
 
     def _verified(self, token: str) -> _Known:
-        if len(token) > _LONGEST_TOKEN:
-            raise NotAuthenticated
         try:
-            claims = jwt.decode(
-                token,
-                self._secret.get_secret_value(),
-                algorithms=[_ALGORITHM],
-                issuer=_ISSUER,
-                audience=_ISSUER,
-                options={"require": ["exp", "iat", "sub", "sid", "jti"]},
-            )
-            return _Known(Credential(user_id=UUID(claims["sub"]), login_id=UUID(claims["sid"])), claims["exp"])
-        except (jwt.InvalidTokenError, ValueError, AttributeError) as error:
+            claims = self._keys.read(token, _AUDIENCE, ["sub", "sid", "jti"])
+            return _Known(Credential(user_id=UUID(claims["sub"]), login_id=UUID(claims["sid"])), float(claims["exp"]))
+        except (NotSigned, ValueError, TypeError, AttributeError) as error:
             raise NotAuthenticated from error

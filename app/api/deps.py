@@ -1,7 +1,7 @@
 """What an endpoint may ask for; whatever deserves a status is found out here, before the first byte."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, Final, TypedDict
 from uuid import UUID
 
 from fastapi import Depends, Request
@@ -10,10 +10,14 @@ from fastapi.security import OAuth2PasswordBearer
 from app.accounts.administration import Administration
 from app.accounts.erasure import Erasure
 from app.accounts.exports import Exports
+from app.accounts.logins import Logins
+from app.accounts.presence import Guest, Presence
+from app.accounts.recovery import Recovery
 from app.accounts.users import Users
 from app.api.health import Health
 from app.errors import NotAuthenticated, SessionNotFound
 from app.llm.models import Models
+from app.persistence.accounts import Credential, Origin
 from app.persistence.values import Session, User
 from app.runs.attachments import Attachments
 from app.runs.catalog import Catalog
@@ -33,6 +37,9 @@ class State(TypedDict):
 
     users: Users
     administration: Administration
+    logins: Logins
+    recovery: Recovery
+    presence: Presence
     catalog: Catalog
     sessions: Sessions
     attachments: Attachments
@@ -51,6 +58,8 @@ class State(TypedDict):
     server: ServerSettings
 
 
+_LONGEST_ADDRESS: Final = 64
+_LONGEST_AGENT: Final = 200
 _token = OAuth2PasswordBearer(tokenUrl="/api/v1/auth/login", auto_error=False)
 
 
@@ -63,6 +72,9 @@ def _from_state(name: str) -> Any:  # noqa: ANN401  # the alias that uses it giv
 
 
 UsersDep = Annotated[Users, _from_state("users")]
+LoginsDep = Annotated[Logins, _from_state("logins")]
+RecoveryDep = Annotated[Recovery, _from_state("recovery")]
+PresenceDep = Annotated[Presence, _from_state("presence")]
 CatalogDep = Annotated[Catalog, _from_state("catalog")]
 AdministrationDep = Annotated[Administration, _from_state("administration")]
 SessionsDep = Annotated[Sessions, _from_state("sessions")]
@@ -90,20 +102,58 @@ async def _current_user(token: Annotated[str | None, Depends(_token)], users: Us
 CurrentUser = Annotated[User, Depends(_current_user)]
 
 
-@dataclass(frozen=True, slots=True)
-class Own:
-    """Somebody's session, and who they are."""
-
-    user: User
-    session: Session
-
-
 async def _good_token(token: Annotated[str | None, Depends(_token)], users: UsersDep) -> str:
     """On its own, so that who is nobody hears that before anything about an id."""
     if token is None:
         raise NotAuthenticated
     users.credential_of(token)
     return token
+
+
+async def _credential(token: Annotated[str, Depends(_good_token)], users: UsersDep) -> Credential:
+    return users.credential_of(token)
+
+
+async def _optional_credential(token: Annotated[str | None, Depends(_token)], users: UsersDep) -> Credential | None:
+    return users.credential_of(token) if token else None
+
+
+OptionalCredential = Annotated[Credential | None, Depends(_optional_credential)]
+CredentialDep = Annotated[Credential, Depends(_credential)]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What it takes to read a run; the guest is to be entered for as long as they read."""
+
+    guest: Guest
+    runs: Runs
+    tails: Tails
+    server: ServerSettings
+
+
+async def _reading(credential: CredentialDep, presence: PresenceDep, runs: RunsDep, tails: TailsDep, server: ServerDep) -> Reading:
+    return Reading(presence.guest(credential.login_id), runs, tails, server)
+
+
+ReadingDep = Annotated[Reading, Depends(_reading)]
+
+
+async def _origin(request: Request) -> Origin:
+    """Who is in front of us, and whom we believe to say for whom they ask, is the web server's to know."""
+    agent = "".join(filter(str.isprintable, request.headers.get("user-agent", "")))
+    return Origin(address=request.client.host[:_LONGEST_ADDRESS] if request.client else None, user_agent=agent[:_LONGEST_AGENT] or None)
+
+
+OriginDep = Annotated[Origin, Depends(_origin)]
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """Somebody's session, and who they are."""
+
+    user: User
+    session: Session
 
 
 async def _own(session_id: UUID, token: Annotated[str, Depends(_good_token)], users: UsersDep, sessions: SessionsDep) -> Own:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi.responses import StreamingResponse
 
+from app.accounts.presence import Guest
 from app.errors import AppError
 from app.persistence.values import Entry
 from app.runs.tail import Tails
@@ -18,25 +19,24 @@ _PING: Final = b": ping\n\n"
 
 
 def event_stream(
-    tails: Tails, run_id: UUID, *, after: int = 0, heartbeat_seconds: float, hung_up: Callable[[], None] | None = None
+    tails: Tails, run_id: UUID, reader: Guest, *, after: int = 0, heartbeat_seconds: float, hung_up: Callable[[], None] | None = None
 ) -> StreamingResponse:
     """A tail of the run: whoever reads it, slowly, to the end or not at all, changes nothing for the run.
 
-    Unless the reader asked for it: `hung_up` is called when the connection is over.
+    Unless the reader asked for it: `hung_up` is called when the connection is over. It ends before the run when the reader's login does.
     """
     headers = {**_HEADERS, "X-Run-ID": str(run_id)}
-    return StreamingResponse(
-        _frames(tails.read(run_id, after=after, silence_seconds=heartbeat_seconds), hung_up), headers=headers, media_type=MEDIA_TYPE
-    )
+    tail = tails.read(run_id, after=after, silence_seconds=heartbeat_seconds)
+    return StreamingResponse(_frames(tail, reader, hung_up), headers=headers, media_type=MEDIA_TYPE)
 
 
-async def _frames(tail: AsyncGenerator[Sequence[Entry]], hung_up: Callable[[], None] | None) -> AsyncGenerator[bytes]:
+async def _frames(tail: AsyncGenerator[Sequence[Entry]], reader: Guest, hung_up: Callable[[], None] | None) -> AsyncGenerator[bytes]:
     """All that is there in one write: under load a write carries many tokens."""
     try:
         # The status is sent already: a tail that fails is a lost connection, and who reads on is told why.
-        with suppress(AppError):
+        with reader, suppress(AppError):
             async with aclosing(tail):
-                async for entries in tail:
+                while not reader.is_gone and (entries := await reader.hear(anext(tail, None))) is not None:
                     yield frames(entries) or _PING
     finally:
         if hung_up:

@@ -33,6 +33,29 @@ class InvalidCredentials(AppError):
     title = "Email or password is wrong"
 
 
+class InvalidRefreshToken(AppError):
+    code = "invalid_refresh_token"
+    title = "The refresh token is not good, or not any more"
+
+
+class TooManyAttempts(AppError):
+    """Not even the right password is looked at before `retry_after` seconds are over."""
+
+    code = "too_many_attempts"
+    title = "There were too many wrong passwords"
+    retryable = True
+
+
+class EmailNotVerified(AppError):
+    code = "email_not_verified"
+    title = "This email has not been verified yet"
+
+
+class LinkInvalid(AppError):
+    code = "link_invalid"
+    title = "This link is not good, or not any more"
+
+
 class OriginNotAllowed(AppError):
     code = "origin_not_allowed"
     title = "This page may not call the server"
@@ -142,6 +165,11 @@ class ExportNotFound(NotFound):
     title = "No export was asked for, or it is no longer kept"
 
 
+class LoginNotFound(NotFound):
+    code = "login_not_found"
+    title = "There is no such login"
+
+
 class EmailTaken(AppError):
     code = "email_taken"
     title = "This email is already registered"
@@ -179,6 +207,16 @@ class Unavailable(AppError):
 class DatabaseUnavailable(Unavailable):
     code = "database_unavailable"
     title = "The database is not answering"
+
+
+class MailUnavailable(Unavailable):
+    code = "mail_unavailable"
+    title = "The mail server did not take the mail"
+
+
+class MailRefused(AppError):
+    code = "mail_refused"
+    title = "The mail server does not take this mail"
 
 
 class DatabaseRefused(AppError):

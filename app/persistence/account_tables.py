@@ -18,10 +18,13 @@ class UserRow(SQLModel, table=True):
 
     id: UUID = column("Time-ordered (UUIDv7)", default_factory=uuid7, primary_key=True)
     email: str = column("Normalised: trimmed and lower case", unique=True, max_length=320)
-    password_hash: str = column("argon2id, with its parameters", max_length=255)
+    password_hash: str = column("argon2id, with its parameters; bcrypt where brought from elsewhere", max_length=255)
     remembers: bool = column("The agent may remember what they say", default=True)
     role: str = column("user or admin", default="user", max_length=16)
     tier: str = column("Which limits hold, by name", default="free", max_length=64)
+    email_verified_at: datetime | None = column("When they showed that the email is theirs (UTC)", default=None, sa_type=MOMENT)
+    reset_mailed_at: datetime | None = column("When they were last sent a link for a new password (UTC)", default=None, sa_type=MOMENT)
+    verification_mailed_at: datetime | None = column("When they were last sent a link for that (UTC)", default=None, sa_type=MOMENT)
     disabled_at: datetime | None = column("Since when they may not come in (UTC)", default=None, sa_type=MOMENT)
     created_at: datetime = column("When the account was made (UTC)", default_factory=now, sa_type=MOMENT)
 
@@ -32,8 +35,23 @@ class LoginRow(SQLModel, table=True):
 
     id: UUID = column("Time-ordered (UUIDv7)", default_factory=uuid7, primary_key=True)
     user_id: UUID = column("Who came in", foreign_key="user.id", ondelete="CASCADE", index=True)
+    address: str | None = column("Of the client that came in", default=None, max_length=64)
+    user_agent: str | None = column("What the client calls itself", default=None, max_length=200)
+    refresh_hash: bytes | None = column("SHA-256 of the refresh token that is good now", default=None)
+    previous_hash: bytes | None = column("The same of the one before, for a client that never saw the answer", default=None)
+    successor: bytes | None = column("Who has the one before can read the one that is good now here", default=None)
+    refreshed_at: datetime | None = column("When the refresh token was given (UTC)", default=None, sa_type=MOMENT)
     revoked_at: datetime | None = column("When it was ended before its time (UTC)", default=None, sa_type=MOMENT)
     created_at: datetime = column("When they came in (UTC)", default_factory=now, sa_type=MOMENT)
+
+
+class LoginFailureRow(SQLModel, table=True):
+    __tablename__ = "login_failure"
+    __table_args__ = ({"comment": "How often a password was wrong of late"},)
+
+    key: bytes = column("Of what: a keyed hash of an account, an address or both", primary_key=True)
+    failures: int = column("How often, without an hour's pause")
+    failed_at: datetime = column("The last time (UTC)", sa_type=MOMENT, index=True)
 
 
 class AuditRow(SQLModel, table=True):

@@ -24,12 +24,20 @@ class Credential:
         return {"user_id": self.user_id, "login_id": self.login_id}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a request comes from; no address for what comes over a socket file."""
+
+    address: str | None
+    user_agent: str | None
+
+
 # One spelling for all statements that read a whole user.
-USER_COLUMNS: Final = '"user".id, "user".email, "user".remembers, "user".role, "user".tier, "user".created_at'
+USER_COLUMNS: Final = '"user".id, "user".email, "user".remembers, "user".role, "user".tier, "user".email_verified_at, "user".created_at'
 # The same where they stand beside other columns.
 OWNER_COLUMNS: Final = (
     '"user".id AS user_id, "user".email AS user_email, "user".remembers AS user_remembers, "user".role AS user_role, '
-    '"user".tier AS user_tier, "user".created_at AS user_created_at'
+    '"user".tier AS user_tier, "user".email_verified_at AS user_email_verified_at, "user".created_at AS user_created_at'
 )
 # For a statement that has "user" and a credential's values: a login that was ended anywhere is ended everywhere, at the next request.
 CREDENTIAL_HOLDS_SQL: Final = """

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
@@ -18,7 +19,21 @@ AUDITED_SQL: Final = """
 INSERT INTO audit (id, event, user_id, actor_id, address, details, created_at)
 SELECT %(audit_id)s, %(event)s, {user_id}, %(actor_id)s, %(address)s, {details}, now()
 """
-_ADD: Final = AUDITED_SQL.format(user_id="%(user_id)s", details="%(details)s")
+# By itself: whoever is erased at this moment is waited for, and then neither named nor placed.
+_ADD: Final = """
+WITH of_user AS (
+    SELECT id FROM "user" WHERE id = %(user_id)s FOR KEY SHARE
+), of_actor AS (
+    SELECT id FROM "user" WHERE id = %(actor_id)s FOR KEY SHARE
+), named AS (
+    SELECT (SELECT id FROM of_user) AS user_id, (SELECT id FROM of_actor) AS actor_id
+)
+INSERT INTO audit (id, event, user_id, actor_id, address, details, created_at)
+SELECT %(audit_id)s, %(event)s, user_id, actor_id,
+       CASE WHEN user_id IS NOT DISTINCT FROM %(user_id)s AND actor_id IS NOT DISTINCT FROM %(actor_id)s THEN %(address)s END,
+       %(details)s, now()
+  FROM named
+"""
 _READ: Final = f"""
 SELECT {_COLUMNS} FROM audit
  WHERE (%(before)s::uuid IS NULL OR id < %(before)s) AND (%(event)s = '' OR event = %(event)s)
@@ -28,6 +43,20 @@ SELECT {_COLUMNS} FROM audit
 """
 _PAGE: Final = f"{_READ} LIMIT %(limit)s"
 _ROWS_AT_ONCE: Final = 500
+
+
+class AuditEvent(StrEnum):
+    """What users themselves do, or others to their accounts."""
+
+    REGISTERED = "registered"
+    LOGGED_IN = "logged_in"
+    LOGIN_FAILED = "login_failed"
+    LOCKED = "locked"
+    REFRESH_REUSED = "refresh_reused"
+    LOGGED_OUT = "logged_out"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105  # an event's name
+    PASSWORD_RESET = "password_reset"  # noqa: S105
+    EMAIL_VERIFIED = "email_verified"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +95,14 @@ class AuditSearch:
     @property
     def values(self) -> Mapping[str, object]:
         return {"event": self.event, "about": self.about, "since": self.since}
+
+
+def by_user_sql(event: AuditEvent, source: str, details: str = "'{}'", actor_id: str = "user_id") -> str:
+    """As AUDITED_SQL, for what users do themselves: one entry if `source`, which has a user_id, has rows."""
+    return f"""
+INSERT INTO audit (id, event, user_id, actor_id, address, details, created_at)
+SELECT %(audit_id)s, '{event}', user_id, {actor_id}, %(address)s, {details}, now() FROM {source} LIMIT 1
+"""
 
 
 class AuditTable:

@@ -1,6 +1,6 @@
 """The queue of background work: procrastinate on the pool that everything shares."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +15,7 @@ from app.persistence.database import Pool
 from app.persistence.jobs import QUEUE
 
 _MOST_RETRIES: Final = 5
+_MOST_PATIENT_RETRIES: Final = 10  # half an hour, as the pauses grow
 _WAIT_SECONDS: Final = 2
 _DEAD_WORKER_SECONDS: Final = 30
 _KEPT_HOURS: Final = 24
@@ -55,11 +56,15 @@ def by_id(job: Callable[[UUID], Awaitable[None]]) -> Job:
 
 
 @asynccontextmanager
-async def open_queue(pool: Pool, jobs: Mapping[str, Job], chores: Sequence[Chore]) -> AsyncGenerator[App]:
-    """Jobs are named as the statements that put them there name them; each is tried again, later and later, when it fails."""
+async def open_queue(pool: Pool, jobs: Mapping[str, Job], chores: Sequence[Chore], patient: Collection[str] = ()) -> AsyncGenerator[App]:
+    """Jobs are named as the statements that put them there name them; each is tried again, later and later, when it fails.
+
+    Those that are `patient` go on for half an hour, for what they need is not ours and may be away for that long.
+    """
     queue = App(connector=PsycopgConnector())
-    retry = RetryStrategy(max_attempts=_MOST_RETRIES, exponential_wait=_WAIT_SECONDS)
     for name, job in jobs.items():
+        tries = _MOST_PATIENT_RETRIES if name in patient else _MOST_RETRIES
+        retry = RetryStrategy(max_attempts=tries, exponential_wait=_WAIT_SECONDS)
         queue.task(name=name, queue=QUEUE, retry=retry)(_about_something(_discreet(name, job)))
     for chore in [*chores, Chore(name="retry_stalled", cron=_EVERY_HALF_MINUTE, do=lambda: _retry_stalled(queue))]:
         task = queue.task(name=chore.name, queue=QUEUE, queueing_lock=chore.name)(_on_time(_discreet(chore.name, chore.do)))

@@ -12,7 +12,13 @@ _SNAPSHOT: Final = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
 # The files of an export by name; each row is one JSON object. docs/privacy.md tells what each member means.
 FILES: Final[Mapping[str, str]] = {
-    "profile": 'SELECT id, email, remembers, role, tier, created_at FROM "user" WHERE id = %(user_id)s',
+    "profile": 'SELECT id, email, email_verified_at, remembers, role, tier, created_at FROM "user" WHERE id = %(user_id)s',
+    "logins": """
+        SELECT id, address, user_agent, refreshed_at, revoked_at, created_at FROM login WHERE user_id = %(user_id)s ORDER BY id""",
+    "audit": """
+        SELECT id, event, actor_id IS NOT NULL AND actor_id <> %(user_id)s AS by_another,
+               CASE WHEN actor_id IS NULL OR actor_id = %(user_id)s THEN address END AS address, details, created_at
+          FROM audit WHERE user_id = %(user_id)s ORDER BY id""",
     "sessions": "SELECT id, name, agent, remembers, temporary, created_at, updated_at FROM session WHERE user_id = %(user_id)s ORDER BY id",
     "configs": """
         SELECT session_config.session_id, version, config, session_config.created_at

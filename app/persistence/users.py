@@ -1,6 +1,7 @@
 """Users: the everyday way through SQLModel, and the one read every request makes in plain SQL."""
 
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,7 +11,8 @@ from sqlmodel import select
 from app.errors import EmailTaken
 from app.persistence.account_tables import UserRow
 from app.persistence.accounts import CREDENTIAL_HOLDS_SQL, USER_COLUMNS, Credential, UserRole
-from app.persistence.database import Database, database_errors, fetch_all
+from app.persistence.audit import Actor, AuditEvent, by_user_sql
+from app.persistence.database import Database, database_errors, execute, fetch_all
 from app.persistence.values import User
 
 _READ_USER: Final = f'SELECT {USER_COLUMNS} FROM "user" WHERE {CREDENTIAL_HOLDS_SQL}'
@@ -22,6 +24,35 @@ WITH skipped AS (
 )
 UPDATE "user" SET remembers = %(remembers)s WHERE id = %(user_id)s RETURNING {USER_COLUMNS}
 """
+# Of somebody who changes it at the same moment, one comes first, and the other finds another hash.
+_REPLACE_HASH: Final = """
+UPDATE "user" SET password_hash = %(new_hash)s,
+       email_verified_at = CASE WHEN %(by_mail)s THEN coalesce(email_verified_at, now()) ELSE email_verified_at END
+ WHERE id = %(user_id)s AND password_hash = %(old_hash)s AND disabled_at IS NULL RETURNING id
+"""
+# A statement of its own: it sees a login that waited for the one before to say whether its password still holds.
+_END_LOGINS: Final = """
+UPDATE login SET revoked_at = now() WHERE user_id = %(user_id)s AND revoked_at IS NULL AND id IS DISTINCT FROM %(but_id)s
+"""
+_REHASH: Final = 'UPDATE "user" SET password_hash = %(new_hash)s WHERE id = %(user_id)s AND password_hash = %(old_hash)s'
+_VERIFY: Final = f"""
+WITH verified AS (
+    UPDATE "user" SET email_verified_at = now() WHERE id = %(user_id)s AND email = %(email)s AND email_verified_at IS NULL
+    RETURNING id AS user_id
+), told AS ({by_user_sql(AuditEvent.EMAIL_VERIFIED, "verified")})
+SELECT FROM "user" WHERE id = %(user_id)s AND email = %(email)s
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordChange:
+    """`old_hash` is the one that was matched, or that a link was made for; `but_id` names the login that stays."""
+
+    user_id: UUID
+    old_hash: str
+    new_hash: str
+    but_id: UUID | None = None
+    by_mail: bool = False
 
 
 class UserTable:
@@ -57,9 +88,32 @@ class UserTable:
         rows = await fetch_all(self._database.pool, _SWITCH, {"user_id": user_id, "remembers": remembers})
         return user_of(rows[0]) if rows else None
 
+    async def change_password(self, change: PasswordChange, address: str | None) -> bool:
+        """Set it, end all logins but the one it is changed from, and write the audit log; False when it is not the old one any more."""
+        event = AuditEvent.PASSWORD_RESET if change.by_mail else AuditEvent.PASSWORD_CHANGED
+        values = {**asdict(change), **Actor(user_id=None, address=address).values}
+        with database_errors():
+            async with self._database.pool.connection() as connection, connection.transaction():
+                if not (await connection.execute(_REPLACE_HASH, values)).rowcount:
+                    return False
+                await connection.execute(_END_LOGINS, values)
+                await connection.execute(by_user_sql(event, "(SELECT %(user_id)s::uuid AS user_id) AS changed"), values)
+        return True
+
+    async def rehash(self, user_id: UUID, old_hash: str, new_hash: str) -> None:
+        """The same password, hashed as it is hashed today."""
+        await execute(self._database.pool, _REHASH, {"user_id": user_id, "old_hash": old_hash, "new_hash": new_hash})
+
+    async def verify_email(self, user_id: UUID, email: str, address: str | None) -> bool:
+        """False when the user is gone, or has another email."""
+        return (
+            await execute(self._database.pool, _VERIFY, {"user_id": user_id, "email": email, **Actor(user_id=None, address=address).values})
+            > 0
+        )
+
 
 def _user(row: UserRow) -> User:
-    return User(id=row.id, email=row.email, remembers=row.remembers, role=UserRole(row.role), tier=row.tier, created_at=row.created_at)
+    return user_of(row.model_dump())
 
 
 def user_of(row: Mapping[str, Any], prefix: str = "") -> User:
@@ -70,5 +124,6 @@ def user_of(row: Mapping[str, Any], prefix: str = "") -> User:
         remembers=row[f"{prefix}remembers"],
         role=UserRole(row[f"{prefix}role"]),
         tier=row[f"{prefix}tier"],
+        email_verified_at=row[f"{prefix}email_verified_at"],
         created_at=row[f"{prefix}created_at"],
     )

@@ -35,6 +35,7 @@ class User:
     role: UserRole
     tier: str
     created_at: datetime
+    email_verified_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ The first of `.env.<environment>.local`, `.env.<environment>`, `.env.local` and 
 wins over it. `.env.example` lists every variable, and a test keeps it so.
 """
 
+from app.settings.accounts import AccountSettings, MailSettings
 from app.settings.faults import in_words
 from app.settings.files import read_yaml
 from app.settings.kept import AttachmentSettings, RetentionSettings
@@ -13,7 +14,6 @@ from app.settings.memory import MemorySettings, RememberingSettings
 from app.settings.sections import (
     ROOT,
     SECONDS_PER_HOUR,
-    AccountSettings,
     CacheSettings,
     ContextSettings,
     DatabaseSettings,
@@ -39,6 +39,7 @@ __all__ = [
     "DatabaseSettings",
     "Environment",
     "LogSettings",
+    "MailSettings",
     "McpSettings",
     "MemorySettings",
     "ModelSettings",

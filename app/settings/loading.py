@@ -10,13 +10,13 @@ from dotenv import dotenv_values
 from pydantic import SecretStr, ValidationError
 
 from app.errors import SettingsInvalid
+from app.settings.accounts import AccountSettings, MailSettings
 from app.settings.faults import in_words
 from app.settings.kept import AttachmentSettings, RetentionSettings
 from app.settings.mcp import McpSettings
 from app.settings.memory import MemorySettings, RememberingSettings
 from app.settings.sections import (
     ROOT,
-    AccountSettings,
     CacheSettings,
     ContextSettings,
     DatabaseSettings,
@@ -75,6 +75,7 @@ class Settings:
     database: DatabaseSettings
     redis: RedisSettings
     accounts: AccountSettings
+    mail: MailSettings
     attachments: AttachmentSettings
     models: ModelSettings
     context: ContextSettings
@@ -193,18 +194,37 @@ def _contradictions(settings: Settings) -> Iterator[str]:
     """Settings of two sections that cannot both be meant; a default gives way to what is set."""
     if "turn_seconds" in settings.models.model_fields_set and settings.models.turn_seconds > settings.runs.timeout_seconds:
         yield "LLM_TURN_SECONDS: must not be more than RUN_TIMEOUT_SECONDS, which ends the whole run and the model calls with it."
+    mail = settings.mail
+    if mail.smtp_url.get_secret_value():
+        yield from (
+            f"{name}: must be set where SMTP_URL is."
+            for name, value in (("MAIL_FROM", mail.sender), ("PUBLIC_URL", mail.public_url))
+            if not value
+        )
+    elif settings.accounts.require_verified_email and settings.environment is not Environment.DEVELOPMENT:
+        yield "REQUIRE_VERIFIED_EMAIL: needs SMTP_URL, or nobody could come in."
 
 
 def _weaknesses(settings: Settings) -> Iterator[str]:
     """What is bearable at a desk and not in production."""
     if settings.environment not in {Environment.PRODUCTION, Environment.STAGING}:
         return
-    secret = settings.accounts.jwt_secret_key.get_secret_value()
-    if len(secret.encode()) < MIN_SECRET_BYTES:
-        yield f"JWT_SECRET_KEY: must be set to at least {MIN_SECRET_BYTES} random bytes in {settings.environment}."
-    elif any(example in secret.lower() for example in _EXAMPLE_SECRETS) or len(set(secret)) < MIN_SECRET_BYTES // 4:
-        yield f"JWT_SECRET_KEY: is a known example value; set it to at least {MIN_SECRET_BYTES} random bytes."
+    accounts = settings.accounts
+    if weakness := _weakness(accounts.jwt_secret_key):
+        yield f"JWT_SECRET_KEY: {weakness} in {settings.environment}."
+    if weakness := next(filter(None, map(_weakness, accounts.jwt_previous_secret_keys)), None):
+        yield f"JWT_PREVIOUS_SECRET_KEYS: each {weakness} in {settings.environment}; leave it out and have everybody log in again."
     if settings.environment is Environment.PRODUCTION and settings.server.debug:
         yield "DEBUG: must be false in production."
     if settings.environment is Environment.PRODUCTION and settings.database.migrate_on_start:
         yield "MIGRATE_ON_START: must be false in production; run `python -m app migrate up` before the server."
+
+
+def _weakness(secret: SecretStr) -> str | None:
+    """What anybody might guess or find."""
+    value = secret.get_secret_value()
+    if len(value.encode()) < MIN_SECRET_BYTES:
+        return f"must be at least {MIN_SECRET_BYTES} random bytes"
+    if any(example in value.lower() for example in _EXAMPLE_SECRETS) or len(set(value)) < MIN_SECRET_BYTES // 4:
+        return f"must be no known example value, but at least {MIN_SECRET_BYTES} random bytes"
+    return None

@@ -22,7 +22,7 @@ class Environment(StrEnum):
     TEST = "test"
 
 
-def _split_commas(text: object) -> object:
+def split_commas(text: object) -> object:
     return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
 
 
@@ -44,7 +44,7 @@ def _is_web_address(text: str) -> bool:
         return False
 
 
-CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)]
+CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_commas)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 RootedPath = Annotated[Path, AfterValidator(_under_root)]
 # Each has an end well before a clock, an interval of Postgres' or a machine's memory has: what passes the start must not break later.
@@ -116,18 +116,6 @@ class RedisSettings(Section):
         SecretStr(""),
         validation_alias="REDIS_URL",
         description="redis:// address through which servers tell each other of new events, the same for all of them; empty is Postgres",
-    )
-
-
-class AccountSettings(Section):
-    jwt_secret_key: SecretStr = Field(
-        SecretStr(""),
-        validation_alias="JWT_SECRET_KEY",
-        description="Signs access tokens, 32 bytes or more; empty in development makes one under DATA_DIR",
-    )
-    access_token_minutes: Count = Field(60, validation_alias="ACCESS_TOKEN_MINUTES", description="How long an access token is good")
-    parallel_hashes: Count = Field(
-        2, le=64, validation_alias="PARALLEL_HASHES", description="Password hashes computed at once; each takes a thread and 64 MB"
     )
 
 

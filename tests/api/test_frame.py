@@ -15,11 +15,14 @@ from tests.stub.client import ProviderStub
 from tests.visitor import Visitor
 
 # Nobody needs to be logged in for these.
-OPEN: Final = {"/api/v1/auth/register", "/api/v1/auth/login", "/health", "/health/live", "/health/ready"}
+OPEN: Final = {
+    *(f"/api/v1/auth/{name}" for name in ("register", "login", "refresh", "logout", "password/forgot", "password/reset")),
+    *("/api/v1/auth/email/verify", "/api/v1/auth/email/resend", "/health", "/health/live", "/health/ready"),
+}
 # And these are about oneself.
 OWN: Final = {
     *("/api/v1/agents", "/api/v1/attachments", "/api/v1/auth/me", "/api/v1/me", "/api/v1/me/export", "/api/v1/memories", "/api/v1/models"),
-    *("/api/v1/sessions", "/api/v1/usage"),
+    *("/api/v1/sessions", "/api/v1/usage", "/api/v1/auth/logins", "/api/v1/auth/logout-everywhere", "/api/v1/auth/password"),
 }
 PROBLEM: Final = {"type", "title", "status", "code", "detail", "instance", "request_id"}
 
@@ -41,6 +44,7 @@ async def test_every_route_is_closed_to_strangers_and_to_other_users(
     checkpoint = (await ada.http.get(f"/sessions/{session}/checkpoints")).json()["items"][0]["id"]
     ids = {"session_id": session, "run_id": answer["run_id"], "message_id": answer["message"]["id"], "attachment_id": attachment}
     ids["user_id"] = (await ada.http.get("/auth/me")).json()["id"]
+    ids["login_id"] = (await ada.http.get("/auth/logins")).json()["items"][0]["id"]
     bodies = {"patch": {"name": "Mine now"}, "post": {"message": "Let me in"}, "feedback": {"score": 1}}
     bodies["replay"] = {"checkpoint_id": checkpoint, "message": "Let me in"}
     walked = 0

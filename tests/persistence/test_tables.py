@@ -10,11 +10,11 @@ from app.persistence.database import sqlalchemy_url
 from app.persistence.tables import METADATA
 
 TABLES = [
-    *("attachment", "attachment_blob", "audit", "export", "export_chunk", "feedback", "interrupt", "login", "message"),
+    *("attachment", "attachment_blob", "audit", "export", "export_chunk", "feedback", "interrupt", "login", "login_failure", "message"),
     *("message_attachment", "model_call", "run", "run_event", "session", "session_config", "tool_start", "user"),
 ]
 # Those that belong to nobody.
-ROOTS = {"audit", "user"}
+ROOTS = {"audit", "login_failure", "user"}
 # mem0's, which it reads and writes by SQL of its own.
 MEMORY = {"memory", "memory_embedder"}
 # What LangGraph names, which are no ids of ours.

@@ -9,11 +9,13 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from app.accounts.exports import Exports
+from app.persistence.accounts import Origin
 from app.persistence.attachments import AttachmentTable
 from app.persistence.configured import Held
 from app.persistence.database import Database, execute, fetch_all
 from app.persistence.exports import ExportTable
 from app.persistence.feedback import FeedbackTable
+from app.persistence.logins import LoginTable, Opening
 from app.persistence.sessions import SessionTable
 from app.persistence.spending import LedgerCall
 from app.persistence.user_data import FILES, UserData
@@ -33,6 +35,8 @@ async def _live(here: Process, user: User, folder: Path) -> None:
     assert await FeedbackTable(here.database.pool).keep(user.id, run.message_id, 1, "Good.")
     assert await here.runs.finish(asking(await claimed(here, user, session), "which"))
     await remember(here.database, user, "Lives in Oslo")
+    logins = LoginTable(here.database.pool, login_days=1, idle_days=1, grace_seconds=0)
+    assert await logins.open(Opening(user_id=user.id, login_id=uuid7(), refresh_hash=b"x"), Origin(address="127.0.0.1", user_agent=None))
 
 
 def _call() -> LedgerCall:

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from app.accounts.presence import Guest
 from app.api.deps import State
 from app.api.errors import problem
 from app.api.mcp.callers import check_caller
@@ -36,6 +37,7 @@ class Caller:
     """Who asks, by which request of which client; `client` is None for one that was never given an id, and cannot cancel."""
 
     user: User
+    guest: Guest
     client: str | None
 
 
@@ -51,7 +53,7 @@ class McpEndpoint:
         request = Request(scope, receive)
         check_caller(request.headers, self._settings)
         state = cast("State", scope["state"])
-        caller = Caller(await state["users"].authenticate(_token(request)), request.headers.get(SESSION_ID))
+        caller = await _caller(state, request)
         if request.method != "POST":  # nothing is said unasked, and there is no session to end
             refusal = problem(MethodNotAllowed(), PATH, scope.get("request_id", ""))
             refusal.headers["Allow"] = "POST"
@@ -89,6 +91,12 @@ class McpEndpoint:
             module = await to_thread.run_sync(import_module, "app.api.mcp.protocol")
             self._protocol = cast("protocol.Protocol", module.Protocol(self))
         return self._protocol
+
+
+async def _caller(state: State, request: Request) -> Caller:
+    token, users = _token(request), state["users"]
+    user = await users.authenticate(token)
+    return Caller(user, state["presence"].guest(users.credential_of(token).login_id), request.headers.get(SESSION_ID))
 
 
 def _token(request: Request) -> str:

@@ -77,8 +77,8 @@ class Protocol:
         state, context = self._state(), self._server.request_context
         caller = cast("Caller", self._scope()["milepost_caller"])
         asked = await begin(state, caller.user, tool, arguments)
-        with self._endpoint.running(caller, context.request_id, asked.run_id):
-            return _said(await answer(state, asked, self._progress()))
+        with self._endpoint.running(caller, context.request_id, asked.run_id), caller.guest as guest:
+            return _said(await guest.hear(answer(state, asked, self._progress())))
 
     def _progress(self) -> Heard:
         """Tell a client that asked for it how long the answer has become, once a second at the most."""

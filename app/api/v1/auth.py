@@ -1,47 +1,87 @@
-"""Signing up, logging in, and who one is."""
+"""Signing up, logging in and out, and who one is."""
 
-from typing import Annotated
+from typing import Annotated, Final
+from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Body, Depends
 from fastapi.security import OAuth2PasswordRequestForm
 
-from app.accounts.tokens import AccessToken
-from app.api.deps import CurrentUser, UsersDep
+from app.api.deps import CredentialDep, CurrentUser, LoginsDep, OptionalCredential, OriginDep, UsersDep
 from app.api.errors import problems
-from app.api.v1.auth_schemas import Credentials, Registered, TokensOut, UserChange, UserOut
-from app.errors import EmailTaken, InvalidCredentials, NotAuthenticated
-from app.persistence.values import User
+from app.api.v1.auth_schemas import Credentials, LeaveIn, LoginList, LoginOut, RefreshIn, Registered, TokensOut, UserChange, UserOut
+from app.errors import (
+    EmailNotVerified,
+    EmailTaken,
+    InvalidCredentials,
+    InvalidRefreshToken,
+    LoginNotFound,
+    NotAuthenticated,
+    ServerBusy,
+    TooManyAttempts,
+)
 
 router = APIRouter()
 
-
-@router.post("/register", status_code=201, responses=problems(EmailTaken))
-async def register(credentials: Credentials, users: UsersDep) -> Registered:
-    """Make an account; the answer is logged in already."""
-    user, token = await users.register(credentials.email, credentials.password)
-    return Registered(user=_user(user), tokens=_tokens(token))
+_NO_TOKEN: Final = LeaveIn()
 
 
-@router.post("/login", responses=problems(InvalidCredentials))
-async def log_in(form: Annotated[OAuth2PasswordRequestForm, Depends()], users: UsersDep) -> TokensOut:
+@router.post("/register", status_code=201, responses=problems(EmailTaken, ServerBusy))
+async def register(credentials: Credentials, users: UsersDep, origin: OriginDep) -> Registered:
+    """Make an account; the answer is logged in already, unless the email must be verified first."""
+    user, pair = await users.register(credentials.email, credentials.password, origin)
+    return Registered(user=UserOut.of(user), tokens=TokensOut.of(pair) if pair else None)
+
+
+@router.post("/login", responses=problems(InvalidCredentials, EmailNotVerified, TooManyAttempts, ServerBusy))
+async def log_in(form: Annotated[OAuth2PasswordRequestForm, Depends()], users: UsersDep, origin: OriginDep) -> TokensOut:
     """OAuth 2's password form, so that the docs page's Authorize button works: `username` is the email."""
-    return _tokens(await users.log_in(form.username, form.password))
+    return TokensOut.of(await users.log_in(form.username, form.password, origin))
+
+
+@router.post("/refresh", responses=problems(InvalidRefreshToken))
+async def refresh(given: RefreshIn, logins: LoginsDep, origin: OriginDep) -> TokensOut:
+    """New tokens for a refresh token, which is good for one use; used once more later, it ends the login, for two people have it."""
+    return TokensOut.of(await logins.refresh(given.refresh_token, origin))
+
+
+@router.post("/logout", status_code=204, responses=problems(NotAuthenticated))
+async def log_out(
+    credential: OptionalCredential, logins: LoginsDep, origin: OriginDep, leaving: Annotated[LeaveIn, Body()] = _NO_TOKEN
+) -> None:
+    """End the login that the refresh token is of, or else that of the access token: none of its tokens is good for anything any more."""
+    if leaving.refresh_token is not None:
+        await logins.leave_by_token(leaving.refresh_token, origin)
+    elif credential is None:
+        raise NotAuthenticated
+    else:
+        await logins.leave(credential, origin)
+
+
+@router.post("/logout-everywhere", status_code=204, responses=problems(NotAuthenticated))
+async def log_out_everywhere(user: CurrentUser, logins: LoginsDep, origin: OriginDep) -> None:
+    """End all of one's logins, this one too."""
+    await logins.leave_everywhere(user.id, origin)
+
+
+@router.get("/logins", responses=problems(NotAuthenticated))
+async def list_logins(user: CurrentUser, credential: CredentialDep, logins: LoginsDep) -> LoginList:
+    """Where one is logged in, the last used first; a hundred at the most."""
+    found = await logins.list(user.id)
+    return LoginList(items=[LoginOut.of(login, is_current=login.id == credential.login_id) for login in found])
+
+
+@router.delete("/logins/{login_id}", status_code=204, responses=problems(NotAuthenticated, LoginNotFound))
+async def end_login(login_id: UUID, user: CurrentUser, logins: LoginsDep, origin: OriginDep) -> None:
+    """End one of one's logins, on whatever device it is."""
+    await logins.end(user.id, login_id, origin)
 
 
 @router.get("/me", responses=problems(NotAuthenticated))
 async def me(user: CurrentUser) -> UserOut:
-    return _user(user)
+    return UserOut.of(user)
 
 
 @router.patch("/me", responses=problems(NotAuthenticated))
 async def change_me(change: UserChange, user: CurrentUser, users: UsersDep) -> UserOut:
     """Switch memory on or off, for all of one's sessions; what is remembered already stays until it is deleted."""
-    return _user(await users.switch_memory(user.id, change.remembers))
-
-
-def _user(user: User) -> UserOut:
-    return UserOut.model_validate(user, from_attributes=True)
-
-
-def _tokens(token: AccessToken) -> TokensOut:
-    return TokensOut(access_token=token.access_token, token_type="bearer", expires_at=token.expires_at)  # noqa: S106
+    return UserOut.of(await users.switch_memory(user.id, change.remembers))

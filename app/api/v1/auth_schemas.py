@@ -1,14 +1,19 @@
 """What auth takes and answers."""
 
-from datetime import datetime
-from typing import Annotated, Literal
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, Final, Literal, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field
 
+from app.accounts.logins import TokenPair
 from app.accounts.passwords import MAX_LENGTH, MIN_LENGTH, missing_rules
-from app.api.v1.text import SoundText
+from app.accounts.refresh_tokens import PREFIX
+from app.api.v1.text import SOUND, SoundText
 from app.persistence.accounts import UserRole
+from app.persistence.logins import Login
+from app.persistence.values import User
 
 
 def _good_password(password: str) -> str:
@@ -17,18 +22,60 @@ def _good_password(password: str) -> str:
     return password
 
 
+_LONGEST_TOKEN: Final = 4096
+Email = Annotated[EmailStr, Field(max_length=320, examples=["ada@example.com"])]
+NewPassword = Annotated[
+    SoundText,
+    AfterValidator(_good_password),
+    Field(
+        description=f"{MIN_LENGTH} to {MAX_LENGTH} characters with an upper-case letter, a digit and a special one",
+        examples=["Analytical-1"],
+    ),
+]
+Token = Annotated[str, Field(max_length=_LONGEST_TOKEN, examples=["eyJhbGciOiJIUzI1NiIs…"]), SOUND]
+RefreshToken = Annotated[str, Field(max_length=_LONGEST_TOKEN, examples=[f"{PREFIX}AaPZ…"]), SOUND]
+
+
 class Credentials(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    email: Annotated[EmailStr, Field(max_length=320, examples=["ada@example.com"])]
-    password: Annotated[
-        SoundText,
-        AfterValidator(_good_password),
-        Field(
-            description=f"{MIN_LENGTH} to {MAX_LENGTH} characters with an upper-case letter, a digit and a special one",
-            examples=["Analytical-1"],
-        ),
-    ]
+    email: Email
+    password: NewPassword
+
+
+class RefreshIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    refresh_token: RefreshToken
+
+
+class LeaveIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    refresh_token: RefreshToken | None = Field(None, examples=[f"{PREFIX}AaPZ…"])
+
+
+class NewPasswordIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    old_password: Annotated[str, Field(max_length=MAX_LENGTH, examples=["My-passw0rd"]), SOUND]
+    new_password: NewPassword
+
+
+class EmailIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    email: Email
+
+
+class TokenIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    token: Token
+
+
+class ResetIn(TokenIn):
+    new_password: NewPassword
 
 
 class UserChange(BaseModel):
@@ -45,15 +92,57 @@ class UserOut(BaseModel):
     remembers: bool
     role: UserRole
     tier: str
+    email_verified: bool
     created_at: datetime
+
+    @classmethod
+    def of(cls, user: User) -> Self:
+        told = {name: getattr(user, name) for name in cls.model_fields if name != "email_verified"}
+        return cls(**told, email_verified=user.email_verified_at is not None)
 
 
 class TokensOut(BaseModel):
+    """`expires_at` is the access token's end, `expires_in` the seconds until then; the refresh token is good for one use."""
+
     access_token: str
+    refresh_token: str
     token_type: Literal["bearer"]
+    expires_in: int
     expires_at: datetime
+
+    @classmethod
+    def of(cls, pair: TokenPair) -> Self:
+        seconds = round((pair.expires_at - datetime.now(UTC)).total_seconds())
+        return cls(
+            access_token=pair.access_token,
+            refresh_token=pair.refresh_token,
+            token_type="bearer",  # noqa: S106  # a kind of token
+            expires_in=seconds,
+            expires_at=pair.expires_at,
+        )
 
 
 class Registered(BaseModel):
+    """No tokens where the email must be verified first."""
+
     user: UserOut
-    tokens: TokensOut
+    tokens: TokensOut | None
+
+
+class LoginOut(BaseModel):
+    """A login: where its tokens were last renewed, or given; `is_current` is the one that asks."""
+
+    id: UUID
+    is_current: bool
+    address: str | None
+    user_agent: str | None
+    refreshed_at: datetime
+    created_at: datetime
+
+    @classmethod
+    def of(cls, login: Login, *, is_current: bool) -> Self:
+        return cls(**asdict(login), is_current=is_current)
+
+
+class LoginList(BaseModel):
+    items: list[LoginOut]

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header
 from fastapi.responses import StreamingResponse
 
-from app.api.deps import AttachmentsDep, Own, OwnDep, QuestionsDep, RunsDep, ServerDep, TailsDep
+from app.api.deps import AttachmentsDep, Own, OwnDep, QuestionsDep, Reading, ReadingDep, RunsDep
 from app.api.errors import problems
 from app.api.sse import MEDIA_TYPE, event_stream
 from app.api.v1.chat_schemas import STREAM_EXAMPLE, AgainIn, AnswerOut, AskIn, IdempotencyKey, OnDisconnect, ReplyIn
@@ -100,39 +100,39 @@ RepliedRun = Annotated[UUID, Depends(_replied)]
 
 
 @router.post("/chat", responses=ASKING | ANSWERING)
-async def chat(run_id: AskedRun, tails: TailsDep, server: ServerDep) -> AnswerOut:
+async def chat(run_id: AskedRun, reading: ReadingDep) -> AnswerOut:
     """Send a message and wait for the whole answer; a provider's failure is a problem document."""
-    return answer_out(await whole_answer(tails, run_id, silence_seconds=server.heartbeat_seconds))
+    return await answer(run_id, reading)
 
 
 @router.post("/chat/stream", **STREAM | {"responses": ASKING | STREAM["responses"]})
-async def chat_stream(run_id: AskedRun, ask: AskIn, runs: RunsDep, tails: TailsDep, server: ServerDep) -> StreamingResponse:
+async def chat_stream(run_id: AskedRun, ask: AskIn, reading: ReadingDep) -> StreamingResponse:
     """Send a message and read the answer as it is made. The run goes on when the connection ends: read on, or stop it, at `runs`."""
-    return tail(run_id, ask.on_disconnect, runs, tails, server)
+    return tail(run_id, reading, ask.on_disconnect)
 
 
 @router.post("/regenerate", responses=ASKING | ANSWERING)
-async def regenerate(run_id: AskedAgainRun, tails: TailsDep, server: ServerDep) -> AnswerOut:
+async def regenerate(run_id: AskedAgainRun, reading: ReadingDep) -> AnswerOut:
     """Answer the last message, or the one named, once more, never from the cache; what was said before becomes another branch."""
-    return answer_out(await whole_answer(tails, run_id, silence_seconds=server.heartbeat_seconds))
+    return await answer(run_id, reading)
 
 
 @router.post("/regenerate/stream", **STREAM | {"responses": ASKING | STREAM["responses"]})
-async def regenerate_stream(run_id: AskedAgainRun, again: AgainIn, runs: RunsDep, tails: TailsDep, server: ServerDep) -> StreamingResponse:
+async def regenerate_stream(run_id: AskedAgainRun, again: AgainIn, reading: ReadingDep) -> StreamingResponse:
     """The same as a stream."""
-    return tail(run_id, again.on_disconnect, runs, tails, server)
+    return tail(run_id, reading, again.on_disconnect)
 
 
 @router.post("/resume", responses=_replying | ANSWERING)
-async def resume(run_id: RepliedRun, tails: TailsDep, server: ServerDep) -> AnswerOut:
+async def resume(run_id: RepliedRun, reading: ReadingDep) -> AnswerOut:
     """Answer questions of the agent, which goes on in a run of its own; what is left open it asks again."""
-    return answer_out(await whole_answer(tails, run_id, silence_seconds=server.heartbeat_seconds))
+    return await answer(run_id, reading)
 
 
 @router.post("/resume/stream", **STREAM | {"responses": _replying | STREAM["responses"]})
-async def resume_stream(run_id: RepliedRun, reply: ReplyIn, runs: RunsDep, tails: TailsDep, server: ServerDep) -> StreamingResponse:
+async def resume_stream(run_id: RepliedRun, reply: ReplyIn, reading: ReadingDep) -> StreamingResponse:
     """The same as a stream."""
-    return tail(run_id, reply.on_disconnect, runs, tails, server)
+    return tail(run_id, reading, reply.on_disconnect)
 
 
 @router.post("/runs", status_code=202, responses=ASKING)
@@ -160,12 +160,18 @@ def _ask(own: Own, ask: AskIn, attached: Sequence[Attachment] | None, key: str |
     )
 
 
-def tail(run_id: UUID, on_disconnect: OnDisconnect, runs: RunsDep, tails: TailsDep, server: ServerDep) -> StreamingResponse:
-    hung_up = partial(runs.stop_soon, run_id) if on_disconnect == "cancel" else None
-    return event_stream(tails, run_id, heartbeat_seconds=server.heartbeat_seconds, hung_up=hung_up)
+async def answer(run_id: UUID, reading: Reading) -> AnswerOut:
+    """Wait for the whole answer, as long as the reader's login lasts."""
+    with reading.guest as guest:
+        return _answer_out(await guest.hear(whole_answer(reading.tails, run_id, silence_seconds=reading.server.heartbeat_seconds)))
 
 
-def answer_out(answer: Answer) -> AnswerOut:
+def tail(run_id: UUID, reading: Reading, on_disconnect: OnDisconnect) -> StreamingResponse:
+    hung_up = partial(reading.runs.stop_soon, run_id) if on_disconnect == "cancel" else None
+    return event_stream(reading.tails, run_id, reading.guest, heartbeat_seconds=reading.server.heartbeat_seconds, hung_up=hung_up)
+
+
+def _answer_out(answer: Answer) -> AnswerOut:
     return AnswerOut.model_validate(
         {
             "run_id": answer.run_id,

@@ -7,13 +7,12 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
 
-from app.api.deps import OwnDep, OwnSession, PastDep, RunsDep, ServerDep, TailsDep
+from app.api.deps import OwnDep, OwnSession, PastDep, ReadingDep, RunsDep
 from app.api.errors import problems
-from app.api.v1.chat import ANSWERING, ASKING, STREAM, Key, answer_out, tail
+from app.api.v1.chat import ANSWERING, ASKING, STREAM, Key, answer, tail
 from app.api.v1.chat_schemas import AnswerOut
 from app.api.v1.past_schemas import CheckpointOut, CheckpointPageOut, CheckpointStateOut, ReplayIn
 from app.errors import CheckpointNotFound, SessionNotFound
-from app.runs.answer import whole_answer
 from app.runs.asking import Ask
 
 router = APIRouter()
@@ -63,12 +62,12 @@ async def read_checkpoint(session: OwnSession, checkpoint_id: UUID, past: PastDe
 
 
 @router.post("/replay", responses=ASKING | ANSWERING | _no_checkpoint)
-async def replay(run_id: ReplayedRun, tails: TailsDep, server: ServerDep) -> AnswerOut:
+async def replay(run_id: ReplayedRun, reading: ReadingDep) -> AnswerOut:
     """Run on from a checkpoint, as another branch: with a message where a run has ended, else by making its remaining steps anew."""
-    return answer_out(await whole_answer(tails, run_id, silence_seconds=server.heartbeat_seconds))
+    return await answer(run_id, reading)
 
 
 @router.post("/replay/stream", **STREAM | {"responses": ASKING | _no_checkpoint | STREAM["responses"]})
-async def replay_stream(run_id: ReplayedRun, replay: ReplayIn, runs: RunsDep, tails: TailsDep, server: ServerDep) -> StreamingResponse:
+async def replay_stream(run_id: ReplayedRun, replay: ReplayIn, reading: ReadingDep) -> StreamingResponse:
     """The same as a stream."""
-    return tail(run_id, replay.on_disconnect, runs, tails, server)
+    return tail(run_id, reading, replay.on_disconnect)

@@ -3,13 +3,14 @@
 from fastapi import APIRouter
 
 from app.api.errors import problems
-from app.api.v1 import admin, agents, attachments, auth, chat, me, memories, messages, models, past, runs, sessions, usage
+from app.api.v1 import admin, agents, attachments, auth, chat, me, memories, messages, models, passwords, past, runs, sessions, usage
 from app.errors import AppError, BodyTooLarge, BodyTooSlow, DatabaseUnavailable, InvalidInput, NotAuthenticated
 
 router = APIRouter(prefix="/api/v1", responses=problems(AppError, DatabaseUnavailable, InvalidInput, BodyTooLarge, BodyTooSlow))
 _signed_in = problems(NotAuthenticated)
 
 router.include_router(auth.router, prefix="/auth", tags=["auth"])
+router.include_router(passwords.router, prefix="/auth", tags=["auth"])
 router.include_router(sessions.router, prefix="/sessions", tags=["sessions"], responses=_signed_in)
 router.include_router(chat.router, prefix="/sessions/{session_id}", tags=["chat"], responses=_signed_in)
 router.include_router(past.router, prefix="/sessions/{session_id}", tags=["time travel"], responses=_signed_in)
