@@ -41,7 +41,7 @@ class SmtpServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 mail.test\r\n")
         while line := await reader.readline():
-            command = line.decode("ascii").strip()
+            command = line.decode("ascii").strip().upper()  # in any case (RFC 5321, 2.4)
             self.heard.append(command)
             if command == "DATA":
                 writer.write(b"354 Go on\r\n")

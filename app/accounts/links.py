@@ -6,12 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from app.accounts.signing import Keys, NotSigned
+from app.accounts.signing import MARK_BYTES, Keys, NotSigned
 from app.errors import LinkInvalid
 from app.persistence.mailing import Addressee, Letter
 
 LINK_MINUTES: Final[Mapping[Letter, int]] = {Letter.RESET: 30, Letter.VERIFICATION: 24 * 60}
-_MARK_BYTES: Final = 16
 _PLACES: Final = {Letter.RESET: "reset-password", Letter.VERIFICATION: "verify-email"}
 _AUDIENCES: Final = {letter: f"milepost {place}" for letter, place in _PLACES.items()}
 
@@ -37,7 +36,7 @@ class Links:
             "sub": str(addressee.user_id),
             "iat": now,
             "exp": now + timedelta(minutes=LINK_MINUTES[letter]),
-            "mrk": self._keys.mark(letter, _told(letter, addressee))[:_MARK_BYTES].hex(),
+            "mrk": self._keys.mark(letter, _told(letter, addressee))[:MARK_BYTES].hex(),
         }
         return f"{self._public_url}/{_PLACES[letter]}#token={self._keys.sign(claims)}"
 

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from app.errors import AppError, NotAuthenticated
 
-_LOOK_SECONDS: Final = 2
+# Twice this is how long what a login holds open outlives it.
+_LOOK_SECONDS: Final = 1.5
 
 # Those of these logins that have ended.
 type FindEnded = Callable[[Collection[UUID]], Awaitable[Collection[UUID]]]
@@ -21,6 +22,7 @@ class Guest:
         self.login_id = login_id
         self._guests = guests
         self.is_gone = False
+        self.is_leaving = False
         self._waiting: asyncio.Timeout | None = None
 
     def __enter__(self) -> Self:
@@ -43,6 +45,10 @@ class Guest:
             self._waiting = None
 
     def show_out(self) -> None:
+        """The second time it is meant: who is shut out has their runs stopped too, and can still be told so."""
+        if not self.is_leaving:
+            self.is_leaving = True
+            return
         self.is_gone = True
         if self._waiting:
             self._waiting.reschedule(0)
@@ -57,7 +63,7 @@ class Presence:
         return Guest(login_id, self._guests)
 
     async def watch(self) -> None:
-        """Show out whose login has ended, every two seconds; one question for all of them, and none while nobody is here."""
+        """Show out whose login has ended; one question for all of them, and none while nobody is here."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             if self._guests:

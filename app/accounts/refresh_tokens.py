@@ -13,14 +13,13 @@ from hashlib import sha256
 from typing import Final, Self
 from uuid import UUID
 
-from app.accounts.signing import Keys
+from app.accounts.signing import MARK_BYTES, Keys
 
 # For scanners that look for secrets where none should be.
 PREFIX: Final = "milepost_refresh_"
 _PURPOSE: Final = "refresh token"
 _SECRET_BYTES: Final = 32
 _ID_BYTES: Final = 16
-_MARK_BYTES: Final = 16
 _FORM: Final = re.compile(rf"{PREFIX}([A-Za-z0-9_-]{{86}})")
 _PADDING: Final = "=="
 
@@ -34,7 +33,7 @@ class RefreshToken:
     @classmethod
     def new(cls, login_id: UUID, keys: Keys, secret: bytes | None = None) -> Self:
         secret = secret or secrets.token_bytes(_SECRET_BYTES)
-        return cls(login_id, secret, keys.mark(_PURPOSE, login_id.bytes + secret)[:_MARK_BYTES])
+        return cls(login_id, secret, keys.mark(_PURPOSE, login_id.bytes + secret)[:MARK_BYTES])
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
@@ -42,7 +41,7 @@ class RefreshToken:
         if not (found := _FORM.fullmatch(text)):
             return None
         whole = urlsafe_b64decode(found[1] + _PADDING)
-        return cls(UUID(bytes=whole[:_ID_BYTES]), whole[_ID_BYTES:-_MARK_BYTES], whole[-_MARK_BYTES:])
+        return cls(UUID(bytes=whole[:_ID_BYTES]), whole[_ID_BYTES:-MARK_BYTES], whole[-MARK_BYTES:])
 
     def __str__(self) -> str:
         return PREFIX + urlsafe_b64encode(self.login_id.bytes + self.secret + self.mark).decode().rstrip("=")

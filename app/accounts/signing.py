@@ -14,6 +14,8 @@ _LONGEST_TOKEN: Final = 4096
 # As far as the clocks of servers and of those who sign for them may be apart.
 _LEEWAY_SECONDS: Final = 5
 _KID_CHARACTERS: Final = 16
+# Of the 32 that a mark has, as many as nobody can guess.
+MARK_BYTES: Final = 16
 
 
 class NotSigned(Exception):
@@ -57,8 +59,10 @@ class Keys:
         return _mark(self._keys[self._signing], purpose, content)
 
     def has_marked(self, mark: bytes, purpose: str, content: bytes) -> bool:
-        """Whether `mark` begins what we made, or would have made with a key of before."""
-        return any(hmac.compare_digest(mark, _mark(key, purpose, content)[: len(mark)]) for key in self._keys.values())
+        """Whether `mark` is the beginning, long enough, of what we made, or would have made with a key of before."""
+        return len(mark) >= MARK_BYTES and any(
+            hmac.compare_digest(mark, _mark(key, purpose, content)[: len(mark)]) for key in self._keys.values()
+        )
 
 
 def _kid(secret: bytes) -> str:

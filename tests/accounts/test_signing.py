@@ -133,3 +133,11 @@ def test_only_who_has_a_refresh_token_can_read_its_successor() -> None:
     assert first.hide(hidden) == second.secret
     assert other.hide(hidden) != second.secret
     assert hidden != second.secret
+
+
+def test_a_mark_that_is_cut_short_is_none() -> None:
+    keys = Keys(NEW)
+    mark = keys.mark("purpose", b"content")
+    assert [keys.has_marked(mark[:length], "purpose", b"content") for length in (0, 1, 15, 16, 32)] == [False, False, False, True, True]
+    assert not keys.has_marked(mark, "another purpose", b"content")
+    assert not keys.has_marked(mark, "purpose", b"another content")
