@@ -17,6 +17,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.routing import Route
 
 from app import VERSION
+from app.accounts.links import LINK_PATHS
 from app.api import health
 from app.api.deps import State
 from app.api.errors import add_error_handlers
@@ -73,6 +74,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.router.routes.append(Route(mcp.PATH, mcp.McpEndpoint(settings.server), include_in_schema=False))
     app.mount("/static", StaticFiles(directory=_WEB), name="static")
     app.add_api_route("/", _page, include_in_schema=False)
+    for path in LINK_PATHS:
+        app.add_api_route(path, _link_page, include_in_schema=False)
     app.add_api_route("/docs", _docs, include_in_schema=False)
     return app
 
@@ -146,6 +149,10 @@ async def _ending_with_the_reloader() -> AsyncGenerator[None]:
 
 async def _page() -> FileResponse:
     return FileResponse(_WEB / "index.html", headers=_PAGE_HEADERS)
+
+
+async def _link_page() -> FileResponse:
+    return FileResponse(_WEB / "link.html", headers=_PAGE_HEADERS)
 
 
 async def _docs() -> HTMLResponse:

@@ -10,8 +10,10 @@ from app.accounts.signing import MARK_BYTES, Keys, NotSigned
 from app.errors import LinkInvalid
 from app.persistence.mailing import Addressee, Letter
 
-LINK_MINUTES: Final[Mapping[Letter, int]] = {Letter.RESET: 30, Letter.VERIFICATION: 24 * 60}
+_LINK_MINUTES: Final[Mapping[Letter, int]] = {Letter.RESET: 30, Letter.VERIFICATION: 24 * 60}
 _PLACES: Final = {Letter.RESET: "reset-password", Letter.VERIFICATION: "verify-email"}
+# Where the page must stand that a link leads to.
+LINK_PATHS: Final = tuple(f"/{place}" for place in _PLACES.values())
 _AUDIENCES: Final = {letter: f"milepost {place}" for letter, place in _PLACES.items()}
 
 
@@ -35,7 +37,7 @@ class Links:
             "aud": _AUDIENCES[letter],
             "sub": str(addressee.user_id),
             "iat": now,
-            "exp": now + timedelta(minutes=LINK_MINUTES[letter]),
+            "exp": now + timedelta(minutes=_LINK_MINUTES[letter]),
             "mrk": self._keys.mark(letter, _told(letter, addressee))[:MARK_BYTES].hex(),
         }
         return f"{self._public_url}/{_PLACES[letter]}#token={self._keys.sign(claims)}"

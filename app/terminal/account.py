@@ -2,11 +2,13 @@
 
 import json
 import os
+from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from app.errors import AppError, InvalidCredentials, NotAuthenticated
+from app.errors import AppError, EmailNotVerified, InvalidCredentials, NotAuthenticated
 from app.terminal.screen import Screen
 from app.terminal.server import Server
 
@@ -20,7 +22,7 @@ def kept_tokens() -> Path:
 
 
 class Tokens:
-    """Access tokens by server, in a file that only its owner reads."""
+    """Tokens by server, in a file that only its owner reads."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -30,8 +32,21 @@ class Tokens:
         kept = self._read().get(url, {})
         return kept.get("token") if kept and email in ("", kept.get("email")) else None
 
-    def keep(self, url: str, email: str, token: str) -> None:
-        self._write(self._read() | {url: {"email": email, "token": token}})
+    def keep(self, url: str, email: str, token: str, refresh: str = "") -> None:
+        self._write(self._read() | {url: {"email": email, "token": token, "refresh": refresh}})
+
+    def renew(self, server: Server) -> str | None:
+        """The next token, kept; None where somebody must log in again. Another terminal may have renewed it meanwhile."""
+        kept = self._read().get(server.url, {})
+        if not kept.get("refresh"):
+            return None
+        answer = server.http.post("auth/refresh", json={"refresh_token": kept["refresh"]})
+        if not answer.is_success:
+            self.forget(server.url)
+            return None
+        given = answer.json()
+        self.keep(server.url, kept["email"], given["access_token"], given["refresh_token"])
+        return str(given["access_token"])
 
     def forget(self, url: str) -> None:
         self._write({other: kept for other, kept in self._read().items() if other != url})
@@ -56,27 +71,31 @@ def log_in(server: Server, screen: Screen, tokens: Tokens, *, email: str, regist
     """Have the server speak as a user; raise AppError where nobody can be asked for what is missing."""
     email = email or os.environ.get(_EMAIL, "")
     if token := tokens.find(server.url, email):
-        server.use(token)
+        server.use(token, partial(tokens.renew, server))
         with suppress(NotAuthenticated):
             server.get("auth/me")
             return
         tokens.forget(server.url)
     server.http.headers.pop("Authorization", None)
     email = email or _asked(screen, "Email: ", f"Say who you are: --email, or {_EMAIL}.")
-    token = _token(server, screen, email, registers=registers)
-    server.use(token)
-    tokens.keep(server.url, email, token)
+    given = _given(server, screen, email, registers=registers)
+    server.use(given["access_token"], partial(tokens.renew, server))
+    tokens.keep(server.url, email, given["access_token"], given["refresh_token"])
 
 
-def _token(server: Server, screen: Screen, email: str, *, registers: bool) -> str:
+def _given(server: Server, screen: Screen, email: str, *, registers: bool) -> Mapping[str, str]:
     password = os.environ.get(_PASSWORD) or _secret(screen)
     if not registers:
         try:
-            return str(server.post("auth/login", form={"username": email, "password": password})["access_token"])
+            logged_in: Mapping[str, str] = server.post("auth/login", form={"username": email, "password": password})
+            return logged_in  # noqa: TRY300  # what follows is for who has no account
         except InvalidCredentials as error:
             if not (screen.is_interactive and yes(screen.ask(f"{error.detail} Make an account for {email} with this password? [y/N] "))):
                 raise
-    return str(server.post("auth/register", {"email": email, "password": password})["tokens"]["access_token"])
+    registered: Mapping[str, str] | None = server.post("auth/register", {"email": email, "password": password})["tokens"]
+    if registered is None:
+        raise EmailNotVerified("There is an account now. Open the link in the mail, and come again.")
+    return registered
 
 
 def yes(answer: str) -> bool:

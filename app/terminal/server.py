@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final, Self
@@ -35,6 +35,7 @@ class Server:
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
         self.http = httpx2.Client(base_url=f"{self.url}/api/v1/", timeout=_TIMEOUT)
+        self._renew: Callable[[], str | None] = lambda: None
 
     def __enter__(self) -> Self:
         return self
@@ -42,9 +43,17 @@ class Server:
     def __exit__(self, *_: object) -> None:
         self.http.close()
 
-    def use(self, token: str) -> None:
-        """Speak as the user whose token this is."""
+    def use(self, token: str, renew: Callable[[], str | None] = lambda: None) -> None:
+        """Speak as the user whose token this is; `renew` gives another one when it has ended, or None."""
         self.http.headers["Authorization"] = f"Bearer {token}"
+        self._renew = renew
+
+    def has_another_token(self, refused: httpx2.Response) -> bool:
+        """Whether the same request may be sent again, with a token that is newer than the one that was refused."""
+        if refused.status_code != httpx2.codes.UNAUTHORIZED or (token := self._renew()) is None:
+            return False
+        self.http.headers["Authorization"] = f"Bearer {token}"
+        return True
 
     def get(self, path: str, **query: str | int) -> Any:  # noqa: ANN401  # JSON of any shape
         """Raise the AppError that the server tells of, or Unavailable."""
@@ -57,6 +66,8 @@ class Server:
     def _send(self, method: str, path: str, **more: Any) -> Any:  # noqa: ANN401
         try:
             answer = self.http.request(method, path, **more)
+            if self.has_another_token(answer):
+                answer = self.http.request(method, path, **more)
         except httpx2.TransportError as error:
             raise _silent(self.url) from error
         if not answer.is_success:
@@ -99,7 +110,7 @@ class Reading:
             with self._ask() as answer:
                 if not answer.is_success:
                     answer.read()
-                    if answer.status_code in _PASSING:
+                    if answer.status_code in _PASSING or self._server.has_another_token(answer):
                         return
                     raise problem_of(answer)
                 self.run_id = answer.headers.get("X-Run-ID", self.run_id)

@@ -2,16 +2,21 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any, Final
 from uuid import uuid4
 
 import httpx
 import psycopg
 import pytest
+from pydantic import SecretStr
 
 from app.accounts.refresh_tokens import PREFIX
-from tests.conftest import Server
+from app.settings import Settings
+from tests.conftest import Server, serving
 from tests.stub.answers import Text
 from tests.stub.client import ProviderStub
 from tests.visitor import PASSWORD, Visitor
@@ -237,3 +242,29 @@ async def test_who_waits_for_a_whole_answer_is_told_when_their_login_ends(
         async with asyncio.timeout(5):
             answer = await waiting
     assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")
+
+
+async def test_a_key_is_changed_step_by_step_and_nobody_is_logged_out(ada: Visitor, server: Server) -> None:
+    """As docs/accounts.md has it: the new key is made known everywhere, then it signs, then the old one is taken away."""
+    assert ada
+    old, new = (SecretStr(f"{name}-Q9w8E7r6T5y4U3i2O1p0-A1s2D3f4G5h6J7k8L9") for name in ("old", "new"))
+    keys = [(old, ()), (old, (new,)), (new, (old,)), (new, ())]
+    with ExitStack() as stack:
+        urls = [stack.enter_context(serving(_with_keys(server.settings, *one))) for one in keys]
+        visitors = [Visitor(url) for url in urls]
+        tokens = await _log_in(visitors[0])
+        # In a rollout servers of two steps stand side by side.
+        for before, after in pairwise(visitors):
+            for visitor in (before, after, before, after):
+                tokens = (await _refresh(visitor, tokens)).raise_for_status().json()
+                assert [await _is_in(one, tokens) for one in (before, after)] == [True, True]
+        stale = await _refresh(visitors[0], tokens)
+        assert stale.is_success, "the refresh token itself is good wherever its login is known"
+        assert not await _is_in(visitors[3], stale.json())
+        for visitor in visitors:
+            await visitor.http.aclose()
+
+
+def _with_keys(settings: Settings, key: SecretStr, previous: Sequence[SecretStr]) -> Settings:
+    accounts = settings.accounts.model_copy(update={"jwt_secret_key": key, "jwt_previous_secret_keys": tuple(previous)})
+    return replace(settings, accounts=accounts)

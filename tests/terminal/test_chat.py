@@ -13,13 +13,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from app.cli import main
-from app.errors import AppError, InvalidCredentials
+from app.errors import AppError, InvalidCredentials, NotAuthenticated
 from app.settings import ROOT
 from app.terminal.account import Tokens, kept_tokens, log_in
 from app.terminal.commands import chat
+from app.terminal.server import Reading
 from app.terminal.server import Server as Api
 from tests.conftest import Server
 from tests.stub.answers import Text, ToolCall, ToolCalls
@@ -191,6 +193,27 @@ async def test_the_token_is_kept_for_its_owner_only_and_the_password_never(api: 
     assert api.get("auth/me")["email"] == "ada@example.com"
     with pytest.raises(AppError, match="nobody to ask"):
         log_in(api, nobody, tokens, email="bob@example.com", registers=False)
+
+
+@pytest.mark.usefixtures("ada")
+def test_a_token_that_ends_in_the_middle_is_renewed_and_no_password_asked_for(
+    api: Api, monkeypatch: pytest.MonkeyPatch, database_url: str
+) -> None:
+    tokens, nobody = Tokens(kept_tokens()), ScriptedScreen(is_interactive=False)
+    log_in(api, nobody, tokens, email="ada@example.com", registers=False)
+    monkeypatch.delenv("MILEPOST_PASSWORD")
+    for _ in range(2):
+        api.http.headers["Authorization"] = "Bearer ended"
+        assert api.get("auth/me")["email"] == "ada@example.com"
+    api.http.headers["Authorization"] = "Bearer ended"
+    session = api.post("sessions", {"name": "Named"})
+    api.http.headers["Authorization"] = "Bearer ended"
+    assert [*Reading(api, f"sessions/{session['id']}/chat/stream", {"message": "Hello"})][-1].type == "end"
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("UPDATE login SET revoked_at = now()")
+    with pytest.raises(NotAuthenticated):
+        api.get("auth/me")
+    assert tokens.find(api.url, "ada@example.com") is None
 
 
 def test_a_token_that_has_ended_is_asked_for_anew(api: Api) -> None:
