@@ -22,6 +22,7 @@ const isReset = location.pathname === "/reset-password";
 const page = isReset ? RESET : VERIFY;
 const token = new URLSearchParams(location.hash.slice(1)).get("token") ?? "";
 history.replaceState(null, "", location.pathname); // no longer where somebody could look over a shoulder
+window.addEventListener("hashchange", () => location.reload()); // another link, in the same tab
 
 document.title = `${page.title} · Milepost`;
 $("signing-title").textContent = page.title;
