@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, get_args
@@ -124,6 +124,48 @@ def test_production_refuses_a_weak_secret_and_says_which(secret: str, tmp_path: 
     faults = _faults(tmp_path)
     assert [fault.partition(":")[0] for fault in faults] == ["JWT_SECRET_KEY"]
     assert not secret or secret not in faults[0]
+
+
+@pytest.mark.parametrize("secret", ["short", "change-me-" * 4, f"{SECRET},short", f"short,{SECRET}"])
+def test_production_refuses_a_weak_key_of_before_too(secret: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APP_ENV", "production")
+    monkeypatch.setenv("JWT_SECRET_KEY", SECRET)
+    monkeypatch.setenv("JWT_PREVIOUS_SECRET_KEYS", secret)
+    faults = _faults(tmp_path)
+    assert [fault.partition(":")[0] for fault in faults] == ["JWT_PREVIOUS_SECRET_KEYS"]
+    assert "short" not in faults[0]
+    monkeypatch.setenv("JWT_PREVIOUS_SECRET_KEYS", f"{SECRET[::-1]}, {SECRET.upper()}")
+    settings = load_settings(tmp_path)
+    assert [key.get_secret_value() for key in settings.accounts.jwt_previous_secret_keys] == [SECRET[::-1], SECRET.upper()]
+    assert SECRET.upper() not in repr(settings)
+
+
+MAIL: Final = "MAIL_FROM=a@example.com\nPUBLIC_URL=https://chat.example.com\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "names"),
+    [
+        (f"{MAIL}SMTP_URL=mail.example.com", ["SMTP_URL"]),
+        (f"{MAIL}SMTP_URL=http://canary@mail.example.com", ["SMTP_URL"]),
+        (f"{MAIL}SMTP_URL=smtp://me:canary@", ["SMTP_URL"]),
+        (f"{MAIL}SMTP_URL=smtp://me:canary@mail.example.com:port", ["SMTP_URL"]),
+        (f"{MAIL}SMTP_URL=smtp+plain://me:canary@mail.example.com", ["SMTP_URL"]),
+        ("SMTP_URL=smtps://me:canary@mail.example.com", ["MAIL_FROM", "PUBLIC_URL"]),
+        (f"APP_ENV=staging\nJWT_SECRET_KEY={SECRET}\nREQUIRE_VERIFIED_EMAIL=true", ["REQUIRE_VERIFIED_EMAIL"]),
+    ],
+)
+def test_mail_that_could_not_be_sent_is_refused_at_the_start(lines: str, names: Sequence[str], tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(lines)
+    faults = _faults(tmp_path)
+    assert [fault.partition(":")[0] for fault in faults] == [*names]
+    assert "canary" not in "".join(faults)
+
+
+@pytest.mark.parametrize("url", ["smtp://mail.example.com", "smtps://me:pass%40word@mail.example.com:465", "smtp+plain://127.0.0.1:25"])
+def test_mail_servers_are_named_by_an_address(url: str, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"{MAIL}SMTP_URL={url}")
+    assert load_settings(tmp_path).mail.smtp_url.get_secret_value() == url
 
 
 @pytest.mark.parametrize("name", ["DEBUG", "MIGRATE_ON_START"])

@@ -74,7 +74,6 @@ def _from_state(name: str) -> Any:  # noqa: ANN401  # the alias that uses it giv
 UsersDep = Annotated[Users, _from_state("users")]
 LoginsDep = Annotated[Logins, _from_state("logins")]
 RecoveryDep = Annotated[Recovery, _from_state("recovery")]
-PresenceDep = Annotated[Presence, _from_state("presence")]
 CatalogDep = Annotated[Catalog, _from_state("catalog")]
 AdministrationDep = Annotated[Administration, _from_state("administration")]
 SessionsDep = Annotated[Sessions, _from_state("sessions")]
@@ -132,8 +131,10 @@ class Reading:
     server: ServerSettings
 
 
-async def _reading(credential: CredentialDep, presence: PresenceDep, runs: RunsDep, tails: TailsDep, server: ServerDep) -> Reading:
-    return Reading(presence.guest(credential.login_id), runs, tails, server)
+# Its parts from the request: a dependency of its own for each would cost a turn more than all of them do.
+async def _reading(request: Request, token: Annotated[str, Depends(_good_token)]) -> Reading:
+    state = request.state
+    return Reading(state.presence.guest(state.users.credential_of(token).login_id), state.runs, state.tails, state.server)
 
 
 ReadingDep = Annotated[Reading, Depends(_reading)]
