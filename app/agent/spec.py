@@ -11,11 +11,9 @@ from langchain_core.tools import BaseTool
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import StateSnapshot
-from pydantic import ValidationError
 
 from app.agent.config import AgentConfig, Limits
 from app.agent.state import AgentContext, Listener
-from app.errors import InvalidInput
 
 # The state is the agent's own, with `messages` in it; the context is the same for all.
 type AgentGraph = CompiledStateGraph[Any, AgentContext, Any, Any]
@@ -58,9 +56,4 @@ class Agent:
 
     def configured(self, values: Mapping[str, Any]) -> AgentConfig:
         """What a session sets, checked; raise InvalidInput."""
-        try:
-            config = self.config.model_validate(values)
-        except ValidationError as error:
-            faults = (f"config.{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_input=False))
-            raise InvalidInput("; ".join(faults)) from error
-        return config
+        return self.config.of(values)

@@ -92,15 +92,16 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http_error)
 
 
-def problem(error: AppError, instance: str, request_id: str, **more: object) -> JSONResponse:
+def problem(error: AppError, instance: str, request_id: str) -> JSONResponse:
     headers = {"Retry-After": str(error.extra["retry_after"])} if "retry_after" in error.extra else {}
     if status_of(type(error)) == 401:  # noqa: PLR2004
         headers["WWW-Authenticate"] = "Bearer"
-    document = _document(error, instance, request_id) | more
+    document = _document(error, instance, request_id)
     return JSONResponse(document, status_code=document["status"], headers=headers, media_type=PROBLEM_JSON)
 
 
 def _document(error: AppError, instance: str, request_id: str) -> dict[str, Any]:
+    faults = error.faults if isinstance(error, errors.InvalidInput) else ()
     return {
         "type": f"urn:milepost:problem:{error.code}",
         "title": error.title,
@@ -110,11 +111,12 @@ def _document(error: AppError, instance: str, request_id: str) -> dict[str, Any]
         "instance": instance,
         "request_id": request_id,
         **error.extra,
+        **({"errors": [{"field": field, "message": message} for field, message in faults]} if faults else {}),
     }
 
 
-def _answer(request: Request, error: AppError, **more: object) -> JSONResponse:
-    return problem(error, request.url.path, request.scope.get("request_id", ""), **more)
+def _answer(request: Request, error: AppError) -> JSONResponse:
+    return problem(error, request.url.path, request.scope.get("request_id", ""))
 
 
 async def _app_error(request: Request, error: Exception) -> JSONResponse:
@@ -124,11 +126,8 @@ async def _app_error(request: Request, error: Exception) -> JSONResponse:
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for this class
-    # Once each: a route and what it depends on may both have read the same body.
-    faults = dict.fromkeys(map(_fault, error.errors()))
-    named = ", ".join(dict.fromkeys(field for field, _ in faults))
-    listed = [{"field": field, "message": message} for field, message in faults]
-    return _answer(request, errors.InvalidInput(f"Not valid: {named}."), errors=listed)
+    # Once each, as it lists them: a route and what it depends on may both have read the same body.
+    return _answer(request, errors.InvalidInput(faults=map(_fault, error.errors())))
 
 
 def _fault(error: Mapping[str, Any]) -> tuple[str, str]:

@@ -1,11 +1,27 @@
 """What callers do wrong, what is not there, and what becomes of runs and servers."""
 
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Final
+
 from app.errors.base import AppError
+
+# More would be told to nobody's use, and a megabyte of unknown members would be answered with two.
+_MOST_FAULTS: Final = 50
+_LONGEST_FIELD: Final = 200
 
 
 class InvalidInput(AppError):
+    """`faults` are the fields that are not valid, each with what is wrong with it; they name themselves where no `detail` is given."""
+
     code = "invalid_input"
     title = "The request is not valid"
+
+    def __init__(self, detail: str | None = None, *, faults: Iterable[tuple[str, str]] = (), **extra: str | int | float) -> None:
+        told = islice(dict.fromkeys(faults), _MOST_FAULTS)
+        self.faults: Sequence[tuple[str, str]] = [(field[:_LONGEST_FIELD], message) for field, message in told]
+        fields = ", ".join(dict.fromkeys(field for field, _ in self.faults))
+        super().__init__(detail or (f"Not valid: {fields}." if fields else None), **extra)
 
 
 class BodyTooLarge(AppError):

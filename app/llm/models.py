@@ -62,7 +62,7 @@ class Models:
     def get(self, name: str | None) -> Model:
         """Raise UnknownModel; None is the default."""
         try:
-            return self._models[name or self.choice.default]
+            return self._models[self.choice.default if name is None else name]
         except KeyError as error:
             raise UnknownModel(f"There is no model of this name; there are {', '.join(self._models)}.") from error
 

@@ -23,7 +23,7 @@ class Catalog:
         return iter(self._agents)
 
     def checked(self, agent: str, config: Mapping[str, Any]) -> dict[str, Any]:
-        """The configuration as it is kept: what was set, and no defaults.
+        """The configuration as it is kept: what was set, also where it is the agent's default today, and nothing else.
 
         Raise UnknownAgent, UnknownModel, or InvalidInput that names what is wrong.
         """
@@ -31,12 +31,11 @@ class Catalog:
         checked = found.configured(config)
         known = {tool.name for tool in self._agents.tools(agent)}
         if unknown := sorted({*checked.tools_off} - known):
-            raise InvalidInput(
-                f"config.tools_off: {', '.join(unknown)} is none of this agent's tools, which are {', '.join(sorted(known))}."
-            )
-        if checked.model:
+            words = f"{', '.join(unknown)} is none of this agent's tools, which are {', '.join(sorted(known))}"
+            raise InvalidInput(faults=[("config.tools_off", words)])
+        if checked.model is not None:
             self._models.get(checked.model)
-        return checked.model_dump(mode="json", exclude_unset=True, exclude_defaults=True)
+        return checked.model_dump(mode="json", exclude_unset=True)
 
     def tools(self, agent: str) -> Sequence[BaseTool]:
         return self._agents.tools(agent)

@@ -43,27 +43,61 @@ async def test_an_unknown_agent_is_refused_with_the_list(ada: Visitor) -> None:
 
 
 @pytest.mark.parametrize(
-    ("config", "named"),
+    ("config", "field", "message"),
     [
-        ({"temperature": 3}, "config.temperature"),
-        ({"instructions": "x" * 4001}, "config.instructions"),
-        ({"instructions": 7}, "config.instructions"),
-        ({"unheard_of": 1}, "config.unheard_of"),
-        ({"tools_off": ["no_such_tool"]}, "no_such_tool"),
-        ({"tools_off": "calculate"}, "config.tools_off"),
-        ({"model": "no-such-model"}, "no model of this name"),
+        ({"temperature": 3}, "temperature", "less than or equal to 2"),
+        ({"temperature": True}, "temperature", "valid number"),
+        ({"temperature": "0.5"}, "temperature", "valid number"),
+        ({"instructions": "x" * 4001}, "instructions", "at most 4000 characters"),
+        ({"instructions": 7}, "instructions", "valid string"),
+        ({"unheard_of": 1}, "unheard_of", "not permitted"),
+        ({"tools_off": ["no_such_tool"]}, "tools_off", "no_such_tool is none of this agent's tools"),
+        ({"tools_off": "calculate"}, "tools_off", "valid list"),
+        ({"tools_off": ["calculate", 7]}, "tools_off.1", "valid string"),
+        ({"workers": 2.0}, "workers", "valid integer"),
+        ({"critic": "yes"}, "critic", "valid boolean"),
     ],
 )
-async def test_what_does_not_fit_the_agents_schema_is_refused_by_name(ada: Visitor, config: dict[str, Any], named: str) -> None:
-    session = (await _open(ada))["id"]
+async def test_what_does_not_fit_the_agents_schema_is_refused_by_name(
+    ada: Visitor, config: dict[str, Any], field: str, message: str
+) -> None:
+    agent = {"agent": "researcher" if {"workers", "critic"} & {*config} else "assistant"}
+    session = (await _open(ada, **agent))["id"]
     for answer in (
-        await ada.http.post("/sessions", json={"config": config}),
+        await ada.http.post("/sessions", json={"config": config, **agent}),
         await ada.http.patch(f"/sessions/{session}", json={"config": config, "name": "Half done"}),
     ):
-        assert answer.status_code == 422
-        assert named in answer.json()["detail"]
+        problem = answer.json()
+        assert (answer.status_code, problem["code"], problem["detail"]) == (422, "invalid_input", f"Not valid: config.{field}.")
+        [fault] = problem["errors"]
+        assert fault["field"] == f"config.{field}"
+        assert message in fault["message"]
     assert (await ada.http.get(f"/sessions/{session}")).json()["name"] == ""
     assert len((await ada.http.get("/sessions")).json()["items"]) == 1
+
+
+@pytest.mark.parametrize("model", ["no-such-model", ""])
+async def test_a_model_that_this_server_does_not_have_is_refused(ada: Visitor, model: str) -> None:
+    answer = await ada.http.post("/sessions", json={"config": {"model": model}})
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_model")
+
+
+async def test_every_fault_is_listed_and_no_more_of_them_than_anybody_reads(ada: Visitor) -> None:
+    two = (await ada.http.post("/sessions", json={"config": {"temperature": 3, "instructions": 7}})).json()
+    assert {fault["field"] for fault in two["errors"]} == {"config.temperature", "config.instructions"}
+    huge = {"x" * 900 + str(n): 1 for n in range(1_000)}
+    for body in ({"config": huge}, huge):
+        answer = await ada.http.post("/sessions", json=body)
+        assert answer.status_code == 422
+        assert len(answer.json()["errors"]) == 50
+        assert len(answer.content) < 50_000
+
+
+async def test_what_is_set_is_kept_also_where_it_is_the_default_of_today(ada: Visitor) -> None:
+    set_ = {"workers": 4, "critic": True, "instructions": "", "tools_off": [], "temperature": None}
+    opened = await _open(ada, agent="researcher", config=set_)
+    assert (opened["config"], opened["config_version"]) == (set_, 1)
+    assert (await ada.http.patch(f"/sessions/{opened['id']}", json={"config": {}})).json()["config_version"] == 2
 
 
 async def test_a_run_uses_what_the_session_has_set_and_tells_the_version(ada: Visitor, provider: ProviderStub) -> None:
