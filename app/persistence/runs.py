@@ -52,8 +52,9 @@ WITH finished AS (
     SELECT run.id FROM run JOIN finished ON finished.session_id = run.session_id AND finished.id <> run.id AND NOT finished.waiting
      WHERE run.waiting AND run.status = 'queued' ORDER BY run.id LIMIT 1 FOR UPDATE OF run SKIP LOCKED
 ), answered AS (
-    INSERT INTO message (id, session_id, run_id, role, content, reasoning, tool_calls, status, created_at)
-    SELECT %(message_id)s, session_id, id, 'assistant', %(content)s, %(reasoning)s, %(tool_calls)s, %(status)s, now() FROM finished
+    INSERT INTO message (id, session_id, run_id, role, content, reasoning, tool_calls, steps, status, created_at)
+    SELECT %(message_id)s, session_id, id, 'assistant', %(content)s, %(reasoning)s, %(tool_calls)s, %(steps)s, %(status)s, now()
+      FROM finished
 ), logged AS (
     INSERT INTO run_event (run_id, first_sequence, last_sequence, events, created_at)
     SELECT id, %(first_sequence)s, %(last_sequence)s, %(lines)s, now() FROM finished
@@ -173,6 +174,7 @@ class RunTable:
         values = columns_of(run) | {
             "from_statuses": [*from_statuses],
             "tool_calls": Jsonb([*run.tool_calls]),
+            "steps": Jsonb([*run.steps]),
             "calls": as_recordset(run.calls),
             "questions": Jsonb([columns_of(question) for question in run.questions]),
             "first_sequence": run.events[0].sequence,

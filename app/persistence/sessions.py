@@ -53,8 +53,8 @@ WITH RECURSIVE branch AS (
       FROM session JOIN run AS head ON head.id = session.head_run_id LEFT JOIN run AS parent ON parent.id = head.parent_id
      WHERE session.id = %(session_id)s
 )
-SELECT message.id, message.run_id, role, CASE WHEN role = 'assistant' THEN model END AS model, content, reasoning, tool_calls, status,
-       created_at, coalesce(message.run_id < (SELECT kept_from FROM kept), false) AS is_compacted,
+SELECT message.id, message.run_id, role, CASE WHEN role = 'assistant' THEN model END AS model, content, reasoning, tool_calls, steps,
+       status, created_at, coalesce(message.run_id < (SELECT kept_from FROM kept), false) AS is_compacted,
        {attachments_sql("message.id")} AS attachments
   FROM branch JOIN message ON message.run_id = branch.id
  WHERE %(before)s::uuid IS NULL OR depth > 1 OR message.id < %(before)s ORDER BY depth, message.id DESC LIMIT %(limit)s

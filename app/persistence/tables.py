@@ -117,6 +117,7 @@ class MessageRow(SQLModel, table=True):
     content: str = column("The text exactly as sent or streamed")
     reasoning: str = column("What the model thought aloud, where it does", default="")
     tool_calls: list[dict[str, Any]] = column("Tools used: id, name, args, content, is_error", default_factory=list, sa_type=JSONB)
+    steps: list[dict[str, Any]] = column("Steps: agent, node, namespace, status, title, content", default_factory=list, sa_type=JSONB)
     status: str = column("completed, interrupted, failed or cancelled", max_length=16)
     created_at: datetime = column("When it was written (UTC)", default_factory=now, sa_type=MOMENT)
 

@@ -21,7 +21,7 @@ FILES: Final[Mapping[str, str]] = {
     "transcripts": """
         SELECT message.session_id, message.id, message.run_id, run.parent_id AS parent_run_id, message.role,
                CASE WHEN message.role = 'assistant' THEN run.model END AS model, message.content, message.reasoning, message.tool_calls,
-               message.status, message.created_at
+               message.steps, message.status, message.created_at
           FROM session JOIN message ON message.session_id = session.id JOIN run ON run.id = message.run_id
          WHERE session.user_id = %(user_id)s ORDER BY message.session_id, message.id""",
     "attachments": """

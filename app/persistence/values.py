@@ -72,6 +72,7 @@ class Attachment:
 class Message:
     """One entry of a transcript; `tool_calls` holds {id, name, args, content, is_error} in the order they were made.
 
+    `steps` holds {agent, node, namespace, status, title, content} of an agent that is several, each step as it was told last.
     `attachments` holds {id, name, media_type, bytes} of what the user sent with it.
 
     `model` is the one that gave an answer, None for what a user said. Of those that are compacted the model reads a summary only.
@@ -87,6 +88,7 @@ class Message:
     status: RunStatus
     created_at: datetime
     is_compacted: bool = False
+    steps: Sequence[Mapping[str, Any]] = ()
     attachments: Sequence[Mapping[str, Any]] = ()
 
 
@@ -280,6 +282,7 @@ class FinishedRun:
     content: str = ""
     reasoning: str = ""
     tool_calls: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+    steps: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
     input_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0

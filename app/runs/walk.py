@@ -29,8 +29,9 @@ from app.runs.events import Remembered
 from app.runs.log import RunLog
 from app.runs.recalling import recalling
 from app.runs.retelling import retell
-from app.runs.stream import Story, storable_values
+from app.runs.stream import Story
 from app.settings import ContextSettings, RunSettings, ToolSettings
+from app.text import storable_values
 
 FIRST_ATTEMPT: Final = 1
 # After a turn that ended so, nothing is left to close.

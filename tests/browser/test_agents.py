@@ -40,6 +40,7 @@ async def test_a_session_is_opened_with_the_chosen_agent_and_says_so(page: Page,
 
 
 async def test_the_steps_of_an_agent_are_shown_as_they_come(page: Page) -> None:
+    reason = f"The web search found nothing. {HOSTILE}"
     found = {
         "question": "How high?",
         "sources": [{"title": HOSTILE, "url": "https://example.com/a"}, {"title": "Bad", "url": "javascript:1"}],
@@ -52,7 +53,7 @@ async def test_the_steps_of_an_agent_are_shown_as_they_come(page: Page) -> None:
         ("step", {"status": "begun", "title": "How old?", "content": {}, **TWO}),
         ("tool_call", {"id": "c", "name": "web_search", "args": {"query": "high"}, **ONE, "namespace": "work:1|search:1"}),
         ("step", {"status": "done", "title": "How high?", "content": found, **ONE}),
-        ("step", {"status": "failed", "title": "How old?", "content": {}, **TWO}),
+        ("step", {"status": "failed", "title": "How old?", "content": {"sources": [], "reason": reason}, **TWO}),
         ("token", {"content": "Quite high [1].", "done": False}),
         ("end", {"status": "completed", "message_id": "3", "content": "", "done": True}),
     )
@@ -71,4 +72,24 @@ async def test_the_steps_of_an_agent_are_shown_as_they_come(page: Page) -> None:
     await expect(steps.nth(1).get_by_role("link")).to_have_text(HOSTILE)
     await expect(steps.nth(1).locator(".tool")).to_have_count(1)
     await expect(steps.nth(1).get_by_role("link")).to_have_count(1)
+    await expect(steps.nth(2).get_by_text(reason)).to_be_visible()
     assert await page.evaluate("window.pwned") is None
+
+
+async def test_the_steps_of_an_answer_are_found_again_folded_and_tell_why_one_failed(page: Page, provider: ProviderStub) -> None:
+    await provider.script(Text("I look.", times=9))
+    await sign_up(page)
+    await page.get_by_role("radio", name="researcher").check()
+    answer = await say(page, "How high is it?")
+    await expect_status(answer, "completed")
+    titles = await answer.locator(".step-title").all_text_contents()
+    states = await answer.locator(".step-state").all_text_contents()
+    assert (titles, states) == (["Planning", "How high is it?", "Writing"], ["done", "failed", "done"])
+    await expect(answer.get_by_text("Planning")).to_be_visible()
+    await page.reload()
+    await expect(answer.get_by_text("3 steps")).to_be_visible()
+    await expect(answer.get_by_text("Planning")).to_be_hidden()
+    await answer.get_by_text("3 steps").click()
+    await expect(answer.locator(".step-title")).to_have_text(titles)
+    await expect(answer.locator(".step-state")).to_have_text(states)
+    await expect(answer.locator(".step-reason")).to_contain_text("The web search found nothing")

@@ -93,6 +93,8 @@ async def test_a_kill_in_the_middle_of_the_workers_repeats_no_search_and_no_fini
     assert text_of(events).startswith("The heron [1], before newt [2] and fox [3].")
     [*_, answer] = await ada.messages(session)
     assert (answer["status"], answer["content"]) == ("completed", text_of(events))
+    kept = [(one["node"], one["title"], one["status"]) for one in answer["steps"]]
+    assert kept == [*dict.fromkeys((node, title, "done") for node, title, _ in shown)]
 
 
 async def test_what_finished_workers_cost_is_in_the_account_of_the_whole_run(

@@ -1,6 +1,7 @@
 """What an export is made of: all of one user's, and nothing of another's."""
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +30,8 @@ async def _live(here: Process, user: User, folder: Path) -> None:
     sent = Attachment(id=uuid7(), name="a.txt", media_type="text/plain", bytes=1, sha256="a" * 64)
     await AttachmentTable(here.database.pool, folder, in_folder=False, patience_seconds=1).add(user.id, sent, b"a")
     run = await claimed(here, user, session, attachments=[sent])
-    assert await here.runs.finish(finished(run, calls=[_call()]))
+    step = {"agent": "a", "node": "b", "namespace": "c", "status": "done", "title": "Looked for Ada", "content": {}}
+    assert await here.runs.finish(finished(run, calls=[_call()], steps=[step]))
     assert await FeedbackTable(here.database.pool).keep(user.id, run.message_id, 1, "Good.")
     assert await here.runs.finish(asking(await claimed(here, user, session), "which"))
     await remember(here.database, user, "Lives in Oslo")
@@ -67,6 +69,12 @@ async def test_every_file_has_what_is_the_users_and_nothing_that_is_not(
     await _live(here, bob, tmp_path)
     assert await _rows(database, user.id) == {**dict.fromkeys(FILES, 0), "profile": 1}
     assert all((await _rows(database, bob.id)).values())
+
+
+async def test_the_steps_of_an_answer_are_in_the_export(database: Database, here: Process, user: User, tmp_path: Path) -> None:
+    await _live(here, user, tmp_path)
+    lines = [json.loads(line) async for name, lines in UserData(database.pool).read(user.id) if name == "transcripts" for line in lines]
+    assert [[step["title"] for step in line["steps"]] for line in lines] == [[], ["Looked for Ada"], [], []]
 
 
 async def test_an_export_that_was_never_whole_makes_room_for_another_after_an_hour(database: Database, user: User) -> None:

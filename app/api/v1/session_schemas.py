@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from app.agent.state import StepStatus
 from app.api.v1.chat_schemas import InterruptOut
 from app.api.v1.text import SOUND, GivenName, Name, PlainValue
 from app.persistence.values import Role, RunStatus
@@ -125,6 +126,17 @@ class ToolCallOut(BaseModel):
     is_error: bool
 
 
+class StepOut(BaseModel):
+    """A step of an agent that is several, as its last `step` event told it; the same `namespace` is the same step."""
+
+    agent: str
+    node: str
+    namespace: str
+    status: StepStatus
+    title: str
+    content: dict[str, Any]
+
+
 class SentAttachment(BaseModel):
     """Its content is at `GET attachments/{id}`."""
 
@@ -144,6 +156,7 @@ class MessageOut(BaseModel):
     content: str
     reasoning: str
     tool_calls: list[ToolCallOut]
+    steps: list[StepOut]
     status: RunStatus
     created_at: datetime
     is_compacted: bool

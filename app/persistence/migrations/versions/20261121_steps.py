@@ -1,0 +1,20 @@
+"""What an agent that is several did on the way to an answer, kept with the answer."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "c1d40a7be920"
+down_revision = "b5d2907fe3a1"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    # The default stays: most messages have no steps, and processes of the version before this one know nothing of them.
+    comment = "Steps: agent, node, namespace, status, title, content"
+    op.add_column("message", sa.Column("steps", postgresql.JSONB(), nullable=False, server_default="[]", comment=comment))
+
+
+def downgrade() -> None:
+    op.drop_column("message", "steps")
