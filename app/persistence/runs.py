@@ -97,19 +97,24 @@ UPDATE run SET lease_expires_at = now() + make_interval(secs => %(lease_seconds)
 """
 
 # Each goes to one of the processes that look at the same moment. One that was never begun keeps its attempt; one that was handed
-# back has no owner, and so nobody has died in it. An own checkpoint says that an earlier attempt got so far.
+# back has no owner, and so nobody has died in it. An own checkpoint says that an earlier attempt got so far. How long attempts have
+# worked on a run is known as far as they were heard of: the time until the next one is none of it.
 _TAKE: Final = """
 WITH free AS (
-    SELECT id, status, owner FROM run WHERE NOT waiting AND ({which}) ORDER BY id LIMIT %(most)s FOR UPDATE SKIP LOCKED
+    SELECT id, status, owner, lease_expires_at - CASE WHEN owner IS NULL THEN 0 ELSE 1 END * make_interval(secs => %(lease_seconds)s)
+               - coalesce(working_since, started_at) AS spent
+      FROM run WHERE NOT waiting AND ({which}) ORDER BY id LIMIT %(most)s FOR UPDATE SKIP LOCKED
 ), taken AS (
     UPDATE run SET status = 'running', owner = %(owner)s, lease_expires_at = now() + make_interval(secs => %(lease_seconds)s),
            started_at = coalesce(run.started_at, now()),
+           working_since = CASE WHEN free.status = 'running' THEN now() - greatest(free.spent, interval '0') END,
            attempt = attempt + CASE WHEN free.status = 'running' THEN 1 ELSE 0 END,
            crashes = crashes + CASE WHEN free.status = 'running' AND free.owner IS NOT NULL THEN 1 ELSE 0 END
       FROM free WHERE run.id = free.id
     RETURNING run.*
 )
-SELECT taken.id, taken.session_id, taken.attempt, taken.crashes, taken.model, taken.cache, taken.asked_id, taken.message_id,
+SELECT taken.id, taken.session_id, taken.attempt, taken.crashes, taken.model, taken.cache,
+       coalesce(extract(epoch FROM now() - taken.working_since), 0)::float AS spent_seconds, taken.asked_id, taken.message_id,
        taken.from_checkpoint, taken.checkpoint AS replays, {recalls} AS recalls, {agent} AS agent, {config} AS config,
        coalesce(message.content, '') AS text, {owner},
        parent.status AS parent_status, {attached} AS attachments,
@@ -237,6 +242,7 @@ def _taken(row: Mapping[str, Any]) -> TakenRun:
         "session_id",
         "attempt",
         "crashes",
+        "spent_seconds",
         "model",
         "cache",
         "asked_id",

@@ -99,6 +99,9 @@ class RunRow(SQLModel, table=True):
     cost_usd: float | None = column("What the tokens cost; none where a price is not known", default=None)
     created_at: datetime = column("When the message arrived (UTC)", default_factory=now, sa_type=MOMENT)
     started_at: datetime | None = column("When a process first began to work on it (UTC)", default=None, sa_type=MOMENT)
+    working_since: datetime | None = column(
+        "When it would have begun if it had been worked on without a break (UTC); none of one that was", default=None, sa_type=MOMENT
+    )
     first_token_at: datetime | None = column("When the answer's first token came (UTC)", default=None, sa_type=MOMENT)
     finished_at: datetime | None = column("When it ended (UTC)", default=None, sa_type=MOMENT)
 

@@ -180,9 +180,9 @@ class TakenRun:
     """A run that this process holds, with what it takes to make its attempt.
 
     It begins at `from_checkpoint`, at one within its turn that it `replays`, or where an earlier attempt has left its own `checkpoint`.
-    A run that goes on after questions has `answers`; `parent_status` is how the run before it ended, and `crashes` how many processes
-    died in this one. It `recalls` when something is remembered of the user, and user and session have it used. `config` is what the
-    session had set of its agent.
+    A run that goes on after questions has `answers`; `parent_status` is how the run before it ended, `crashes` how many processes died in
+    this one, and `spent_seconds` how long earlier attempts have worked on it. It `recalls` when something is remembered of the user, and
+    user and session have it used. `config` is what the session had set of its agent.
     """
 
     id: UUID
@@ -198,6 +198,7 @@ class TakenRun:
     parent_status: RunStatus | None = None
     answers: Mapping[str, Any] | None = None
     crashes: int = 0
+    spent_seconds: float = 0
     cache: bool = False
     recalls: bool = False
     attachments: Sequence[Attachment] = ()

@@ -72,5 +72,5 @@ def test_what_is_kept_with_one_answer_is_bounded_and_no_step_that_is_kept_lacks_
 
 
 def test_a_small_step_is_told_as_it_is() -> None:
-    content = {"good": True, "nothing": None, "empty": [], "nested": {"list": [1, 2.5, "three"]}}
+    content: dict[str, Any] = {"good": True, "nothing": None, "empty": [], "nested": {"list": [1, 2.5, "three"]}}
     assert take(Steps(), "a", **content) == content
