@@ -37,6 +37,7 @@ class Reader:
         head = {
             "is_plain": fetched.media_type == "text/plain",
             "charset": fetched.charset,
+            "bytes": len(fetched.content),
             "characters": self._characters,
             "seconds": math.ceil(self._seconds),
         }
