@@ -38,7 +38,8 @@ class Recount(Protocol):
 class Agent:
     """An agent that can be served.
 
-    One that `takes_tools` can be given more of them, from MCP servers. `model` is asked where neither message nor session names one, and
+    `examples` are messages that show what it is good for; a page offers them. One that `takes_tools` can be given more tools, from MCP
+    servers. `model` is asked where neither message nor session names one, and
     None is the server's default. `events` are the types that its runs may write, of those in app/runs/events.py, beside those that every
     run writes.
     """
@@ -47,6 +48,7 @@ class Agent:
     description: str
     build: Build
     tools: Sequence[BaseTool]
+    examples: Sequence[str] = ()
     takes_tools: bool = True
     config: type[AgentConfig] = AgentConfig
     model: str | None = None

@@ -1,11 +1,19 @@
 """Agents over the API: listed, chosen for a session, and set for it, version by version."""
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import psycopg
 import pytest
+from langgraph.checkpoint.memory import InMemorySaver
 
+from app.agent.assistant import ASSISTANT
+from app.agent.config import AgentConfig
+from app.agent.registry import Agents
+from app.api.v1.agents import list_agents
+from app.runs.catalog import Catalog
+from tests.fakes import ADA, ScriptedChat, models_of
 from tests.stub.answers import Text
 from tests.stub.client import ProviderStub
 from tests.visitor import Visitor
@@ -27,6 +35,26 @@ async def test_the_agents_are_listed_with_their_schemas_and_a_picture(ada: Visit
     assert {"instructions", "tools_off", "model", "temperature"} <= {*assistant["config_schema"]["properties"]}
     assert {"respond", "tools"} <= {*assistant["mermaid"].replace(";", " ").replace("(", " ").split()}
     assert [tool["name"] for tool in assistant["tools"] if tool["needs_approval"]] == ["rename_session"]
+    examples = {agent["name"]: agent["examples"] for agent in listed["items"]}
+    assert "What is 12*7?" in examples["assistant"]
+    assert examples["researcher"]
+    assert "What is 12*7?" not in examples["researcher"]
+
+
+async def test_the_schemas_are_made_once_however_often_the_agents_are_listed() -> None:
+    made = []
+
+    class Counting(AgentConfig):
+        @classmethod
+        def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
+            made.append(cls)
+            return super().model_json_schema(*args, **kwargs)
+
+    agents = Agents(InMemorySaver(), [replace(ASSISTANT, config=Counting), replace(ASSISTANT, name="another", config=Counting)])
+    catalog = Catalog(agents, models_of(ScriptedChat()))
+    for _ in range(3):
+        assert len((await list_agents(ADA, catalog)).items) == 2
+    assert made == [Counting]
 
 
 async def test_a_session_keeps_the_agent_it_was_opened_with(ada: Visitor) -> None:

@@ -2,10 +2,11 @@
 
 import json
 
+import httpx
 import pytest
 from playwright.async_api import Page, Route, expect
 
-from tests.browser.visitor import expect_status, say, sign_up
+from tests.browser.visitor import expect_status, say, sign_up, signature
 from tests.stub.answers import Text
 from tests.stub.client import ProviderStub
 
@@ -37,6 +38,33 @@ async def test_a_session_is_opened_with_the_chosen_agent_and_says_so(page: Page,
     await page.get_by_role("button", name="New session", exact=True).click()
     await expect(page.locator("#agent-badge")).to_be_hidden()
     await expect(page.get_by_role("radio", name="assistant")).to_be_checked()
+
+
+async def test_what_is_offered_to_ask_is_the_chosen_agents(page: Page, provider: ProviderStub) -> None:
+    await provider.script(Text("Eighty-four.", times=9))
+    await sign_up(page)
+    signs = page.locator("#signs").get_by_role("button")
+    await expect(signs).to_have_text(["What time is it in Oslo?", "What is 12*7?"])
+    await page.get_by_role("radio", name="researcher").check()
+    await expect(signs.first).to_contain_text("Postgres")
+    await expect(page.get_by_role("button", name="What is 12*7?")).to_have_count(0)
+    await page.get_by_role("radio", name="assistant").check()
+    await signs.nth(1).click()
+    await expect(page.get_by_role("article")).to_contain_text("What is 12*7?")
+    await expect_status(page.locator(".answer"), "completed")
+    await page.get_by_role("button", name="New session", exact=True).click()
+    await expect(signs).to_have_text(["What time is it in Oslo?", "What is 12*7?"])
+
+
+async def test_an_empty_session_offers_what_its_agent_can_be_asked_and_no_other_agent(page: Page) -> None:
+    await sign_up(page)
+    server = page.url.partition("/#")[0].rstrip("/")
+    async with httpx.AsyncClient(headers=await signature(page)) as client:
+        session = (await client.post(f"{server}/api/v1/sessions", json={"agent": "researcher"})).json()
+    await page.goto(f"{server}/#/session/{session['id']}")
+    await expect(page.locator("#agent-badge")).to_have_text("researcher")
+    await expect(page.locator("#signs").get_by_role("button").first).to_contain_text("Postgres")
+    await expect(page.get_by_role("radio")).to_have_count(0)
 
 
 async def test_the_steps_of_an_agent_are_shown_as_they_come(page: Page) -> None:
