@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from app.errors import InvalidInput
 from app.text import checked
 
-Storable = Annotated[str, AfterValidator(checked)]
+ToolName = Annotated[str, Field(max_length=200), AfterValidator(checked)]
 
 # JSON has lists, whatever Python makes of them.
 _LISTS: Final = frozenset({"list_type", "tuple_type", "set_type", "frozen_set_type"})
@@ -26,7 +26,7 @@ class AgentConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     instructions: Annotated[str, Field(max_length=4_000, description="Added to the agent's own instructions"), AfterValidator(checked)] = ""
-    tools_off: Annotated[tuple[Storable, ...], Field(max_length=100, description="Names of tools that it is not to use")] = ()
+    tools_off: Annotated[tuple[ToolName, ...], Field(max_length=100, description="Names of tools that it is not to use")] = ()
     model: Annotated[str, Field(max_length=200, description="Asked where a message names none"), AfterValidator(checked)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2, description="The model's own where it is left out")] | None = None
 

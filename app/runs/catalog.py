@@ -1,7 +1,7 @@
 """The agents as a user may choose and set them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from langchain_core.tools import BaseTool
 
@@ -9,6 +9,8 @@ from app.agent.registry import DEFAULT_AGENT, Agents
 from app.agent.spec import Agent
 from app.errors import InvalidInput
 from app.llm.models import Models
+
+_LONGEST_NAMED: Final = 300
 
 
 class Catalog:
@@ -31,7 +33,7 @@ class Catalog:
         checked = found.configured(config)
         known = {tool.name for tool in self._agents.tools(agent)}
         if unknown := sorted({*checked.tools_off} - known):
-            words = f"{', '.join(unknown)} is none of this agent's tools, which are {', '.join(sorted(known))}"
+            words = f"{', '.join(unknown)[:_LONGEST_NAMED]} is none of this agent's tools, which are {', '.join(sorted(known))}"
             raise InvalidInput(faults=[("config.tools_off", words)])
         if checked.model is not None:
             self._models.get(checked.model)

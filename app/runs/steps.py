@@ -53,7 +53,7 @@ def _fitting(content: Mapping[str, Any], room: int) -> tuple[dict[str, Any], int
     fitting = dict[str, Any]()
     for name, value in content.items():
         told = _beginning(value, room) if isinstance(value, list) else value
-        size = len(name) + len(json.dumps(told))
+        size = len(json.dumps({name: told}))
         if size <= room:
             fitting[name] = told
             room -= size

@@ -1,5 +1,6 @@
 """Agents over the API: listed, chosen for a session, and set for it, version by version."""
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -147,9 +148,75 @@ async def test_a_run_uses_what_the_session_has_set_and_tells_the_version(ada: Vi
     assert "calculate" in {tool["function"]["name"] for tool in after["tools"]}
 
 
-async def test_a_run_of_an_agent_that_is_no_longer_served_says_so(ada: Visitor, database_url: str) -> None:
+async def test_of_configurations_that_are_set_at_once_each_is_a_version_and_the_last_one_holds(ada: Visitor) -> None:
     session = (await _open(ada))["id"]
+    temperatures = [number / 10 for number in range(1, 11)]
+    answers = await asyncio.gather(*(ada.http.patch(f"/sessions/{session}", json={"config": {"temperature": one}}) for one in temperatures))
+    assert {answer.status_code for answer in answers} == {200}
+    versions = (await ada.http.get(f"/sessions/{session}/configs")).json()
+    assert [one["version"] for one in versions] == [*range(10, 0, -1)]
+    assert sorted(one["config"]["temperature"] for one in versions) == temperatures
+    held = (await ada.http.get(f"/sessions/{session}")).json()
+    assert (held["config_version"], held["config"]) == (10, versions[0]["config"])
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        '{"tools_off": [' + ",".join(f'"{number}{"x" * 9_000}"' for number in range(100)) + "]}",
+        '{"tools_off": [' + ",".join(f'"{number}{"x" * 190}"' for number in range(100)) + "]}",
+        '{"tools_off": [' + ",".join(f'"{number}"' for number in range(100_000)) + "]}",
+        '{"instructions": "' + "x" * 900_000 + '"}',
+        '{"temperature": ' + "[" * 60 + "]" * 60 + "}",
+        '{"temperature": ' + "[" * 100_000 + "]" * 100_000 + "}",
+        '{"temperature": NaN}',
+        '{"temperature": 1' + "0" * 5_000 + "}",
+        '{"instructions": "\\ud800"}',
+        '{"instructions": "\\u0000"}',
+        "[]",
+        "null",
+    ],
+    ids=[
+        "long names",
+        "a hundred names",
+        "many names",
+        "a novel",
+        "nested",
+        "nested without end",
+        "nan",
+        "huge number",
+        "half a pair",
+        "nul",
+        "list",
+        "null",
+    ],
+)
+async def test_a_configuration_that_is_made_to_hurt_is_refused_in_few_words(ada: Visitor, config: str) -> None:
+    answer = await ada.http.post("/sessions", content=f'{{"config": {config}}}', headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
+    assert len(answer.content) < 15_000
+    assert (await ada.http.get("/sessions")).json()["items"] == []
+
+
+async def test_a_session_whose_agent_is_no_longer_served_can_be_read_and_says_so_when_it_is_written_in(
+    ada: Visitor, database_url: str, provider: ProviderStub
+) -> None:
+    await provider.script(Text("Hello."))
+    session = (await _open(ada, config={"temperature": 0.5}))["id"]
+    await ada.ask(session, "Hello?")
     with psycopg.connect(database_url) as connection:
         connection.execute("UPDATE session SET agent = 'retired' WHERE id = %s", (session,))
-    answer = await ada.ask(session, "Anybody there?")
-    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_agent")
+    for method, path, body in (
+        ("POST", "chat", {"message": "Anybody there?"}),
+        ("POST", "chat/stream", {"message": "Anybody there?"}),
+        ("POST", "runs", {"message": "Anybody there?"}),
+        ("POST", "regenerate", {}),
+        ("PATCH", "", {"config": {"temperature": 1}}),
+    ):
+        answer = await ada.http.request(method, f"/sessions/{session}/{path}".rstrip("/"), json=body)
+        assert (answer.status_code, answer.json()["code"]) == (422, "unknown_agent"), path
+        assert "there are assistant" in answer.json()["detail"]
+    for path in ("", "/state", "/messages", "/configs", "/branches", "/checkpoints"):
+        assert (await ada.http.get(f"/sessions/{session}{path}")).status_code == 200, path
+    assert (await ada.http.patch(f"/sessions/{session}", json={"name": "Of old"})).json()["name"] == "Of old"
+    assert (await ada.http.delete(f"/sessions/{session}")).status_code == 204
