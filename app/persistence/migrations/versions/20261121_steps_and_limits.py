@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "c1d40a7be920"
-down_revision = "b5d2907fe3a1"
+down_revision = "e1a2b3c4d5f6"
 branch_labels = None
 depends_on = None
 
