@@ -72,10 +72,9 @@ class Attachment:
 class Message:
     """One entry of a transcript; `tool_calls` holds {id, name, args, content, is_error} in the order they were made.
 
-    `steps` holds {agent, node, namespace, status, title, content} of an agent that is several, each step as it was told last.
-    `attachments` holds {id, name, media_type, bytes} of what the user sent with it.
-
-    `model` is the one that gave an answer, None for what a user said. Of those that are compacted the model reads a summary only.
+    `steps` holds {agent, node, namespace, status, title, content} of an agent that is several, each step as it was told last, and
+    `attachments` {id, name, media_type, bytes} of what the user sent. `model` is the one that gave an answer, None for what a user said.
+    Of those that are compacted the model reads a summary only.
     """
 
     id: UUID
