@@ -22,7 +22,7 @@ _INTERRUPTED: Final = 130
 def add_commands(commands: Commands) -> None:
     graph = commands.add_parser("graph", help="draw an agent's graph", description="Draw an agent's graph as Mermaid text.")
     graph.add_argument("name", help="one of the agents in app/agent/registry.py")
-    graph.add_argument("--png", metavar="FILE", type=Path, help="write a picture instead; needs Graphviz and pygraphviz")
+    graph.add_argument("--png", metavar="FILE", type=Path, help="write a picture instead; `make dev EXTRAS=drawing` brings what it needs")
     graph.set_defaults(bare_command=_graph)
     _add_new(commands)
     _add_clients(commands)
