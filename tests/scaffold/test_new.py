@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Final
 
 import pytest
 
+from app.cli import main
 from app.errors import InvalidInput
 from app.scaffold import new_agent, new_tool
 from app.scaffold.names import MAX_LENGTH
@@ -124,13 +126,13 @@ def test_new_tools_and_agents_pass_make_check_untouched_and_so_does_what_the_gui
         ("tool", "json", "of Python itself"),
         ("agent", "print", "of Python itself"),
         ("tool", "tool", "means something else"),
-        ("tool", "calculate", "means something else"),
+        ("tool", "calculate", "There is a tool calculate already"),
         ("agent", "agents", "means something else"),
         ("tool", "calculator", "app/agent/tools/calculator.py is there already"),
         ("tool", "graph", "tests/agent/test_graph.py is there already"),
         ("agent", "memory", "app/agent/memory.py is there already"),
         ("agent", "nodes", "is there already"),
-        ("agent", "assistant", "means something else"),
+        ("agent", "assistant", "There is an agent assistant already"),
     ],
 )
 def test_a_name_that_cannot_be_taken_is_refused_and_nothing_is_written(tmp_path: Path, kind: str, name: str, words: str) -> None:
@@ -139,3 +141,89 @@ def test_a_name_that_cannot_be_taken_is_refused_and_nothing_is_written(tmp_path:
     with pytest.raises(InvalidInput, match=words):
         (new_tool if kind == "tool" else new_agent)(copy, name).write()
     assert texts(copy) == before
+
+
+REGISTRY: Final = "app/agent/registry.py"
+
+
+def tree(place: Path) -> Path:
+    """No more of the repository than an agent's files go into."""
+    for folder in ("app/agent/prompts", "tests/agent"):
+        (place / folder).mkdir(parents=True)
+    shutil.copy2(ROOT / REGISTRY, place / REGISTRY)
+    return place
+
+
+def files(root: Path) -> dict[str, str]:
+    return {str(path.relative_to(root)): path.read_text() for path in root.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("registry", "words"),
+    [
+        ("AGENTS: Final = (ONE,)\n\ndef broken(:\n", "app/agent/registry.py is no Python \\(line 3: "),
+        ("from app.agent.one import ONE\n", "app/agent/registry.py has no tuple AGENTS"),
+        ("from app.agent.one import ONE\nAGENTS: Final = [ONE]\n", "app/agent/registry.py has no tuple AGENTS"),
+        ("AGENTS: Final = ()\n", "app/agent/registry.py is not as `make format` leaves it"),
+        (
+            "from app.agent.one import ONE\nAGENTS: Final = (\n    ONE,\n    TWO\n)\n",
+            "app/agent/registry.py is not as `make format` leaves it",
+        ),
+    ],
+)
+def test_a_registry_that_no_name_can_be_added_to_is_told_of_and_nothing_is_written(tmp_path: Path, registry: str, words: str) -> None:
+    root = tree(tmp_path)
+    (root / REGISTRY).write_text(registry)
+    with pytest.raises(InvalidInput, match=words):
+        new_agent(root, "poet").write()
+    assert files(root) == {REGISTRY: registry}
+
+
+def test_the_command_says_it_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["new", "agent", "assistant"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "There is an agent assistant already; nothing was written.\n"
+
+
+_KILLED_IN_A_FILE: Final = """
+import os, signal, sys
+from pathlib import Path
+from app.scaffold import new_agent
+
+write, left = Path.write_text, int(sys.argv[2])
+
+def write_or_die(path, text, **more):
+    global left
+    left -= 1
+    write(path, text if left else text[: len(text) // 2], **more)
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+Path.write_text = write_or_die
+new_agent(Path(sys.argv[1]), "poet").write()
+"""
+
+
+def test_who_is_killed_in_the_midst_of_any_file_begins_again_and_has_all_of_it(tmp_path: Path) -> None:
+    new_agent(tree(tmp_path / "whole"), "poet").write()
+    whole = files(tmp_path / "whole")
+    for count in range(1, len(whole) + 1):
+        root = tree(tmp_path / str(count))
+        killed = run(ROOT, sys.executable, "-c", _KILLED_IN_A_FILE, str(root), str(count))
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        assert (root / REGISTRY).read_text() == (ROOT / REGISTRY).read_text()
+        new_agent(root, "poet").write()
+        assert files(root) == whole
+
+
+def test_what_somebody_has_made_of_a_file_is_never_written_over(tmp_path: Path) -> None:
+    root = tree(tmp_path)
+    new_agent(root, "poet").write()
+    shutil.copy2(ROOT / REGISTRY, root / REGISTRY)
+    with (root / "app/agent/poet/graph.py").open("a") as graph:
+        graph.write("# mine\n")
+    before = files(root)
+    with pytest.raises(InvalidInput, match=r"app/agent/poet is there already"):
+        new_agent(root, "poet").write()
+    assert files(root) == before
