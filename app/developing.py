@@ -86,7 +86,7 @@ def _new(chosen: argparse.Namespace) -> int:
     for word, paths in (("wrote", change.new), ("changed", change.changed)):
         sys.stdout.writelines(f"{word:<8} {path.relative_to(ROOT)}\n" for path in paths)
     tests = next(path for path in change.new if path.name.startswith("test_")).relative_to(ROOT)
-    sys.stdout.write(f'try it   make test PYTEST_ARGS="{tests} tests/agent/test_agents.py"\n')
+    sys.stdout.write(f'try it   make test PYTEST_ARGS="{tests} tests/agent/test_agents.py -n 0"\n')
     return 0
 
 
