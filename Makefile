@@ -9,10 +9,11 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON := .venv/bin/python
 PYTEST_ARGS ?=
-# Providers' packages, of anthropic, google and ollama: remembered until another list is given, an empty one included.
+# Providers' packages, of anthropic, google and ollama, and drawing, for PNGs of graphs: remembered until another list is given, an empty one
+# included.
 EXTRAS ?= $(shell cat .venv/.extras 2>/dev/null)
-ifneq ($(filter-out anthropic google ollama,$(EXTRAS)),)
-$(error EXTRAS: there is no $(filter-out anthropic google ollama,$(EXTRAS)); there are anthropic, google and ollama)
+ifneq ($(filter-out anthropic google ollama drawing,$(EXTRAS)),)
+$(error EXTRAS: there is no $(filter-out anthropic google ollama drawing,$(EXTRAS)); there are anthropic, google, ollama and drawing)
 endif
 EXTRA_LOCKS := $(EXTRAS:%=requirements-%.lock)
 
