@@ -19,6 +19,7 @@ from starlette.routing import Route
 from app import VERSION
 from app.api import health
 from app.api.deps import State
+from app.api.documentation import Documented
 from app.api.errors import add_error_handlers
 from app.api.mcp import endpoint as mcp
 from app.api.middleware import BodyLimit, RequestLog
@@ -48,7 +49,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     settings = settings or load_settings()
     set_up_logging(settings.logs)
-    app = FastAPI(
+    app = Documented(
         title="Milepost",
         version=VERSION,
         description=_DESCRIPTION,
@@ -83,6 +84,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
         async with _ending_with_the_reloader(), open_services(settings) as services, _at_work(services, settings):
             yield State(
                 users=services.users,
+                access=services.access,
                 catalog=services.catalog,
                 sessions=services.sessions,
                 attachments=services.attachments,

@@ -11,6 +11,7 @@ from uuid import UUID
 from procrastinate import App
 from uuid_utils.compat import uuid7
 
+from app.access import Access, open_access
 from app.accounts.passwords import Passwords
 from app.accounts.secrets import development_secret
 from app.accounts.tokens import Tokens
@@ -77,6 +78,7 @@ class Services:
     """The open parts, joined; what `main`, `cli`, evals and scripts work with."""
 
     users: Users
+    access: Access
     catalog: Catalog
     sessions: Sessions
     attachments: Attachments
@@ -119,6 +121,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         queue, lifecycle = await stack.enter_async_context(_open_background(settings, database, remembering, jobs, chores))
         yield Services(
             users=_users(settings.accounts, settings.database, database),
+            access=await stack.enter_async_context(open_access(settings, database)),
             catalog=catalog,
             sessions=Sessions(sessions, branches, office.runs, catalog, temporary_hours=settings.runs.temporary_hours),
             attachments=Attachments(attachments, settings.attachments),

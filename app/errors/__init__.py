@@ -3,6 +3,17 @@
 `api.errors` holds the one table that gives each a status; `detail` is always a sentence of ours, never another library's.
 """
 
+from app.errors.access import (
+    AccountExists,
+    ApiKeyNotFound,
+    CsrfRefused,
+    EmailUnverified,
+    ProviderBadAnswer,
+    ProviderUnavailable,
+    ScopeMissing,
+    SignInFailed,
+    TooManyApiKeys,
+)
 from app.errors.base import AppError, error_of
 from app.errors.kinds import (
     AttachmentNotFound,
@@ -61,6 +72,8 @@ from app.errors.models import (
 )
 
 __all__ = [
+    "AccountExists",
+    "ApiKeyNotFound",
     "AppError",
     "AttachmentNotFound",
     "AttemptsExhausted",
@@ -69,9 +82,11 @@ __all__ = [
     "BranchNotFound",
     "CheckpointNotFound",
     "CostLimitReached",
+    "CsrfRefused",
     "DatabaseRefused",
     "DatabaseUnavailable",
     "EmailTaken",
+    "EmailUnverified",
     "EventsExpired",
     "ExportNotFound",
     "IdempotencyKeyReused",
@@ -96,16 +111,21 @@ __all__ = [
     "NotAuthenticated",
     "NotFound",
     "OriginNotAllowed",
+    "ProviderBadAnswer",
+    "ProviderUnavailable",
     "RunCancelled",
     "RunLost",
     "RunNotFound",
     "RunTimeout",
+    "ScopeMissing",
     "ServerBusy",
     "ServerStopping",
     "SessionBusy",
     "SessionNotFound",
     "SettingsInvalid",
+    "SignInFailed",
     "StepLimitReached",
+    "TooManyApiKeys",
     "TurnTooOld",
     "Unavailable",
     "UnknownAgent",

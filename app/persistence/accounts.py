@@ -31,8 +31,3 @@ OWNER_COLUMNS: Final = (
     '"user".id AS user_id, "user".email AS user_email, "user".remembers AS user_remembers, "user".role AS user_role, '
     '"user".tier AS user_tier, "user".created_at AS user_created_at'
 )
-# For a statement that has "user" and a credential's values: a login that was ended anywhere is ended everywhere, at the next request.
-CREDENTIAL_HOLDS_SQL: Final = """
-"user".id = %(user_id)s AND "user".disabled_at IS NULL
-AND EXISTS (SELECT FROM login WHERE login.id = %(login_id)s AND login.user_id = "user".id AND login.revoked_at IS NULL)
-"""

@@ -15,10 +15,25 @@ from tests.stub.client import ProviderStub
 from tests.visitor import Visitor
 
 # Nobody needs to be logged in for these.
-OPEN: Final = {"/api/v1/auth/register", "/api/v1/auth/login", "/health", "/health/live", "/health/ready"}
+OPEN: Final = {
+    *("/api/v1/auth/page", "/api/v1/auth/page/login", "/api/v1/auth/page/register", "/api/v1/auth/page/logout"),
+    *("/api/v1/auth/register", "/api/v1/auth/login"),
+    "/health",
+    "/health/live",
+    "/health/ready",
+}
 # And these are about oneself.
 OWN: Final = {
-    *("/api/v1/agents", "/api/v1/attachments", "/api/v1/auth/me", "/api/v1/me", "/api/v1/me/export", "/api/v1/memories", "/api/v1/models"),
+    *(
+        "/api/v1/agents",
+        "/api/v1/attachments",
+        "/api/v1/auth/api-keys",
+        "/api/v1/auth/me",
+        "/api/v1/me",
+        "/api/v1/me/export",
+        "/api/v1/memories",
+        "/api/v1/models",
+    ),
     *("/api/v1/sessions", "/api/v1/usage"),
 }
 PROBLEM: Final = {"type", "title", "status", "code", "detail", "instance", "request_id"}
@@ -39,7 +54,14 @@ async def test_every_route_is_closed_to_strangers_and_to_other_users(
     attachment = (await ada.http.post("/attachments", content=b"Secret")).json()["id"]
     memory = remember(database_url, "Keeps secrets")
     checkpoint = (await ada.http.get(f"/sessions/{session}/checkpoints")).json()["items"][0]["id"]
-    ids = {"session_id": session, "run_id": answer["run_id"], "message_id": answer["message"]["id"], "attachment_id": attachment}
+    key = (await ada.http.post("/auth/api-keys", json={"name": "Hers", "scopes": ["read"]})).json()["id"]
+    ids = {
+        "key_id": key,
+        "session_id": session,
+        "run_id": answer["run_id"],
+        "message_id": answer["message"]["id"],
+        "attachment_id": attachment,
+    }
     bodies = {"patch": {"name": "Mine now"}, "post": {"message": "Let me in"}, "feedback": {"score": 1}}
     bodies["replay"] = {"checkpoint_id": checkpoint, "message": "Let me in"}
     walked = 0

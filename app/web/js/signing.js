@@ -1,7 +1,6 @@
 /** The door: log in, or sign up. */
 
 import { Problem, ask } from "./api.js";
-import { keepTokens } from "./auth.js";
 import { $ } from "./dom.js";
 import { keepsPasswordRule, showPasswordRule } from "./password.js";
 
@@ -46,7 +45,7 @@ export class Signing {
     this.#complain({});
     $("signing-submit").disabled = true;
     try {
-      keepTokens(this.#isNew ? await register(email, password) : await logIn(email, password));
+      await ask("POST", this.#isNew ? "auth/page/register" : "auth/page/login", { json: { email, password } });
       this.hide();
       this.onentered();
     } catch (problem) {
@@ -73,13 +72,4 @@ export class Signing {
     if (email) $("email").focus();
     else if (password) $("password").focus();
   }
-}
-
-async function register(email, password) {
-  const { tokens } = await ask("POST", "auth/register", { json: { email, password } });
-  return tokens;
-}
-
-function logIn(username, password) {
-  return ask("POST", "auth/login", { form: { username, password } });
 }
