@@ -104,9 +104,8 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         url, database = await stack.enter_async_context(_open_database(settings.database))
         cache = await stack.enter_async_context(_open_response_cache(settings.cache, settings.redis))
         notices = await stack.enter_async_context(open_redis_notices(settings.redis))
-        sessions, branches = SessionTable(database), BranchTable(database.pool)
+        sessions, branches, attachments = SessionTable(database), BranchTable(database.pool), attachment_table(database.pool, settings)
         turns, runs, events = _as_one_owner(database.pool, settings.runs.lease_seconds, notices)
-        attachments = attachment_table(database.pool, settings)
         rows = Rows(runs=runs, turns=turns, past=branches, events=events, attachments=attachments)
         embedder = await stack.enter_async_context(open_memory_embedder(settings, database.pool))
         memory = recall_of(embedder, settings, database.pool) if embedder else None

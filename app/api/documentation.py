@@ -8,7 +8,7 @@ from app.api.page_cookie import CSRF_HEADER
 from app.api.scopes import ROOT, Need, need_of
 
 _SCHEMES: Final[dict[str, dict[str, Any]]] = {
-    "Login": {
+    "OAuth2PasswordBearer": {
         "type": "oauth2",
         "description": "An access token in `Authorization: Bearer …`.",
         "flows": {"password": {"tokenUrl": f"{ROOT}/auth/login", "scopes": {}}},
@@ -22,7 +22,7 @@ _SCHEMES: Final[dict[str, dict[str, Any]]] = {
     "ApiKey": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "An API key, `mp_…`, that has the scope."},
     "ApiKeyAsBearer": {"type": "http", "scheme": "bearer", "description": "The same in `Authorization: Bearer mp_…`."},
 }
-_PEOPLE: Final = ("Login", "Page")
+_PEOPLE: Final = ("OAuth2PasswordBearer", "Page")
 _KEYS: Final = ("ApiKey", "ApiKeyAsBearer")
 
 

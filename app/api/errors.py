@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
@@ -13,6 +13,8 @@ from app import errors
 from app.errors import AppError
 
 PROBLEM_JSON: Final = "application/problem+json"
+# Whatever is answered here, a browser shows to somebody: our page has words for it.
+_SHOWN: Final = "/api/v1/auth/oidc/"
 
 # An error without a line of its own has its nearest ancestor's.
 STATUSES: Final[Mapping[type[AppError], int]] = {
@@ -121,8 +123,10 @@ def _answer(request: Request, error: AppError, **more: object) -> JSONResponse:
     return problem(error, request.url.path, request.scope.get("request_id", ""), **more)
 
 
-async def _app_error(request: Request, error: Exception) -> JSONResponse:
+async def _app_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AppError)  # noqa: S101  # registered for this class
+    if request.url.path.startswith(_SHOWN) and "text/html" in request.headers.get("accept", ""):
+        return RedirectResponse(f"/#/sign-in/{error.code}", status_code=303, headers={"Cache-Control": "no-store"})
     return _answer(request, error)
 
 

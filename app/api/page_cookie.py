@@ -24,6 +24,8 @@ _MARK: Final = "1"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _LONGEST_SECRET: Final = 64
 _NAME: Final = "milepost_page"
+_ATTEMPT: Final = "milepost_sign_in"
+_ATTEMPT_SECONDS: Final = 600
 # By this prefix a browser takes it only from this very host, over TLS and for all its paths: no neighbour's page can plant one of its own.
 _SECURE_NAME: Final = f"__Host-{_NAME}"
 
@@ -37,8 +39,7 @@ def page_of(scope: Scope) -> PageCredential | None:
 def secret_of(scope: Scope) -> str:
     """The cookie as it came; empty for none, or one that cannot be ours."""
     name, _ = _name_and_path(scope)
-    secret = cookie_parser("; ".join(Headers(scope=scope).getlist("cookie"))).get(name, "")
-    return secret if len(secret) <= _LONGEST_SECRET else ""
+    return _cookie(scope, name)
 
 
 def check_own_page(scope: Scope) -> None:
@@ -63,9 +64,34 @@ def forget_page(scope: Scope, response: Response) -> None:
     response.delete_cookie(name, path=path, secure=is_secure(scope), httponly=True, samesite="strict")
 
 
+def keep_attempt(scope: Scope, response: Response, secret: str) -> None:
+    """Lax, for it is the provider's page that sends the browser back."""
+    name, path = _of_attempt(scope)
+    response.set_cookie(name, secret, max_age=_ATTEMPT_SECONDS, path=path, secure=is_secure(scope), httponly=True, samesite="lax")
+
+
+def secret_of_attempt(scope: Scope) -> str:
+    name, _ = _of_attempt(scope)
+    return _cookie(scope, name)
+
+
+def forget_attempt(scope: Scope, response: Response) -> None:
+    name, path = _of_attempt(scope)
+    response.delete_cookie(name, path=path, secure=is_secure(scope), httponly=True, samesite="lax")
+
+
 def is_secure(scope: Scope) -> bool:
     """Whether cookies must not travel in the clear: told by the settings, for a proxy may speak TLS in front of us."""
     return scope["scheme"] == "https" or _access(scope).secure_cookies
+
+
+def _cookie(scope: Scope, name: str) -> str:
+    secret = cookie_parser("; ".join(Headers(scope=scope).getlist("cookie"))).get(name, "")
+    return secret if len(secret) <= _LONGEST_SECRET else ""
+
+
+def _of_attempt(scope: Scope) -> tuple[str, str]:
+    return (f"__Host-{_ATTEMPT}", "/") if is_secure(scope) else (_ATTEMPT, "/api/v1/auth/oidc")
 
 
 def _name_and_path(scope: Scope) -> tuple[str, str]:

@@ -33,6 +33,8 @@ _TABLE: Final[Mapping[Need, str]] = {
         POST /auth/register
         POST /auth/login
         GET /auth/page
+        GET /auth/oidc/login
+        GET /auth/oidc/callback
         POST /auth/page/register
         POST /auth/page/login
         POST /auth/page/logout

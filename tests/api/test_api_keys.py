@@ -215,4 +215,4 @@ async def test_both_ways_in_are_documented(server: Server) -> None:
     assert (schemes["ApiKey"]["in"], schemes["ApiKey"]["name"], schemes["ApiKeyAsBearer"]["scheme"]) == ("header", "x-api-key", "bearer")
     chat = document["paths"]["/api/v1/sessions/{session_id}/chat"]["post"]["security"]
     assert {"ApiKey": ["chat"]} in chat
-    assert {"Login": []} in chat
+    assert {"OAuth2PasswordBearer": []} in chat

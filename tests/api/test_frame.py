@@ -16,6 +16,7 @@ from tests.visitor import Visitor
 
 # Nobody needs to be logged in for these.
 OPEN: Final = {
+    *("/api/v1/auth/oidc/login", "/api/v1/auth/oidc/callback"),
     *("/api/v1/auth/page", "/api/v1/auth/page/login", "/api/v1/auth/page/register", "/api/v1/auth/page/logout"),
     *("/api/v1/auth/register", "/api/v1/auth/login"),
     "/health",

@@ -14,7 +14,9 @@ KeyName = Annotated[str, Field(min_length=1, max_length=100, examples=["Nightly 
 
 
 class NewApiKeyIn(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"name": "Nightly report", "scopes": ["read"], "expires_at": None}]}
+    )
 
     name: KeyName
     scopes: Annotated[frozenset[Scope], Field(min_length=1, description="read: every GET; chat: read, and all of conversations; admin")]

@@ -1,7 +1,7 @@
 """What our own page asks in the place of tokens: logging in by a cookie that its script cannot read."""
 
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Request, Response
 
@@ -9,9 +9,11 @@ from app.api.deps import AccessDep, UsersDep
 from app.api.errors import problems
 from app.api.page_cookie import check_own_page, forget_page, keep_page, page_of, secret_of
 from app.api.v1.auth_schemas import Credentials, UserOut
-from app.api.v1.page_schemas import PageLogin, PageOut
+from app.api.v1.page_schemas import OtherWayIn, PageLogin, PageOut
 from app.errors import CsrfRefused, EmailTaken, InvalidCredentials, NotAuthenticated
 from app.persistence.values import User
+
+_SIGN_IN: Final = "/api/v1/auth/oidc/login"
 
 
 async def _from_own_page(request: Request) -> None:
@@ -31,12 +33,13 @@ async def _visitor(request: Request, users: UsersDep, access: AccessDep) -> User
 
 
 @router.get("")
-async def read_page(request: Request, response: Response, visitor: Annotated[User | None, Depends(_visitor)]) -> PageOut:
+async def read_page(request: Request, response: Response, visitor: Annotated[User | None, Depends(_visitor)], access: AccessDep) -> PageOut:
     """Who is logged in at the page, if anybody is, and how else one can; each visit keeps the login for another fortnight."""
     response.headers["Cache-Control"] = "no-store"
     if visitor:
         keep_page(request.scope, response, secret_of(request.scope))
-    return PageOut(user=visitor and _user(visitor))
+    providers = [OtherWayIn(name=access.sign_in.name, url=_SIGN_IN)] if access.sign_in else []
+    return PageOut(user=visitor and _user(visitor), providers=providers)
 
 
 @router.post("/register", status_code=201, responses=problems(EmailTaken))

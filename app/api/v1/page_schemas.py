@@ -1,5 +1,6 @@
 """What the page asks and is told."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,5 +18,13 @@ class PageLogin(BaseModel):
     password: Annotated[str, Field(max_length=MAX_LENGTH, examples=["Analytical-1"])]
 
 
+class OtherWayIn(BaseModel):
+    """An account elsewhere that logs in here; a browser goes to `url`."""
+
+    name: str
+    url: str
+
+
 class PageOut(BaseModel):
     user: UserOut | None
+    providers: Sequence[OtherWayIn]

@@ -4,7 +4,7 @@ import { Problem, ask, door } from "./api.js";
 import { $ } from "./dom.js";
 import { openableDrawer } from "./drawer.js";
 import { errorCard } from "./error-card.js";
-import { Signing } from "./signing.js";
+import { Signing, refusalIn } from "./signing.js";
 import { offerThemes } from "./theme.js";
 import { Workspace } from "./workspace.js";
 
@@ -20,8 +20,11 @@ start();
 
 async function start() {
   await trying(start, async () => {
-    const { user } = await ask("GET", "auth/page");
-    await (user ? enter() : leave());
+    const { user, providers } = await ask("GET", "auth/page");
+    const refusal = refusalIn(location.hash);
+    if (refusal) history.replaceState(null, "", location.pathname);
+    signing.offer(providers);
+    await (user ? enter() : leave(refusal));
   });
 }
 
