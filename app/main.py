@@ -17,6 +17,7 @@ from starlette.routing import Route
 from app import VERSION
 from app.api import health
 from app.api.deps import State
+from app.api.documentation import Documented
 from app.api.errors import add_error_handlers
 from app.api.headers import DOCS_POLICY, PAGE_POLICY, Cors
 from app.api.mcp import endpoint as mcp
@@ -42,7 +43,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     settings = settings or load_settings()
     set_up_logging(settings.logs)
-    app = FastAPI(
+    app = Documented(
         title="Milepost",
         version=VERSION,
         description=_DESCRIPTION,
@@ -78,6 +79,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
             yield State(
                 users=services.users,
                 administration=services.administration,
+                access=services.access,
                 catalog=services.catalog,
                 sessions=services.sessions,
                 attachments=services.attachments,

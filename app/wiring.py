@@ -12,6 +12,7 @@ from uuid import UUID
 from procrastinate import App
 from uuid_utils.compat import uuid7
 
+from app.access import Access, open_access
 from app.accounts.administration import Administration
 from app.accounts.passwords import Passwords
 from app.accounts.secrets import development_secret
@@ -85,6 +86,7 @@ class Services:
 
     users: Users
     administration: Administration
+    access: Access
     catalog: Catalog
     sessions: Sessions
     attachments: Attachments
@@ -110,9 +112,8 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         url, database = await stack.enter_async_context(_open_database(settings.database))
         cache = await stack.enter_async_context(_open_response_cache(settings.cache, settings.redis))
         notices = await stack.enter_async_context(open_redis_notices(settings.redis))
-        sessions, branches = SessionTable(database), BranchTable(database.pool)
+        sessions, branches, attachments = SessionTable(database), BranchTable(database.pool), attachment_table(database.pool, settings)
         turns, runs, events = _as_one_owner(database.pool, settings.runs.lease_seconds, notices)
-        attachments = attachment_table(database.pool, settings)
         rows = Rows(runs=runs, turns=turns, past=branches, events=events, attachments=attachments)
         embedder, memory = await stack.enter_async_context(_open_memory(settings, database.pool))
         means = await stack.enter_async_context(open_means(settings, database.pool, memory, sessions, cache))
@@ -127,6 +128,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         yield Services(
             users=_users(settings.accounts, settings.database, database),
             administration=Administration(AdministrationTable(database.pool), AuditTable(database.pool), _TIERS),
+            access=await stack.enter_async_context(open_access(settings, database)),
             catalog=catalog,
             sessions=Sessions(sessions, branches, office.runs, catalog, temporary_hours=settings.runs.temporary_hours),
             attachments=Attachments(attachments, settings.attachments),

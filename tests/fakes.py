@@ -20,8 +20,7 @@ from app.llm.calls import ModelCall
 from app.llm.catalog import ModelSpec
 from app.llm.choice import Choice
 from app.llm.models import Model, Models
-from app.persistence.accounts import UserRole
-from app.persistence.values import User
+from app.persistence.accounts import User, UserRole
 from app.settings import ModelSettings
 
 ADA: Final = User(

@@ -9,14 +9,14 @@ from pydantic import validate_email
 from app.accounts.passwords import Passwords
 from app.accounts.tokens import AccessToken, Tokens
 from app.errors import InvalidCredentials, InvalidInput, NotAuthenticated, UserNotFound, WrongPassword
-from app.persistence.accounts import Credential
-from app.persistence.values import User
+from app.persistence.accounts import Credential, User
+from app.persistence.credentials import Caller, Proof
 
 
 class UserStore(Protocol):
     async def add(self, email: str, password_hash: str) -> User: ...
-    async def find(self, email: str) -> tuple[User, str] | None: ...
-    async def read(self, credential: Credential) -> User | None: ...
+    async def find(self, email: str) -> tuple[User, str | None] | None: ...
+    async def read(self, proof: Proof) -> Caller | None: ...
     async def switch_memory(self, user_id: UUID, remembers: bool) -> User | None: ...
 
 
@@ -33,27 +33,34 @@ class Users:
 
     async def register(self, email: str, password: str) -> tuple[User, AccessToken]:
         """Raise EmailTaken; no other way in tells whether somebody has an email."""
-        user = await self._store.add(normalised(email), await self._passwords.hash(password))
+        user = await self.add(email, password)
         return user, await self._enter(user)
 
+    async def add(self, email: str, password: str) -> User:
+        """Raise EmailTaken."""
+        return await self._store.add(normalised(email), await self._passwords.hash(password))
+
     async def log_in(self, email: str, password: str) -> AccessToken:
+        """Raise InvalidCredentials."""
+        return await self._enter(await self.recognise(email, password))
+
+    async def recognise(self, email: str, password: str) -> User:
         """Raise InvalidCredentials, in the same time for an unknown email as for a wrong password."""
         user, known_hash = await self._find(email) or (None, None)
         matches = await self._passwords.matches(password, known_hash)
         if user is None or not matches:
             raise InvalidCredentials
-        return await self._enter(user)
+        return user
 
     def credential_of(self, token: str) -> Credential:
         """What the token says, be it that its user or login is gone by now; raise NotAuthenticated when it is not valid."""
         return self._tokens.read(token)
 
-    async def authenticate(self, token: str) -> User:
-        """Raise NotAuthenticated when the token is not valid, or its user or login is gone."""
-        user = await self._store.read(self._tokens.read(token))
-        if user is None:
-            raise NotAuthenticated
-        return user
+    async def authenticate(self, proof: Proof) -> Caller:
+        """Raise NotAuthenticated when it does not hold any more."""
+        if caller := await self._store.read(proof):
+            return caller
+        raise NotAuthenticated
 
     async def check_password(self, user: User, password: str) -> None:
         """Raise WrongPassword, or NotAuthenticated when the user has just gone."""
@@ -76,7 +83,7 @@ class Users:
             return self._tokens.issue(user.id, login_id)
         raise InvalidCredentials
 
-    async def _find(self, email: str) -> tuple[User, str] | None:
+    async def _find(self, email: str) -> tuple[User, str | None] | None:
         try:
             return await self._store.find(normalised(email))
         except InvalidInput:  # what is no address is nobody's

@@ -5,16 +5,19 @@ from typing import Annotated, Any, TypedDict
 from uuid import UUID
 
 from fastapi import Depends, Request
-from fastapi.security import OAuth2PasswordBearer
 
+from app.access import Access
 from app.accounts.administration import Administration
 from app.accounts.erasure import Erasure
 from app.accounts.exports import Exports
 from app.accounts.users import Users
 from app.api.health import Health
-from app.errors import NotAuthenticated, SessionNotFound
+from app.api.proof import admitted, proof_of
+from app.errors import SessionNotFound
 from app.llm.models import Models
-from app.persistence.values import Session, User
+from app.persistence.accounts import User
+from app.persistence.credentials import Caller, Proof
+from app.persistence.values import Session
 from app.runs.attachments import Attachments
 from app.runs.catalog import Catalog
 from app.runs.feedback import Feedback
@@ -33,6 +36,7 @@ class State(TypedDict):
 
     users: Users
     administration: Administration
+    access: Access
     catalog: Catalog
     sessions: Sessions
     attachments: Attachments
@@ -51,9 +55,6 @@ class State(TypedDict):
     server: ServerSettings
 
 
-_token = OAuth2PasswordBearer(tokenUrl="/api/v1/auth/login", auto_error=False)
-
-
 def _from_state(name: str) -> Any:  # noqa: ANN401  # the alias that uses it gives the type
     # Async, for FastAPI would send a plain function to a thread.
     async def read(request: Request) -> object:
@@ -63,6 +64,7 @@ def _from_state(name: str) -> Any:  # noqa: ANN401  # the alias that uses it giv
 
 
 UsersDep = Annotated[Users, _from_state("users")]
+AccessDep = Annotated[Access, _from_state("access")]
 CatalogDep = Annotated[Catalog, _from_state("catalog")]
 AdministrationDep = Annotated[Administration, _from_state("administration")]
 SessionsDep = Annotated[Sessions, _from_state("sessions")]
@@ -81,10 +83,23 @@ RetentionDep = Annotated[RetentionSettings, _from_state("retention")]
 ServerDep = Annotated[ServerSettings, _from_state("server")]
 
 
-async def _current_user(token: Annotated[str | None, Depends(_token)], users: UsersDep) -> User:
-    if token is None:
-        raise NotAuthenticated
-    return await users.authenticate(token)
+async def _proof(request: Request) -> Proof:
+    """On its own, so that who is nobody hears that before anything about an id."""
+    return proof_of(request.scope)
+
+
+ProofDep = Annotated[Proof, Depends(_proof)]
+
+
+async def _caller(request: Request, proof: ProofDep, users: UsersDep) -> Caller:
+    return admitted(request.scope, await users.authenticate(proof))
+
+
+CallerDep = Annotated[Caller, Depends(_caller)]
+
+
+async def _current_user(caller: CallerDep) -> User:
+    return caller.user
 
 
 CurrentUser = Annotated[User, Depends(_current_user)]
@@ -98,19 +113,12 @@ class Own:
     session: Session
 
 
-async def _good_token(token: Annotated[str | None, Depends(_token)], users: UsersDep) -> str:
-    """On its own, so that who is nobody hears that before anything about an id."""
-    if token is None:
-        raise NotAuthenticated
-    users.credential_of(token)
-    return token
-
-
-async def _own(session_id: UUID, token: Annotated[str, Depends(_good_token)], users: UsersDep, sessions: SessionsDep) -> Own:
+async def _own(session_id: UUID, request: Request, proof: ProofDep, users: UsersDep, sessions: SessionsDep) -> Own:
     """404, never 403, for another's session: nothing tells that it exists."""
-    if found := await sessions.find_with_owner(users.credential_of(token), session_id):
-        return Own(*found)
-    await users.authenticate(token)
+    if found := await sessions.find_with_owner(proof, session_id):
+        caller, session = found
+        return Own(admitted(request.scope, caller).user, session)
+    admitted(request.scope, await users.authenticate(proof))
     raise SessionNotFound
 
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
@@ -15,6 +15,8 @@ from app.errors import AppError
 from app.text import storable
 
 PROBLEM_JSON: Final = "application/problem+json"
+# Whatever is answered here, a browser shows to somebody: our page has words for it.
+_SHOWN: Final = "/api/v1/auth/oidc/"
 
 # An error without a line of its own has its nearest ancestor's.
 STATUSES: Final[Mapping[type[AppError], int]] = {
@@ -30,6 +32,13 @@ STATUSES: Final[Mapping[type[AppError], int]] = {
     errors.AdminOnly: 403,
     errors.OwnAccount: 409,
     errors.UnknownTier: 422,
+    errors.ScopeMissing: 403,
+    errors.CsrfRefused: 403,
+    errors.SignInFailed: 401,
+    errors.EmailUnverified: 403,
+    errors.AccountExists: 409,
+    errors.ProviderBadAnswer: 502,
+    errors.TooManyApiKeys: 409,
     errors.NotFound: 404,
     errors.MethodNotAllowed: 405,
     errors.EventsExpired: 410,
@@ -58,8 +67,6 @@ STATUSES: Final[Mapping[type[AppError], int]] = {
 # What the framework refuses by itself.
 _FRAMEWORK_ERRORS: Final[Mapping[int, type[AppError]]] = {404: errors.NotFound, 405: errors.MethodNotAllowed, 413: errors.BodyTooLarge}
 _METHODS: Final = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
-# What is wrong with a body of a million unknown fields is told of the first ones, and of none by more than this much of its name.
-_MOST_FAULTS: Final = 20
 
 
 class Problem(BaseModel):
@@ -124,8 +131,10 @@ def _answer(request: Request, error: AppError) -> JSONResponse:
     return problem(error, request.url.path, request.scope.get("request_id", ""))
 
 
-async def _app_error(request: Request, error: Exception) -> JSONResponse:
+async def _app_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AppError)  # noqa: S101  # registered for this class
+    if request.url.path.startswith(_SHOWN) and "text/html" in request.headers.get("accept", ""):
+        return RedirectResponse(f"/#/sign-in/{error.code}", status_code=303, headers={"Cache-Control": "no-store"})
     return _answer(request, error)
 
 

@@ -17,8 +17,11 @@ from uuid_utils.compat import uuid7
 from app.accounts.users import Users
 from app.api.errors import problem
 from app.api.headers import hardened
+from app.api.proof import proof_of
+from app.api.routes import route_of
 from app.crashes import log_crash
-from app.errors import AppError, BodyTooLarge, BodyTooSlow, NotAuthenticated
+from app.errors import AppError, BodyTooLarge, BodyTooSlow
+from app.persistence.accounts import Credential
 
 _REQUEST_ID: Final = b"x-request-id"
 _LINGER_SECONDS: Final = 1
@@ -62,7 +65,7 @@ class RequestLog:
                 if not status:
                     await problem(AppError(), scope["path"], request_id)(scope, receive, noting)
             finally:
-                route = _route(scope)
+                route = route_of(scope)
                 seconds = round(time.perf_counter() - started, 4)
                 say = log.info if route.startswith(("/api", "/mcp")) else log.debug  # not a line for every probe and every file of the page
                 say("request_finished", method=scope["method"], route=route, status=status, seconds=seconds)
@@ -88,7 +91,7 @@ class BodyLimit:
             return
         try:
             first = await self._body(scope, receive)
-        except (NotAuthenticated, BodyTooLarge, BodyTooSlow) as error:
+        except AppError as error:
             refusal = problem(error, scope["path"], scope.get("request_id", ""))
             refusal.headers["Connection"] = "close"  # or a client that goes on sending would be read to its end
             await _let_go(receive)
@@ -103,7 +106,7 @@ class BodyLimit:
 
     async def _body(self, scope: Scope, receive: Receive) -> Message:
         if scope["path"] in self._larger:
-            _check_token(scope)
+            await _check_caller(scope)
         try:
             async with asyncio.timeout(self._seconds):
                 return await _whole_body(scope, receive, self._limit(scope))
@@ -120,14 +123,12 @@ def _is_form(scope: Scope) -> bool:
     return kind.startswith((b"application/x-www-form-urlencoded", b"multipart/"))
 
 
-def _check_token(scope: Scope) -> None:
-    """Raise NotAuthenticated when it is not ours; whether its user is still there is seen later."""
-    given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"), "")
-    scheme, _, token = given.partition(" ")
-    if scheme.lower() != "bearer":
-        raise NotAuthenticated
-    users: Users = scope["state"]["users"]
-    users.credential_of(token.strip())
+async def _check_caller(scope: Scope) -> None:
+    """Raise NotAuthenticated for who is nobody. What was signed by us will do; what was not is looked up, here and again after the body."""
+    proof = proof_of(scope)
+    if not isinstance(proof, Credential):
+        users: Users = scope["state"]["users"]
+        await users.authenticate(proof)
 
 
 async def _whole_body(scope: Scope, receive: Receive, limit_bytes: int) -> Message:
@@ -158,14 +159,6 @@ async def _let_go(receive: Receive) -> None:
 def _request_id(scope: Scope) -> str:
     given = next((value for name, value in scope["headers"] if name == _REQUEST_ID), b"")
     return given.decode() if _SOUND_ID.fullmatch(given) else str(uuid7())
-
-
-def _route(scope: Scope) -> str:
-    """The route's template, which unlike the path has no ids in it and is one of a few."""
-    # A router that is included keeps its own, shorter templates; the whole one is in FastAPI's context.
-    context = scope.get("fastapi", {}).get("effective_route_context")
-    route = context or scope.get("route")
-    return getattr(route, "path_format", None) or getattr(route, "path", None) or "unmatched"
 
 
 def _has_body(scope: Scope) -> bool:

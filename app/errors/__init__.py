@@ -3,6 +3,17 @@
 `api.errors` holds the one table that gives each a status; `detail` is always a sentence of ours, never another library's.
 """
 
+from app.errors.access import (
+    AccountExists,
+    ApiKeyNotFound,
+    CsrfRefused,
+    EmailUnverified,
+    ProviderBadAnswer,
+    ProviderUnavailable,
+    ScopeMissing,
+    SignInFailed,
+    TooManyApiKeys,
+)
 from app.errors.base import AppError, error_of
 from app.errors.kinds import (
     AdminOnly,
@@ -64,7 +75,9 @@ from app.errors.models import (
 )
 
 __all__ = [
+    "AccountExists",
     "AdminOnly",
+    "ApiKeyNotFound",
     "AppError",
     "AttachmentNotFound",
     "AttemptsExhausted",
@@ -73,9 +86,11 @@ __all__ = [
     "BranchNotFound",
     "CheckpointNotFound",
     "CostLimitReached",
+    "CsrfRefused",
     "DatabaseRefused",
     "DatabaseUnavailable",
     "EmailTaken",
+    "EmailUnverified",
     "EventsExpired",
     "ExportNotFound",
     "IdempotencyKeyReused",
@@ -101,16 +116,21 @@ __all__ = [
     "NotFound",
     "OriginNotAllowed",
     "OwnAccount",
+    "ProviderBadAnswer",
+    "ProviderUnavailable",
     "RunCancelled",
     "RunLost",
     "RunNotFound",
     "RunTimeout",
+    "ScopeMissing",
     "ServerBusy",
     "ServerStopping",
     "SessionBusy",
     "SessionNotFound",
     "SettingsInvalid",
+    "SignInFailed",
     "StepLimitReached",
+    "TooManyApiKeys",
     "TurnTooOld",
     "Unavailable",
     "UnknownAgent",

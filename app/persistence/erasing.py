@@ -61,6 +61,8 @@ _DELETES: Final[Mapping[str, str]] = {
     "memory": _OF_USER.format(table="memory"),
     "run": _OF_USER.format(table="run"),
     "session": _OF_USER.format(table="session"),
+    "api_key": _OF_USER.format(table="api_key"),
+    "identity": _OF_USER.format(table="identity"),
     "login": _OF_USER.format(table="login"),
     **{table: _OF_THREADS.format(table=table) for table in _CHECKPOINTS},
 }

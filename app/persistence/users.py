@@ -9,11 +9,11 @@ from sqlmodel import select
 
 from app.errors import EmailTaken
 from app.persistence.account_tables import UserRow
-from app.persistence.accounts import CREDENTIAL_HOLDS_SQL, USER_COLUMNS, Credential, UserRole
+from app.persistence.accounts import USER_COLUMNS, User, UserRole
+from app.persistence.credentials import BEHIND, PROOF_COLUMNS, Caller, Proof, scopes_of
 from app.persistence.database import Database, database_errors, fetch_all
-from app.persistence.values import User
 
-_READ_USER: Final = f'SELECT {USER_COLUMNS} FROM "user" WHERE {CREDENTIAL_HOLDS_SQL}'
+_READ_CALLER: Final = {kind: f"SELECT {USER_COLUMNS}, {PROOF_COLUMNS} FROM {behind}" for kind, behind in BEHIND.items()}
 # What was said while it was off is not remembered later either.
 _SWITCH: Final = f"""
 WITH skipped AS (
@@ -40,17 +40,17 @@ class UserTable:
                     raise EmailTaken from error
         return _user(row)
 
-    async def find(self, email: str) -> tuple[User, str] | None:
-        """The user of this normalised email and the hash of their password."""
+    async def find(self, email: str) -> tuple[User, str | None] | None:
+        """The user of this normalised email and the hash of their password, if they have one."""
         with database_errors():
             async with self._database.query() as session:
                 row = (await session.exec(select(UserRow).where(UserRow.email == email))).one_or_none()
         return (_user(row), row.password_hash) if row else None
 
-    async def read(self, credential: Credential) -> User | None:
+    async def read(self, proof: Proof) -> Caller | None:
         """Whose it is, as long as it holds."""
-        rows = await fetch_all(self._database.pool, _READ_USER, credential.values)
-        return user_of(rows[0]) if rows else None
+        rows = await fetch_all(self._database.pool, _READ_CALLER[type(proof)], proof.values)
+        return caller_of(rows[0]) if rows else None
 
     async def switch_memory(self, user_id: UUID, remembers: bool) -> User | None:
         """The user as they are then."""
@@ -71,4 +71,15 @@ def user_of(row: Mapping[str, Any], prefix: str = "") -> User:
         role=UserRole(row[f"{prefix}role"]),
         tier=row[f"{prefix}tier"],
         created_at=row[f"{prefix}created_at"],
+    )
+
+
+def caller_of(row: Mapping[str, Any], prefix: str = "") -> Caller:
+    """From a row that has PROOF_COLUMNS too."""
+    return Caller(
+        user=user_of(row, prefix),
+        login_id=row["proof_login_id"],
+        by_page=row["proof_by_page"],
+        key_id=row["proof_key_id"],
+        scopes=scopes_of(row["proof_scopes"]),
     )

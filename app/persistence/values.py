@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from app.persistence.accounts import UserRole
+from app.persistence.accounts import User
 from app.persistence.spending import LedgerCall
 
 
@@ -23,18 +23,6 @@ class RunStatus(StrEnum):
 class Role(StrEnum):
     USER = "user"
     ASSISTANT = "assistant"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class User:
-    """Unless they let it, nothing is remembered of them, and what was is not used."""
-
-    id: UUID
-    email: str
-    remembers: bool
-    role: UserRole
-    tier: str
-    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from app.settings.kept import AttachmentSettings, RetentionSettings
 from app.settings.loading import Settings, load_settings, variables
 from app.settings.mcp import McpSettings
 from app.settings.memory import MemorySettings, RememberingSettings
+from app.settings.oidc import OidcSettings
 from app.settings.sections import (
     ROOT,
     SECONDS_PER_HOUR,
@@ -42,6 +43,7 @@ __all__ = [
     "McpSettings",
     "MemorySettings",
     "ModelSettings",
+    "OidcSettings",
     "RedisSettings",
     "RememberingSettings",
     "RetentionSettings",

@@ -14,6 +14,7 @@ from app.settings.faults import in_words
 from app.settings.kept import AttachmentSettings, RetentionSettings
 from app.settings.mcp import McpSettings
 from app.settings.memory import MemorySettings, RememberingSettings
+from app.settings.oidc import OidcSettings
 from app.settings.sections import (
     ROOT,
     AccountSettings,
@@ -75,6 +76,7 @@ class Settings:
     database: DatabaseSettings
     redis: RedisSettings
     accounts: AccountSettings
+    oidc: OidcSettings
     attachments: AttachmentSettings
     models: ModelSettings
     context: ContextSettings
@@ -191,6 +193,7 @@ def _sentences(error: ValidationError) -> Iterator[str]:
 
 def _contradictions(settings: Settings) -> Iterator[str]:
     """Settings of two sections that cannot both be meant; a default gives way to what is set."""
+    yield from settings.oidc.faults(settings.server, is_at_home=settings.environment in {Environment.DEVELOPMENT, Environment.TEST})
     if "turn_seconds" in settings.models.model_fields_set and settings.models.turn_seconds > settings.runs.timeout_seconds:
         yield "LLM_TURN_SECONDS: must not be more than RUN_TIMEOUT_SECONDS, which ends the whole run and the model calls with it."
 

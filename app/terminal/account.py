@@ -1,4 +1,4 @@
-"""Who speaks: a token that was kept, or email and password; the password is never kept."""
+"""Who speaks: an API key, a token that was kept, or email and password; neither key nor password is ever kept."""
 
 import json
 import os
@@ -12,6 +12,7 @@ from app.terminal.server import Server
 
 _PASSWORD: Final = "MILEPOST_PASSWORD"  # noqa: S105  # a variable's name
 _EMAIL: Final = "MILEPOST_EMAIL"
+_API_KEY: Final = "MILEPOST_API_KEY"
 
 
 def kept_tokens() -> Path:
@@ -54,6 +55,9 @@ class Tokens:
 
 def log_in(server: Server, screen: Screen, tokens: Tokens, *, email: str, registers: bool) -> None:
     """Have the server speak as a user; raise AppError where nobody can be asked for what is missing."""
+    if (key := os.environ.get(_API_KEY)) and not email:
+        server.use(key)
+        return
     email = email or os.environ.get(_EMAIL, "")
     if token := tokens.find(server.url, email):
         server.use(token)
@@ -62,7 +66,7 @@ def log_in(server: Server, screen: Screen, tokens: Tokens, *, email: str, regist
             return
         tokens.forget(server.url)
     server.http.headers.pop("Authorization", None)
-    email = email or _asked(screen, "Email: ", f"Say who you are: --email, or {_EMAIL}.")
+    email = email or _asked(screen, "Email: ", f"Say who you are: --email, {_EMAIL} or {_API_KEY}.")
     token = _token(server, screen, email, registers=registers)
     server.use(token)
     tokens.keep(server.url, email, token)

@@ -57,7 +57,7 @@ async def test_every_error_is_documented_with_a_whole_problem_document(document:
 # for a worker.
 _SOUND_BUT_REFUSED: Final = {
     *("email_taken", "interrupt_not_found", "branch_not_found", "session_busy", "message_not_found", "wrong_password"),
-    *("checkpoint_not_found", "user_not_found"),
+    *("checkpoint_not_found", "csrf_refused", "user_not_found"),
 }
 
 

@@ -12,7 +12,14 @@ from tests.conftest import Server
 from tests.visitor import Visitor
 
 # Nobody needs to be logged in for these; all others are walked by tests/security/test_ownership.py.
-OPEN: Final = {"/api/v1/auth/register", "/api/v1/auth/login", "/health", "/health/live", "/health/ready"}
+OPEN: Final = {
+    *("/api/v1/auth/oidc/login", "/api/v1/auth/oidc/callback"),
+    *("/api/v1/auth/page", "/api/v1/auth/page/login", "/api/v1/auth/page/register", "/api/v1/auth/page/logout"),
+    *("/api/v1/auth/register", "/api/v1/auth/login"),
+    "/health",
+    "/health/live",
+    "/health/ready",
+}
 PROBLEM: Final = {"type", "title", "status", "code", "detail", "instance", "request_id"}
 
 

@@ -33,9 +33,10 @@ from langgraph.checkpoint.conformance.capabilities import BASE_CAPABILITIES
 from psycopg import sql
 
 from app.errors import AppError, DatabaseUnavailable, RunLost
+from app.persistence.accounts import User
 from app.persistence.checkpointer import FencedSaver, PooledPostgresSaver
 from app.persistence.database import Database, fetch_all, open_database
-from app.persistence.values import Session, User
+from app.persistence.values import Session
 from app.settings import DatabaseSettings
 from tests.persistence.moments import once, until_waiting
 from tests.persistence.rows import Process, answered, claimed, process

@@ -12,12 +12,13 @@ from langgraph.checkpoint.base import CheckpointMetadata, empty_checkpoint
 from uuid_utils.compat import uuid7
 
 from app.persistence import checkpointer, runs, turns
+from app.persistence.accounts import User
 from app.persistence.channels import EVENTS, STOPS, WORK
 from app.persistence.checkpointer import PooledPostgresSaver
 from app.persistence.database import Database, execute
 from app.persistence.runs import RunTable
 from app.persistence.sessions import SessionTable
-from app.persistence.values import Message, Role, RunStatus, Session, TakenRun, User
+from app.persistence.values import Message, Role, RunStatus, Session, TakenRun
 from tests.persistence.rows import Process, answered, claimed, finished, jobs, process, row_of
 
 QUESTION = (Role.USER, "When does the train leave?", RunStatus.COMPLETED)

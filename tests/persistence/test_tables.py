@@ -10,7 +10,19 @@ from app.persistence.database import sqlalchemy_url
 from app.persistence.tables import METADATA
 
 TABLES = [
-    *("attachment", "attachment_blob", "audit", "export", "export_chunk", "feedback", "interrupt", "login", "message"),
+    *(
+        "api_key",
+        "attachment",
+        "attachment_blob",
+        "audit",
+        "export",
+        "export_chunk",
+        "feedback",
+        "identity",
+        "interrupt",
+        "login",
+        "message",
+    ),
     *("message_attachment", "model_call", "run", "run_event", "session", "session_config", "tool_start", "user"),
 ]
 # Those that belong to nobody.

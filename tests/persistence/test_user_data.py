@@ -10,6 +10,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from app.accounts.exports import Exports
+from app.persistence.accounts import User
 from app.persistence.attachments import AttachmentTable
 from app.persistence.configured import Held
 from app.persistence.database import Database, execute, fetch_all
@@ -19,7 +20,7 @@ from app.persistence.sessions import SessionTable
 from app.persistence.spending import LedgerCall
 from app.persistence.user_data import FILES, UserData
 from app.persistence.users import UserTable
-from app.persistence.values import Attachment, User
+from app.persistence.values import Attachment
 from tests.persistence.memories import remember
 from tests.persistence.rows import Process, asking, claimed, finished
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from app.cli import main
-from app.errors import AppError, InvalidCredentials
+from app.errors import AppError, InvalidCredentials, NotAuthenticated
 from app.settings import ROOT
 from app.terminal.account import Tokens, kept_tokens, log_in
 from app.terminal.commands import chat
@@ -36,6 +36,7 @@ def _at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("MILEPOST_PASSWORD", PASSWORD)
     monkeypatch.delenv("MILEPOST_EMAIL", raising=False)
+    monkeypatch.delenv("MILEPOST_API_KEY", raising=False)
 
 
 @pytest.fixture
@@ -48,6 +49,22 @@ def talk(server: Server, screen: ScriptedScreen, **chosen: Any) -> int:
     """As Ada, who has an account."""
     given: dict[str, Any] = {"session": None, "agent": None, "model": None, "email": "ada@example.com", "register": False}
     return chat(argparse.Namespace(**given | {"url": server.url} | chosen), screen)
+
+
+async def test_a_key_in_the_environment_speaks_for_its_user_and_is_not_kept(
+    server: Server, provider: ProviderStub, ada: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await provider.script(Text("Four."))
+    new = (await ada.http.post("/auth/api-keys", json={"name": "Terminal", "scopes": ["chat"]})).json()
+    monkeypatch.setenv("MILEPOST_API_KEY", new["key"])
+    screen = ScriptedScreen("What is 2+2?", "/quit")
+    assert talk(server, screen, email="") == 0
+    assert "Four." in screen.heard
+    assert not kept_tokens().exists()
+    assert len((await ada.http.get("/sessions")).json()["items"]) == 1
+    await ada.http.delete(f"/auth/api-keys/{new['id']}")
+    with pytest.raises(NotAuthenticated):
+        talk(server, ScriptedScreen("Still there?", "/quit"), email="")
 
 
 @pytest.mark.usefixtures("ada")

@@ -9,7 +9,7 @@ from app.api.deps import CurrentUser, UsersDep
 from app.api.errors import problems
 from app.api.v1.auth_schemas import Credentials, LoginForm, Registered, TokensOut, UserChange, UserOut
 from app.errors import EmailTaken, InvalidCredentials, NotAuthenticated
-from app.persistence.values import User
+from app.persistence.accounts import User
 
 router = APIRouter()
 

@@ -10,8 +10,8 @@ from app.api.deps import CurrentUser, ErasureDep, ExportsDep, RetentionDep, User
 from app.api.errors import problems
 from app.api.v1.me_schemas import Confirmation, ExportOut, ReceiptOut
 from app.errors import ExportNotFound, Unavailable, WrongPassword
+from app.persistence.accounts import User
 from app.persistence.lifecycle import Export
-from app.persistence.values import User
 from app.settings import RetentionSettings
 
 router = APIRouter()

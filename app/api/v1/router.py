@@ -3,13 +3,33 @@
 from fastapi import APIRouter
 
 from app.api.errors import problems
-from app.api.v1 import admin, agents, attachments, auth, chat, me, memories, messages, models, past, runs, sessions, usage
+from app.api.v1 import (
+    admin,
+    agents,
+    api_keys,
+    attachments,
+    auth,
+    chat,
+    me,
+    memories,
+    messages,
+    models,
+    oidc,
+    page,
+    past,
+    runs,
+    sessions,
+    usage,
+)
 from app.errors import AppError, BodyTooLarge, BodyTooSlow, DatabaseUnavailable, InvalidInput, NotAuthenticated
 
 router = APIRouter(prefix="/api/v1", responses=problems(AppError, DatabaseUnavailable, InvalidInput, BodyTooLarge, BodyTooSlow))
 _signed_in = problems(NotAuthenticated)
 
 router.include_router(auth.router, prefix="/auth", tags=["auth"])
+router.include_router(page.router, prefix="/auth/page", tags=["page"])
+router.include_router(oidc.router, prefix="/auth/oidc", tags=["page"])
+router.include_router(api_keys.router, prefix="/auth/api-keys", tags=["API keys"], responses=_signed_in)
 router.include_router(sessions.router, prefix="/sessions", tags=["sessions"], responses=_signed_in)
 router.include_router(chat.router, prefix="/sessions/{session_id}", tags=["chat"], responses=_signed_in)
 router.include_router(past.router, prefix="/sessions/{session_id}", tags=["time travel"], responses=_signed_in)

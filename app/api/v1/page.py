@@ -1,0 +1,69 @@
+"""What our own page asks in the place of tokens: logging in by a cookie that its script cannot read."""
+
+from contextlib import suppress
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from app.api.deps import AccessDep, UsersDep
+from app.api.errors import problems
+from app.api.page_cookie import check_own_page, forget_page, keep_page, page_of, secret_of
+from app.api.v1.auth_schemas import Credentials, UserOut
+from app.api.v1.page_schemas import OtherWayIn, PageLogin, PageOut
+from app.errors import CsrfRefused, EmailTaken, InvalidCredentials, NotAuthenticated
+from app.persistence.accounts import User
+
+_SIGN_IN: Final = "/api/v1/auth/oidc/login"
+
+
+async def _from_own_page(request: Request) -> None:
+    check_own_page(request.scope)
+
+
+router = APIRouter(dependencies=[Depends(_from_own_page)], responses=problems(CsrfRefused))
+
+
+async def _visitor(request: Request, users: UsersDep, access: AccessDep) -> User | None:
+    if page := page_of(request.scope):
+        with suppress(NotAuthenticated):
+            caller = await users.authenticate(page)
+            access.uses.note(caller)
+            return caller.user
+    return None
+
+
+@router.get("")
+async def read_page(request: Request, response: Response, visitor: Annotated[User | None, Depends(_visitor)], access: AccessDep) -> PageOut:
+    """Who is logged in at the page, if anybody is, and how else one can; each visit keeps the login for another fortnight."""
+    response.headers["Cache-Control"] = "no-store"
+    if visitor:
+        keep_page(request.scope, response, secret_of(request.scope))
+    providers = [OtherWayIn(name=access.sign_in.name, url=_SIGN_IN)] if access.sign_in else []
+    return PageOut(user=visitor and _user(visitor), providers=providers)
+
+
+@router.post("/register", status_code=201, responses=problems(EmailTaken))
+async def register_at_page(new: Credentials, request: Request, response: Response, users: UsersDep, access: AccessDep) -> UserOut:
+    """Make an account, and be logged in at the page."""
+    user = await users.add(new.email, new.password)
+    keep_page(request.scope, response, await access.pages.enter(user.id, page_of(request.scope)))
+    return _user(user)
+
+
+@router.post("/login", responses=problems(InvalidCredentials))
+async def log_in_at_page(known: PageLogin, request: Request, response: Response, users: UsersDep, access: AccessDep) -> UserOut:
+    user = await users.recognise(known.email, known.password)
+    keep_page(request.scope, response, await access.pages.enter(user.id, page_of(request.scope)))
+    return _user(user)
+
+
+@router.post("/logout", status_code=204)
+async def log_out_at_page(request: Request, response: Response, access: AccessDep) -> None:
+    """End the page's login, everywhere at once; there need be none."""
+    if page := page_of(request.scope):
+        await access.pages.leave(page)
+    forget_page(request.scope, response)
+
+
+def _user(user: User) -> UserOut:
+    return UserOut.model_validate(user, from_attributes=True)

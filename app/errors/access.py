@@ -1,0 +1,57 @@
+"""What keeps somebody out who is not simply unknown."""
+
+from app.errors.base import AppError
+from app.errors.kinds import NotFound, Unavailable
+
+
+class ScopeMissing(AppError):
+    """The key is good, and not for this: it is no 401."""
+
+    code = "scope_missing"
+    title = "The API key may not do this"
+
+
+class ApiKeyNotFound(NotFound):
+    code = "api_key_not_found"
+    title = "There is no such API key"
+
+
+class TooManyApiKeys(AppError):
+    code = "too_many_api_keys"
+    title = "There are as many API keys as a user may have"
+
+
+class CsrfRefused(AppError):
+    """The cookie is good, and nothing shows that the page itself sent it."""
+
+    code = "csrf_refused"
+    title = "The page's cookie came without proof that the page sent it"
+
+
+class SignInFailed(AppError):
+    """Said of whatever a provider's answer lacks: what exactly is for the log."""
+
+    code = "sign_in_failed"
+    title = "Signing in elsewhere did not succeed"
+
+
+class EmailUnverified(AppError):
+    code = "email_unverified"
+    title = "The provider does not vouch for the email address"
+
+
+class AccountExists(AppError):
+    """No account is handed over because of an email alone."""
+
+    code = "account_exists"
+    title = "There is an account with this email already"
+
+
+class ProviderUnavailable(Unavailable):
+    code = "provider_unavailable"
+    title = "The sign-in provider is not answering"
+
+
+class ProviderBadAnswer(AppError):
+    code = "provider_bad_answer"
+    title = "The sign-in provider's answer made no sense"
