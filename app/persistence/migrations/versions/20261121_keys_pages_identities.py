@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import ARRAY
 
 revision = "b8d4e6f0a212"
-down_revision = "d90b7c41e6f2"
+down_revision = "c1d40a7be920"
 branch_labels = None
 depends_on = None
 
