@@ -1,30 +1,27 @@
 """The tables. They drive the migrations and serve the everyday queries; the hot paths have SQL of their own beside them."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, ForeignKeyConstraint, Index, LargeBinary, Numeric, SmallInteger, text
+from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, LargeBinary, Numeric, SmallInteger, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlmodel import Field, SQLModel
+from sqlmodel import SQLModel
 from uuid_utils.compat import uuid7
+
+from app.persistence.columns import METADATA
+from app.persistence.columns import MOMENT as _MOMENT
+from app.persistence.columns import column as _column
+from app.persistence.columns import now as _now
+from app.persistence.webhook_tables import WebhookDeliveryRow, WebhookRow
 
 # A run that has not ended, and among these the one that has its session's turn.
 LIVE_SQL: Final = "status IN ('queued', 'running')"
 TURN_SQL: Final = f"{LIVE_SQL} AND NOT waiting"
 
-METADATA: Final = SQLModel.metadata
-
-_MOMENT: Final[Any] = DateTime(timezone=True)  # sqlmodel's overloads want a class where an instance serves
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _column(comment: str, **options: Any) -> Any:  # noqa: ANN401  # what sqlmodel's Field takes and gives
-    return Field(sa_column_kwargs={"comment": comment}, **options)
+# Whoever imports this finds all tables in METADATA, those of other modules too.
+__all__ = ["METADATA", "WebhookDeliveryRow", "WebhookRow"]
 
 
 class UserRow(SQLModel, table=True):
