@@ -54,6 +54,8 @@ from app.errors.kinds import (
     WrongPassword,
 )
 from app.errors.models import (
+    AnswerWithheld,
+    ContentHookFailed,
     ModelAuthFailed,
     ModelBadAnswer,
     ModelError,
@@ -66,6 +68,7 @@ from app.errors.models import (
 )
 
 __all__ = [
+    "AnswerWithheld",
     "AppError",
     "AttachmentNotFound",
     "AttemptsExhausted",
@@ -73,6 +76,7 @@ __all__ = [
     "BodyTooSlow",
     "BranchNotFound",
     "CheckpointNotFound",
+    "ContentHookFailed",
     "CostLimitReached",
     "DatabaseRefused",
     "DatabaseUnavailable",
