@@ -1,7 +1,7 @@
 """Open every part in order, join them, and close them in reverse: the only module that knows them all."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,6 +18,7 @@ from app.accounts.passwords import Passwords
 from app.accounts.secrets import development_secret
 from app.accounts.tokens import Tokens
 from app.accounts.users import Users
+from app.agent.hooks import hooks_of
 from app.errors import SettingsInvalid
 from app.lifecycle import Lifecycle, attachment_table, lifecycle_on
 from app.llm.embedding import Embedder
@@ -62,6 +63,7 @@ from app.runs.recall import Recall
 from app.runs.service import Runs
 from app.runs.sessions import Sessions
 from app.runs.tail import Tails
+from app.runs.webhooks import Webhooks
 from app.serving import bench_of, open_means, past_of
 from app.settings import (
     SECONDS_PER_HOUR,
@@ -73,6 +75,7 @@ from app.settings import (
     Settings,
     WorkerSettings,
 )
+from app.webhooks import open_webhooks
 
 _TIERS: Final = ("free", "pro")
 
@@ -97,6 +100,7 @@ class Services:
     feedback: Feedback
     lifecycle: Lifecycle
     memories: Memories
+    webhooks: Webhooks
     tails: Tails
     models: Models
     schema: DatabaseHealth
@@ -121,8 +125,10 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         await stack.enter_async_context(_listening(url, office, notices, _forgetting(cache, memory)))
         ledger, catalog = Ledger(LedgerTable(database.pool)), Catalog(means.agents, models)
         questions = Questions(InterruptTable(database.pool), turns, office.runs, office.tails)
-        jobs = _jobs(office.runs, partial(name_session, sessions, models, ledger, settings.worker, cache=cache))
-        chores = [*_chores(settings.runs, questions, turns, events), *_tidying(settings, database, attachments)]
+        telling = await stack.enter_async_context(open_webhooks(settings, database.pool))
+        naming = partial(name_session, sessions, models, ledger, settings.worker, cache=cache)
+        jobs = {**telling.jobs, "make_run": by_id(office.runs.make), "name_session": by_id(naming)}
+        chores = [*_chores(settings.runs, questions, turns, events), *_tidying(settings, database, attachments), *telling.chores]
         remembering = open_remembering(settings, models, ledger, database.pool, embedder)
         queue, lifecycle = await stack.enter_async_context(_open_background(settings, database, remembering, jobs, chores))
         yield Services(
@@ -139,6 +145,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             feedback=Feedback(FeedbackTable(database.pool)),
             lifecycle=lifecycle,
             memories=Memories(MemoryTable(database.pool)),
+            webhooks=telling.webhooks,
             tails=office.tails,
             models=models,
             schema=DatabaseHealth(database.pool),
@@ -149,7 +156,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
 
 @asynccontextmanager
 async def _open_models(settings: Settings) -> AsyncGenerator[Models]:
-    async with open_models(settings.models, settings.model_keys) as models:
+    async with open_models(settings.models, settings.model_keys, hooks_of(settings.hooks)) as models:
         # Where it is missing, no job could do anything, and nobody would see it.
         if (name := settings.remembering.model) and name not in models:
             raise SettingsInvalid(f"MEMORY_MODEL: {name} is not in models.yaml, or its key is not set.")
@@ -216,10 +223,6 @@ async def _work_until_stopping(services: Services, settings: WorkerSettings) -> 
     finally:
         worker.cancel()
         await asyncio.wait([worker])
-
-
-def _jobs(runs: Runs, naming: Callable[[UUID], Awaitable[None]]) -> Mapping[str, Job]:
-    return {"make_run": by_id(runs.make), "name_session": by_id(naming)}
 
 
 def _chores(settings: RunSettings, questions: Questions, turns: TurnTable, events: EventTable) -> list[Chore]:

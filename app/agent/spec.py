@@ -14,6 +14,7 @@ from langgraph.types import StateSnapshot
 
 from app.agent.config import AgentConfig, Limits
 from app.agent.state import AgentContext, Listener
+from app.llm.hooks import Hook
 
 # The state is the agent's own, with `messages` in it; the context is the same for all.
 type AgentGraph = CompiledStateGraph[Any, AgentContext, Any, Any]
@@ -41,7 +42,7 @@ class Agent:
     `examples` are messages that show what it is good for; a page offers them. One that `takes_tools` can be given more tools, from MCP
     servers. `model` is asked where neither message nor session names one, and
     None is the server's default. `events` are the types that its runs may write, of those in app/runs/events.py, beside those that every
-    run writes.
+    run writes. `hooks` see the prompts and answers of its runs, after those of the server.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Agent:
     limits: Limits = field(default_factory=Limits)
     events: frozenset[str] = frozenset({"memory", "token", "reasoning", "tool_call", "tool_result", "interrupt"})
     recount: Recount | None = None
+    hooks: Sequence[Hook] = ()
 
     def configured(self, values: Mapping[str, Any]) -> AgentConfig:
         """What a session sets, checked; raise InvalidInput."""

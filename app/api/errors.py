@@ -46,6 +46,8 @@ STATUSES: Final[Mapping[type[AppError], int]] = {
     errors.TurnTooOld: 410,
     errors.InvalidAnswer: 422,
     errors.EmailTaken: 409,
+    errors.TooManyWebhooks: 409,
+    errors.WebhookIsOff: 409,
     errors.SessionBusy: 409,
     errors.IdempotencyKeyReused: 422,
     errors.UnknownModel: 422,
@@ -56,6 +58,8 @@ STATUSES: Final[Mapping[type[AppError], int]] = {
     errors.ModelRateLimited: 503,
     errors.ModelTimeout: 504,
     errors.ModelRefused: 422,
+    errors.AnswerWithheld: 422,
+    errors.ContentHookFailed: 503,
     errors.StepLimitReached: 502,
     errors.CostLimitReached: 502,
     errors.RunTimeout: 504,
@@ -81,6 +85,7 @@ class Problem(BaseModel):
     request_id: str
     errors: list[dict[str, str]] | None = None
     retry_after: int | None = None
+    limit: int | None = None
     active_run_id: str | None = None
 
 

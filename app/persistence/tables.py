@@ -11,14 +11,16 @@ from sqlmodel import SQLModel
 from uuid_utils.compat import uuid7
 
 import app.persistence.access_tables  # its tables, and those below, are among METADATA
-import app.persistence.account_tables  # noqa: F401
-from app.persistence.columns import MOMENT, column, now
+import app.persistence.account_tables
+import app.persistence.webhook_tables  # noqa: F401
+from app.persistence.columns import METADATA, MOMENT, column, now
 
 # A run that has not ended, and among these the one that has its session's turn.
 LIVE_SQL: Final = "status IN ('queued', 'running')"
 TURN_SQL: Final = f"{LIVE_SQL} AND NOT waiting"
 
-METADATA: Final = SQLModel.metadata
+# Whoever imports this finds all tables in METADATA, those of other modules too.
+__all__ = ["METADATA"]
 
 
 class SessionRow(SQLModel, table=True):

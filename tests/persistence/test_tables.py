@@ -23,7 +23,8 @@ TABLES = [
         "login",
         "message",
     ),
-    *("message_attachment", "model_call", "run", "run_event", "session", "session_config", "tool_start", "user"),
+    *("message_attachment", "model_call", "run", "run_event", "session", "session_config", "tool_start", "user", "webhook"),
+    "webhook_delivery",
 ]
 # Those that belong to nobody.
 ROOTS = {"audit", "user"}

@@ -14,6 +14,7 @@ from app.persistence.accounts import User
 from app.persistence.attachments import AttachmentTable
 from app.persistence.configured import Held
 from app.persistence.database import Database, execute, fetch_all
+from app.persistence.deliveries import DeliveryTable
 from app.persistence.exports import ExportTable
 from app.persistence.feedback import FeedbackTable
 from app.persistence.sessions import SessionTable
@@ -23,6 +24,7 @@ from app.persistence.users import UserTable
 from app.persistence.values import Attachment
 from tests.persistence.memories import remember
 from tests.persistence.rows import Process, asking, claimed, finished
+from tests.persistence.webhooks import webhook
 
 
 async def _live(here: Process, user: User, folder: Path) -> None:
@@ -33,6 +35,8 @@ async def _live(here: Process, user: User, folder: Path) -> None:
     run = await claimed(here, user, session, attachments=[sent])
     step = {"agent": "a", "node": "b", "namespace": "c", "status": "done", "title": "Looked for Ada", "content": {}}
     assert await here.runs.finish(finished(run, calls=[_call()], steps=[step]))
+    await webhook(here.database, user)
+    await DeliveryTable(here.database.pool).announce(run.id)
     assert await FeedbackTable(here.database.pool).keep(user.id, run.message_id, 1, "Good.")
     assert await here.runs.finish(asking(await claimed(here, user, session), "which"))
     await remember(here.database, user, "Lives in Oslo")

@@ -20,6 +20,7 @@ from app.api.v1 import (
     runs,
     sessions,
     usage,
+    webhooks,
 )
 from app.errors import AppError, BodyTooLarge, BodyTooSlow, DatabaseUnavailable, InvalidInput, NotAuthenticated
 
@@ -41,4 +42,5 @@ router.include_router(agents.router, prefix="/agents", tags=["agents"], response
 router.include_router(models.router, prefix="/models", tags=["models"], responses=_signed_in)
 router.include_router(usage.router, prefix="/usage", tags=["usage"], responses=_signed_in)
 router.include_router(admin.router, prefix="/admin", tags=["admin"], responses=_signed_in)
+router.include_router(webhooks.router, prefix="/webhooks", tags=["webhooks"], responses=_signed_in)
 router.include_router(me.router, prefix="/me", tags=["me"], responses=_signed_in)
