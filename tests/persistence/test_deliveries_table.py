@@ -6,10 +6,11 @@ from uuid import UUID
 
 import pytest
 
+from app.persistence.accounts import User
 from app.persistence.database import Database, execute, fetch_all
 from app.persistence.deliveries import DeliveryTable
 from app.persistence.users import UserTable
-from app.persistence.values import RunStatus, Session, User
+from app.persistence.values import RunStatus, Session
 from app.persistence.webhook_values import BegunDelivery, Outcome
 from tests.persistence.rows import Process, claimed, finished, jobs
 from tests.persistence.webhooks import webhook
