@@ -224,17 +224,6 @@ class WaitingRun:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Branch:
-    """One of several turns that follow the same one; `run_id` began it. `is_shown` tells whether the transcript goes through it."""
-
-    run_id: UUID
-    parent_id: UUID | None
-    text: str
-    created_at: datetime
-    is_shown: bool
-
-
 @dataclass(frozen=True, slots=True)
 class Entry:
     """An event in its place: numbered within its run, its JSON as it goes over the wire."""

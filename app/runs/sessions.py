@@ -7,9 +7,10 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from app.errors import BranchNotFound, InvalidInput, SessionNotFound
+from app.persistence.branches import Branch
 from app.persistence.configured import Held, SessionConfig
 from app.persistence.credentials import Caller, Proof
-from app.persistence.values import Branch, Message, Session
+from app.persistence.values import Message, Session
 from app.runs.catalog import Catalog
 from app.runs.service import Runs
 from app.runs.turns import busy
