@@ -15,7 +15,8 @@ from langchain_core.runnables import Runnable, RunnableConfig
 
 from app.agent.source import Source
 from app.agent.state import StepStatus
-from app.agent.web import Hit, Page, WebError
+from app.agent.web import Hit, Page
+from app.internet import WebError
 from app.llm.calls import ModelCall
 from app.llm.catalog import ModelSpec
 from app.llm.choice import Choice

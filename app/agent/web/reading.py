@@ -8,8 +8,9 @@ from asyncio.subprocess import DEVNULL, PIPE
 from pathlib import Path
 from typing import Final
 
-from app.agent.web import Page, WebError
+from app.agent.web import Page
 from app.agent.web.fetching import Fetched
+from app.internet import WebError
 
 _SCRIPT: Final = str(Path(__file__).with_name("page_text.py"))
 _READ_AT_ONCE: Final = 2

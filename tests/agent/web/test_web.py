@@ -11,11 +11,11 @@ import pytest
 import pytest_asyncio
 from yarl import URL
 
-from app.agent.web import WebError
-from app.agent.web.addresses import checked_url
 from app.agent.web.fetching import Fetched
 from app.agent.web.opening import OpenWeb, open_web
 from app.agent.web.reading import Reader
+from app.internet import WebError
+from app.internet.addresses import checked_url
 from app.settings import WebSettings
 from tests.web_stub import HTML, Answer, WebStub, bomb, html, moved, start_web
 
