@@ -95,6 +95,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                 exports=services.lifecycle.exports,
                 erasure=services.lifecycle.erasure,
                 memories=services.memories,
+                webhooks=services.webhooks,
                 tails=services.tails,
                 models=services.models,
                 health=health.Health(

@@ -1,7 +1,7 @@
 """Open every part in order, join them, and close them in reverse: the only module that knows them all."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -61,6 +61,7 @@ from app.runs.recall import Recall
 from app.runs.service import Runs
 from app.runs.sessions import Sessions
 from app.runs.tail import Tails
+from app.runs.webhooks import Webhooks
 from app.serving import bench_of, open_means, past_of
 from app.settings import (
     SECONDS_PER_HOUR,
@@ -72,6 +73,7 @@ from app.settings import (
     Settings,
     WorkerSettings,
 )
+from app.webhooks import open_webhooks
 
 _TIERS: Final = ("free", "pro")
 
@@ -95,6 +97,7 @@ class Services:
     feedback: Feedback
     lifecycle: Lifecycle
     memories: Memories
+    webhooks: Webhooks
     tails: Tails
     models: Models
     schema: DatabaseHealth
@@ -120,8 +123,10 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         await stack.enter_async_context(_listening(url, office, notices, _forgetting(cache, memory)))
         ledger, catalog = Ledger(LedgerTable(database.pool)), Catalog(means.agents, models)
         questions = Questions(InterruptTable(database.pool), turns, office.runs, office.tails)
-        jobs = _jobs(office.runs, partial(name_session, sessions, models, ledger, settings.worker, cache=cache))
-        chores = [*_chores(settings.runs, questions, turns, events), *_tidying(settings, database, attachments)]
+        telling = await stack.enter_async_context(open_webhooks(settings, database.pool))
+        naming = partial(name_session, sessions, models, ledger, settings.worker, cache=cache)
+        jobs = {**telling.jobs, "make_run": by_id(office.runs.make), "name_session": by_id(naming)}
+        chores = [*_chores(settings.runs, questions, turns, events), *_tidying(settings, database, attachments), *telling.chores]
         remembering = open_remembering(settings, models, ledger, database.pool, embedder)
         queue, lifecycle = await stack.enter_async_context(_open_background(settings, database, remembering, jobs, chores))
         yield Services(
@@ -137,6 +142,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             feedback=Feedback(FeedbackTable(database.pool)),
             lifecycle=lifecycle,
             memories=Memories(MemoryTable(database.pool)),
+            webhooks=telling.webhooks,
             tails=office.tails,
             models=models,
             schema=DatabaseHealth(database.pool),
@@ -214,10 +220,6 @@ async def _work_until_stopping(services: Services, settings: WorkerSettings) -> 
     finally:
         worker.cancel()
         await asyncio.wait([worker])
-
-
-def _jobs(runs: Runs, naming: Callable[[UUID], Awaitable[None]]) -> Mapping[str, Job]:
-    return {"make_run": by_id(runs.make), "name_session": by_id(naming)}
 
 
 def _chores(settings: RunSettings, questions: Questions, turns: TurnTable, events: EventTable) -> list[Chore]:

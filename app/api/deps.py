@@ -25,6 +25,7 @@ from app.runs.questions import Questions
 from app.runs.service import Runs
 from app.runs.sessions import Sessions
 from app.runs.tail import Tails
+from app.runs.webhooks import Webhooks
 from app.settings import RetentionSettings, ServerSettings
 
 
@@ -44,6 +45,7 @@ class State(TypedDict):
     exports: Exports
     erasure: Erasure
     memories: Memories
+    webhooks: Webhooks
     tails: Tails
     models: Models
     health: Health
@@ -75,6 +77,7 @@ FeedbackDep = Annotated[Feedback, _from_state("feedback")]
 ExportsDep = Annotated[Exports, _from_state("exports")]
 ErasureDep = Annotated[Erasure, _from_state("erasure")]
 MemoriesDep = Annotated[Memories, _from_state("memories")]
+WebhooksDep = Annotated[Webhooks, _from_state("webhooks")]
 TailsDep = Annotated[Tails, _from_state("tails")]
 ModelsDep = Annotated[Models, _from_state("models")]
 RetentionDep = Annotated[RetentionSettings, _from_state("retention")]

@@ -35,6 +35,8 @@ STATUSES: Final[Mapping[type[AppError], int]] = {
     errors.TurnTooOld: 410,
     errors.InvalidAnswer: 422,
     errors.EmailTaken: 409,
+    errors.TooManyWebhooks: 409,
+    errors.WebhookIsOff: 409,
     errors.SessionBusy: 409,
     errors.IdempotencyKeyReused: 422,
     errors.UnknownModel: 422,
@@ -69,6 +71,7 @@ class Problem(BaseModel):
     request_id: str
     errors: list[dict[str, str]] | None = None
     retry_after: int | None = None
+    limit: int | None = None
     active_run_id: str | None = None
 
 

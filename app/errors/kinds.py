@@ -142,6 +142,28 @@ class ExportNotFound(NotFound):
     title = "No export was asked for, or it is no longer kept"
 
 
+class WebhookNotFound(NotFound):
+    code = "webhook_not_found"
+    title = "There is no such webhook"
+
+
+class DeliveryNotFound(NotFound):
+    code = "delivery_not_found"
+    title = "There is no such delivery, or it is no longer kept"
+
+
+class TooManyWebhooks(AppError):
+    """`limit` says how many there may be."""
+
+    code = "too_many_webhooks"
+    title = "There are as many webhooks as one may have"
+
+
+class WebhookIsOff(AppError):
+    code = "webhook_is_off"
+    title = "The webhook is switched off"
+
+
 class EmailTaken(AppError):
     code = "email_taken"
     title = "This email is already registered"
@@ -184,6 +206,12 @@ class DatabaseUnavailable(Unavailable):
 class DatabaseRefused(AppError):
     code = "database_refused"
     title = "The database refused what it was asked"
+
+
+class WebhooksOff(Unavailable):
+    code = "webhooks_off"
+    title = "This server has no key for webhooks"
+    retryable = False
 
 
 class ServerBusy(Unavailable):

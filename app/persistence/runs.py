@@ -16,6 +16,7 @@ from app.persistence.events import as_lines
 from app.persistence.jobs import defer_sql, job_sql
 from app.persistence.ledger import as_recordset, keep_calls_sql
 from app.persistence.memory_search import recalls_sql
+from app.persistence.statements import tight
 from app.persistence.tables import LIVE_SQL
 from app.persistence.turns import RUN_COLUMNS
 from app.persistence.users import user_of
@@ -75,6 +76,8 @@ WITH finished AS (
 ), job AS (
     SELECT {job_sql("make_run", "run_id", "id")} AS job FROM promoted WHERE background
     UNION ALL SELECT {job_sql("name_session", "session_id", "id")} FROM unnamed
+    UNION ALL SELECT {job_sql("announce_run", "run_id", "id")} FROM finished
+     WHERE EXISTS (SELECT FROM webhook WHERE webhook.user_id = finished.user_id AND is_on AND %(status)s = ANY(statuses))
 )
 SELECT id, CASE WHEN %(notify)s THEN pg_notify('{EVENTS}', id::text) END,
        (SELECT pg_notify('{WORK}', promoted.id::text) FROM promoted WHERE NOT background),
@@ -82,8 +85,8 @@ SELECT id, CASE WHEN %(notify)s THEN pg_notify('{EVENTS}', id::text) END,
   FROM finished
 """
 # Two, for psycopg reads a statement of more than 4,096 characters anew each time.
-_FINISH: Final = _END.replace("{asked}", "")
-_FINISH_WITH_QUESTIONS: Final = _END.replace("{asked}", _ASKED)
+_FINISH: Final = tight(_END.replace("{asked}", ""))
+_FINISH_WITH_QUESTIONS: Final = tight(_END.replace("{asked}", _ASKED))
 _ANSWER_OF_QUEUED: Final = "SELECT message_id FROM run WHERE id = %(run_id)s AND status = 'queued'"
 _HAS_ENDED_SO: Final = "SELECT FROM run WHERE id = %(id)s AND attempt = %(attempt)s AND status = %(status)s AND finished_at IS NOT NULL"
 

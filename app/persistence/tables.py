@@ -10,7 +10,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import SQLModel
 from uuid_utils.compat import uuid7
 
-import app.persistence.account_tables  # noqa: F401  # its tables are among METADATA
+import app.persistence.account_tables  # its tables are among METADATA
+import app.persistence.webhook_tables  # noqa: F401  # and so are these
 from app.persistence.columns import MOMENT, column, now
 
 # A run that has not ended, and among these the one that has its session's turn.

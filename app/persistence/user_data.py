@@ -38,6 +38,13 @@ FILES: Final[Mapping[str, str]] = {
     "feedback": """
         SELECT message_id, score, comment, created_at, updated_at FROM feedback WHERE user_id = %(user_id)s ORDER BY created_at, message_id
         """,
+    "webhooks": """
+        SELECT id, url, statuses, session_id, include_message, is_on, off_reason, failing_since, created_at, updated_at
+          FROM webhook WHERE user_id = %(user_id)s ORDER BY id""",
+    "deliveries": """
+        SELECT delivery.id, delivery.webhook_id, delivery.run_id, event, status, attempt, tries, delivery.created_at, finished_at
+          FROM webhook JOIN webhook_delivery AS delivery ON delivery.webhook_id = webhook.id
+         WHERE webhook.user_id = %(user_id)s ORDER BY delivery.id""",
     "questions": """
         SELECT interrupt.session_id, interrupt.id, interrupt.run_id, value, answer_schema, outcome, answer, interrupt.created_at,
                expires_at, closed_at

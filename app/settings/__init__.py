@@ -28,6 +28,7 @@ from app.settings.sections import (
     WorkerSettings,
 )
 from app.settings.web import WebSettings
+from app.settings.webhooks import WebhookSettings
 
 __all__ = [
     "ROOT",
@@ -51,6 +52,7 @@ __all__ = [
     "ToolSettings",
     "WebAddress",
     "WebSettings",
+    "WebhookSettings",
     "WorkerSettings",
     "in_words",
     "load_settings",

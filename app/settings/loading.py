@@ -31,6 +31,7 @@ from app.settings.sections import (
     WorkerSettings,
 )
 from app.settings.web import WebSettings
+from app.settings.webhooks import WebhookSettings
 
 MIN_SECRET_BYTES: Final = 32
 
@@ -83,6 +84,7 @@ class Settings:
     runs: RunSettings
     tools: ToolSettings
     web: WebSettings
+    webhooks: WebhookSettings
     mcp: McpSettings
     retention: RetentionSettings
     worker: WorkerSettings
@@ -132,7 +134,7 @@ def _written(value: object) -> str:
         case bool():
             return str(value).lower()
         case tuple():
-            return ",".join(value)
+            return ",".join(map(str, value))
         case _:
             return str(value)
 
@@ -202,9 +204,16 @@ def _weaknesses(settings: Settings) -> Iterator[str]:
     secret = settings.accounts.jwt_secret_key.get_secret_value()
     if len(secret.encode()) < MIN_SECRET_BYTES:
         yield f"JWT_SECRET_KEY: must be set to at least {MIN_SECRET_BYTES} random bytes in {settings.environment}."
-    elif any(example in secret.lower() for example in _EXAMPLE_SECRETS) or len(set(secret)) < MIN_SECRET_BYTES // 4:
+    elif _is_weak(secret):
         yield f"JWT_SECRET_KEY: is a known example value; set it to at least {MIN_SECRET_BYTES} random bytes."
+    if any(map(_is_weak, settings.webhooks.named_keys)):
+        yield f"WEBHOOK_KEYS: each must be at least {MIN_SECRET_BYTES} random bytes, and no known example."
     if settings.environment is Environment.PRODUCTION and settings.server.debug:
         yield "DEBUG: must be false in production."
     if settings.environment is Environment.PRODUCTION and settings.database.migrate_on_start:
         yield "MIGRATE_ON_START: must be false in production; run `python -m app migrate up` before the server."
+
+
+def _is_weak(secret: str) -> bool:
+    is_example = any(example in secret.lower() for example in _EXAMPLE_SECRETS)
+    return is_example or len(secret.encode()) < MIN_SECRET_BYTES or len(set(secret)) < MIN_SECRET_BYTES // 4

@@ -22,7 +22,7 @@ class Environment(StrEnum):
     TEST = "test"
 
 
-def _split_commas(text: object) -> object:
+def split_commas(text: object) -> object:
     return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
 
 
@@ -44,7 +44,7 @@ def _is_web_address(text: str) -> bool:
         return False
 
 
-CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)]
+CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_commas)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 RootedPath = Annotated[Path, AfterValidator(_under_root)]
 # Each has an end well before a clock, an interval of Postgres' or a machine's memory has: what passes the start must not break later.

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from app.api.errors import problems
-from app.api.v1 import admin, agents, attachments, auth, chat, me, memories, messages, models, past, runs, sessions, usage
+from app.api.v1 import admin, agents, attachments, auth, chat, me, memories, messages, models, past, runs, sessions, usage, webhooks
 from app.errors import AppError, BodyTooLarge, BodyTooSlow, DatabaseUnavailable, InvalidInput, NotAuthenticated
 
 router = APIRouter(prefix="/api/v1", responses=problems(AppError, DatabaseUnavailable, InvalidInput, BodyTooLarge, BodyTooSlow))
@@ -20,5 +20,6 @@ router.include_router(memories.router, prefix="/memories", tags=["memories"], re
 router.include_router(agents.router, prefix="/agents", tags=["agents"], responses=_signed_in)
 router.include_router(models.router, prefix="/models", tags=["models"], responses=_signed_in)
 router.include_router(usage.router, prefix="/usage", tags=["usage"], responses=_signed_in)
+router.include_router(webhooks.router, prefix="/webhooks", tags=["webhooks"], responses=_signed_in)
 router.include_router(admin.router, prefix="/admin", tags=["admin"], responses=_signed_in)
 router.include_router(me.router, prefix="/me", tags=["me"], responses=_signed_in)
