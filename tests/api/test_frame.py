@@ -19,7 +19,7 @@ OPEN: Final = {"/api/v1/auth/register", "/api/v1/auth/login", "/health", "/healt
 # And these are about oneself.
 OWN: Final = {
     *("/api/v1/agents", "/api/v1/attachments", "/api/v1/auth/me", "/api/v1/me", "/api/v1/me/export", "/api/v1/memories", "/api/v1/models"),
-    *("/api/v1/sessions", "/api/v1/usage"),
+    *("/api/v1/sessions", "/api/v1/usage", "/api/v1/webhooks"),
 }
 PROBLEM: Final = {"type", "title", "status", "code", "detail", "instance", "request_id"}
 
@@ -39,9 +39,12 @@ async def test_every_route_is_closed_to_strangers_and_to_other_users(
     attachment = (await ada.http.post("/attachments", content=b"Secret")).json()["id"]
     memory = remember(database_url, "Keeps secrets")
     checkpoint = (await ada.http.get(f"/sessions/{session}/checkpoints")).json()["items"][0]["id"]
+    webhook, delivery = await _webhook_with_a_delivery(ada, session, database_url)
     ids = {"session_id": session, "run_id": answer["run_id"], "message_id": answer["message"]["id"], "attachment_id": attachment}
     ids["user_id"] = (await ada.http.get("/auth/me")).json()["id"]
+    ids |= {"webhook_id": webhook, "delivery_id": delivery}
     bodies = {"patch": {"name": "Mine now"}, "post": {"message": "Let me in"}, "feedback": {"score": 1}}
+    bodies |= {"webhooks": {"url": "https://example.com/"}, "{webhook_id}": {"is_on": False}}
     bodies["replay"] = {"checkpoint_id": checkpoint, "message": "Let me in"}
     walked = 0
     for method, path, _ in await _routes(server):
@@ -57,6 +60,17 @@ async def test_every_route_is_closed_to_strangers_and_to_other_users(
             walked += 1
     assert walked >= 11
     assert [message["content"] for message in await ada.messages(session)] == ["Secret", "Only for Ada."]
+
+
+async def _webhook_with_a_delivery(ada: Visitor, session: str, database_url: str) -> tuple[str, str]:
+    webhook = (await ada.http.post("/webhooks", json={"url": "https://example.com/"})).json()["id"]
+    run = (await ada.http.get(f"/sessions/{session}/messages")).json()["items"][0]["run_id"]
+    deliver = """
+        INSERT INTO webhook_delivery (id, webhook_id, run_id, event, status, attempt, failures, tries, next_at, created_at)
+        VALUES (gen_random_uuid(), %s, %s, 'run.completed', 'waiting', 0, 0, '[]', now(), now()) RETURNING id"""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        [(delivery,)] = connection.execute(deliver, [webhook, run]).fetchall()
+    return webhook, str(delivery)
 
 
 async def test_every_error_an_operation_answers_is_a_problem_document(server: Server) -> None:

@@ -11,7 +11,8 @@ from app.persistence.tables import METADATA
 
 TABLES = [
     *("attachment", "attachment_blob", "audit", "export", "export_chunk", "feedback", "interrupt", "login", "message"),
-    *("message_attachment", "model_call", "run", "run_event", "session", "session_config", "tool_start", "user"),
+    *("message_attachment", "model_call", "run", "run_event", "session", "session_config", "tool_start", "user", "webhook"),
+    "webhook_delivery",
 ]
 # Those that belong to nobody.
 ROOTS = {"audit", "user"}

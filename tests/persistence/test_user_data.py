@@ -12,6 +12,7 @@ from app.accounts.exports import Exports
 from app.persistence.attachments import AttachmentTable
 from app.persistence.configured import Held
 from app.persistence.database import Database, execute, fetch_all
+from app.persistence.deliveries import DeliveryTable
 from app.persistence.exports import ExportTable
 from app.persistence.feedback import FeedbackTable
 from app.persistence.sessions import SessionTable
@@ -21,6 +22,7 @@ from app.persistence.users import UserTable
 from app.persistence.values import Attachment, User
 from tests.persistence.memories import remember
 from tests.persistence.rows import Process, asking, claimed, finished
+from tests.persistence.webhooks import webhook
 
 
 async def _live(here: Process, user: User, folder: Path) -> None:
@@ -30,6 +32,8 @@ async def _live(here: Process, user: User, folder: Path) -> None:
     await AttachmentTable(here.database.pool, folder, in_folder=False, patience_seconds=1).add(user.id, sent, b"a")
     run = await claimed(here, user, session, attachments=[sent])
     assert await here.runs.finish(finished(run, calls=[_call()]))
+    await webhook(here.database, user)
+    await DeliveryTable(here.database.pool).announce(run.id)
     assert await FeedbackTable(here.database.pool).keep(user.id, run.message_id, 1, "Good.")
     assert await here.runs.finish(asking(await claimed(here, user, session), "which"))
     await remember(here.database, user, "Lives in Oslo")
