@@ -17,6 +17,7 @@ from app.accounts.passwords import Passwords
 from app.accounts.secrets import development_secret
 from app.accounts.tokens import Tokens
 from app.accounts.users import Users
+from app.agent.hooks import hooks_of
 from app.errors import SettingsInvalid
 from app.lifecycle import Lifecycle, attachment_table, lifecycle_on
 from app.llm.embedding import Embedder
@@ -153,7 +154,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
 
 @asynccontextmanager
 async def _open_models(settings: Settings) -> AsyncGenerator[Models]:
-    async with open_models(settings.models, settings.model_keys) as models:
+    async with open_models(settings.models, settings.model_keys, hooks_of(settings.hooks)) as models:
         # Where it is missing, no job could do anything, and nobody would see it.
         if (name := settings.remembering.model) and name not in models:
             raise SettingsInvalid(f"MEMORY_MODEL: {name} is not in models.yaml, or its key is not set.")

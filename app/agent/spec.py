@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from app.agent.config import AgentConfig, Limits
 from app.agent.state import AgentContext, Listener
 from app.errors import InvalidInput
+from app.llm.hooks import Hook
 
 # The state is the agent's own, with `messages` in it; the context is the same for all.
 type AgentGraph = CompiledStateGraph[Any, AgentContext, Any, Any]
@@ -42,7 +43,7 @@ class Agent:
 
     One that `takes_tools` can be given more of them, from MCP servers. `model` is asked where neither message nor session names one, and
     None is the server's default. `events` are the types that its runs may write, of those in app/runs/events.py, beside those that every
-    run writes.
+    run writes. `hooks` see the prompts and answers of its runs, after those of the server.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Agent:
     limits: Limits = field(default_factory=Limits)
     events: frozenset[str] = frozenset({"memory", "token", "reasoning", "tool_call", "tool_result", "interrupt"})
     recount: Recount | None = None
+    hooks: Sequence[Hook] = ()
 
     def configured(self, values: Mapping[str, Any]) -> AgentConfig:
         """What a session sets, checked; raise InvalidInput."""

@@ -47,6 +47,8 @@ STATUSES: Final[Mapping[type[AppError], int]] = {
     errors.ModelRateLimited: 503,
     errors.ModelTimeout: 504,
     errors.ModelRefused: 422,
+    errors.AnswerWithheld: 422,
+    errors.ContentHookFailed: 503,
     errors.StepLimitReached: 502,
     errors.CostLimitReached: 502,
     errors.RunTimeout: 504,

@@ -57,6 +57,8 @@ from app.errors.kinds import (
     WrongPassword,
 )
 from app.errors.models import (
+    AnswerWithheld,
+    ContentHookFailed,
     ModelAuthFailed,
     ModelBadAnswer,
     ModelError,
@@ -70,6 +72,7 @@ from app.errors.models import (
 
 __all__ = [
     "AdminOnly",
+    "AnswerWithheld",
     "AppError",
     "AttachmentNotFound",
     "AttemptsExhausted",
@@ -77,6 +80,7 @@ __all__ = [
     "BodyTooSlow",
     "BranchNotFound",
     "CheckpointNotFound",
+    "ContentHookFailed",
     "CostLimitReached",
     "DatabaseRefused",
     "DatabaseUnavailable",

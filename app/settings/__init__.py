@@ -6,6 +6,7 @@ wins over it. `.env.example` lists every variable, and a test keeps it so.
 
 from app.settings.faults import in_words
 from app.settings.files import read_yaml
+from app.settings.hooks import HookSettings
 from app.settings.kept import AttachmentSettings, RetentionSettings
 from app.settings.loading import Settings, load_settings, variables
 from app.settings.mcp import McpSettings
@@ -39,6 +40,7 @@ __all__ = [
     "ContextSettings",
     "DatabaseSettings",
     "Environment",
+    "HookSettings",
     "LogSettings",
     "McpSettings",
     "MemorySettings",

@@ -11,6 +11,7 @@ from pydantic import SecretStr, ValidationError
 
 from app.errors import SettingsInvalid
 from app.settings.faults import in_words
+from app.settings.hooks import HookSettings
 from app.settings.kept import AttachmentSettings, RetentionSettings
 from app.settings.mcp import McpSettings
 from app.settings.memory import MemorySettings, RememberingSettings
@@ -85,6 +86,7 @@ class Settings:
     tools: ToolSettings
     web: WebSettings
     webhooks: WebhookSettings
+    hooks: HookSettings
     mcp: McpSettings
     retention: RetentionSettings
     worker: WorkerSettings
