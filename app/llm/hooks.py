@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 from langchain_core.messages import AIMessage, BaseMessage
@@ -50,7 +51,7 @@ class Hooks:
     async def before(self, prompt: Sequence[BaseMessage]) -> Sequence[BaseMessage]:
         """Raise ContentHookFailed, or what a hook means to raise."""
         for hook in self._hooks:
-            prompt = await self._bounded(hook, hook.before(prompt), prompt)
+            prompt = await self._bounded(hook, partial(hook.before, prompt), prompt)
         return prompt
 
     async def answer(self, ask: Callable[[Hearer], Awaitable[AIMessage]], hearer: Hearer, purpose: Purpose) -> AIMessage:
@@ -62,7 +63,7 @@ class Hooks:
         answer = await ask(held or hearer)
         try:
             for hook in self._hooks:
-                await self._bounded(hook, hook.after(answer, purpose), None)
+                await self._bounded(hook, partial(hook.after, answer, purpose), None)
         except AppError as error:
             (held or hearer).answer_taken_back(error.title)
             if isinstance(error, AnswerWithheld):
@@ -72,10 +73,10 @@ class Hooks:
             held.release()
         return answer
 
-    async def _bounded[T](self, hook: Hook, seen: Awaitable[T], unseen: T) -> T:
+    async def _bounded[T](self, hook: Hook, see: Callable[[], Awaitable[T]], unseen: T) -> T:
         try:
             async with asyncio.timeout(self._seconds):
-                return await seen
+                return await see()
         except AppError:
             raise
         except Exception as error:  # the boundary of what others wrote

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from structlog.testing import capture_logs
 
 from app.errors import AnswerWithheld, AppError, ContentHookFailed, InvalidInput
 from app.llm.asking import Asker
@@ -95,14 +96,14 @@ async def test_what_a_hook_means_to_raise_ends_the_call_and_no_model_is_asked() 
 
 
 @pytest.mark.parametrize("hook", [Both(before=LookupError("canary")), Both(after=LookupError("canary")), Both(hangs=True)])
-async def test_one_that_fails_or_hangs_fails_the_call_or_is_passed_over(hook: Both, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_one_that_fails_or_hangs_fails_the_call_or_is_passed_over(hook: Both) -> None:
     closed = Scene(hook, seconds=0.05)
-    assert isinstance(await closed.fails(), ContentHookFailed)
+    with capture_logs() as logs:
+        assert isinstance(await closed.fails(), ContentHookFailed)
     assert closed.said[-1:] == ["taken_back"] or closed.chat.asked == []
     assert await Scene(hook, seconds=0.05, fail_open=True).asks() == "One two."
-    told = capsys.readouterr()
-    assert "content_hook_failed" in told.out + told.err
-    assert "canary" not in told.out + told.err
+    assert [(told["event"], told["hook"]) for told in logs] == [("content_hook_failed", "Both")]
+    assert "canary" not in str(logs)
 
 
 @pytest.mark.parametrize("purpose", [Purpose.NAMING, Purpose.STEP, Purpose.SUMMARY, Purpose.MEMORY])
