@@ -93,7 +93,7 @@ def _add(
 def _serve(settings: Settings, _: argparse.Namespace) -> int:
     choice = choose_models(settings.models, settings.model_keys)
     embedder = choose_embedder(settings.memory, settings.models) if settings.memory.is_on else None
-    _check_mcp_file(settings)
+    _check_files(settings)
     # Held here, so that the database outlives a reload of the server.
     with database_url(settings.database) as url:
         if embedder and (in_use := embedder_in_use(url)) and in_use != embedder.name:
@@ -120,12 +120,16 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
     return 0
 
 
-def _check_mcp_file(settings: Settings) -> None:
+def _check_files(settings: Settings) -> None:
     """Raise SettingsInvalid before a server is started that would."""
     if settings.mcp.file:
         from app.agent.mcp.file import read_servers  # noqa: PLC0415
 
         read_servers(settings.mcp.file, settings.mcp_variables)
+    if settings.hooks.blocklist:
+        from app.agent.hooks.blocklist import open_blocklist  # noqa: PLC0415
+
+        open_blocklist(settings.hooks.blocklist)
 
 
 def _worker(settings: Settings, _: argparse.Namespace) -> int:

@@ -29,11 +29,9 @@ from app.memory import BackgroundWork, open_memory_embedder, open_remembering, r
 from app.persistence import migrate
 from app.persistence.address import database_url
 from app.persistence.administration import AdministrationTable
-from app.persistence.attachments import AttachmentTable
 from app.persistence.audit import AuditTable
 from app.persistence.branches import BranchTable
 from app.persistence.channels import ERASED, EVENTS, STOPS, WORK, Ear
-from app.persistence.checkpoints import CheckpointTable
 from app.persistence.database import Database, Pool, open_database
 from app.persistence.events import EventTable
 from app.persistence.feedback import FeedbackTable
@@ -47,12 +45,11 @@ from app.persistence.redis_answers import open_redis_answers
 from app.persistence.redis_notices import RedisNotices, open_redis_notices
 from app.persistence.runs import RunTable
 from app.persistence.sessions import SessionTable
-from app.persistence.temporary import TemporarySessions
 from app.persistence.turns import TurnTable
 from app.persistence.users import UserTable
-from app.runs.attachments import Attachments, forget_unsent
+from app.runs.attachments import Attachments
 from app.runs.catalog import Catalog
-from app.runs.chores import end_temporary_sessions, forget_events, kept_up, name_session, prune_checkpoints
+from app.runs.chores import forget_events, kept_up, name_session
 from app.runs.feedback import Feedback
 from app.runs.ledger import Ledger
 from app.runs.memories import Memories
@@ -114,8 +111,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
     async with AsyncExitStack() as stack:
         models = await stack.enter_async_context(_open_models(settings))
         url, database = await stack.enter_async_context(_open_database(settings.database))
-        cache = await stack.enter_async_context(_open_response_cache(settings.cache, settings.redis))
-        notices = await stack.enter_async_context(open_redis_notices(settings.redis))
+        cache, notices = await stack.enter_async_context(_open_shared(settings))
         sessions, branches, attachments = SessionTable(database), BranchTable(database.pool), attachment_table(database.pool, settings)
         turns, runs, events = _as_one_owner(database.pool, settings.runs.lease_seconds, notices)
         rows = Rows(runs=runs, turns=turns, past=branches, events=events, attachments=attachments)
@@ -125,12 +121,10 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         await stack.enter_async_context(_listening(url, office, notices, _forgetting(cache, memory)))
         ledger, catalog = Ledger(LedgerTable(database.pool)), Catalog(means.agents, models)
         questions = Questions(InterruptTable(database.pool), turns, office.runs, office.tails)
-        telling = await stack.enter_async_context(open_webhooks(settings, database.pool))
-        naming = partial(name_session, sessions, models, ledger, settings.worker, cache=cache)
-        jobs = {**telling.jobs, "make_run": by_id(office.runs.make), "name_session": by_id(naming)}
-        chores = [*_chores(settings.runs, questions, turns, events), *_tidying(settings, database, attachments), *telling.chores]
+        jobs = _jobs(office.runs, partial(name_session, sessions, models, ledger, settings.worker, cache=cache))
+        chores = _chores(settings.runs, questions, turns, events)
         remembering = open_remembering(settings, models, ledger, database.pool, embedder)
-        queue, lifecycle = await stack.enter_async_context(_open_background(settings, database, remembering, jobs, chores))
+        queue, lifecycle, webhooks = await stack.enter_async_context(_open_background(settings, database, remembering, jobs, chores))
         yield Services(
             users=_users(settings.accounts, settings.database, database),
             administration=Administration(AdministrationTable(database.pool), AuditTable(database.pool), _TIERS),
@@ -145,7 +139,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             feedback=Feedback(FeedbackTable(database.pool)),
             lifecycle=lifecycle,
             memories=Memories(MemoryTable(database.pool)),
-            webhooks=telling.webhooks,
+            webhooks=webhooks,
             tails=office.tails,
             models=models,
             schema=DatabaseHealth(database.pool),
@@ -186,15 +180,17 @@ async def _open_background(
     opening: AbstractAsyncContextManager[BackgroundWork],
     jobs: Mapping[str, Job],
     chores: list[Chore],
-) -> AsyncGenerator[tuple[App, Lifecycle]]:
-    """The queue, with what the memory and the users' rights bring to it."""
+) -> AsyncGenerator[tuple[App, Lifecycle, Webhooks]]:
+    """The queue, with what the memory, the users' rights and webhooks bring to it."""
     async with (
         opening as remembering,
         lifecycle_on(database, settings) as lifecycle,
+        open_webhooks(settings, database.pool) as telling,
     ):
-        jobs = {**jobs, "remember": by_id(remembering.job), "export_user": by_id(lifecycle.exports.make)}
-        async with open_queue(database.pool, jobs, [*chores, *remembering.chores, *lifecycle.chores]) as queue:
-            yield queue, lifecycle
+        jobs = {**jobs, **telling.jobs, "remember": by_id(remembering.job), "export_user": by_id(lifecycle.exports.make)}
+        chores = [*chores, *remembering.chores, *lifecycle.chores, *telling.chores]
+        async with open_queue(database.pool, jobs, chores) as queue:
+            yield queue, lifecycle, telling.webhooks
 
 
 def _as_one_owner(pool: Pool, lease_seconds: float, notices: RedisNotices | None) -> tuple[TurnTable, RunTable, EventTable]:
@@ -202,6 +198,10 @@ def _as_one_owner(pool: Pool, lease_seconds: float, notices: RedisNotices | None
     owner, tell = uuid7(), notices.tell if notices else None
     turns = TurnTable(pool, owner=owner, lease_seconds=lease_seconds)
     return turns, RunTable(pool, owner=owner, lease_seconds=lease_seconds, tell=tell), EventTable(pool, tell)
+
+
+def _jobs(runs: Runs, naming: Callable[[UUID], Awaitable[None]]) -> Mapping[str, Job]:
+    return {"make_run": by_id(runs.make), "name_session": by_id(naming)}
 
 
 @asynccontextmanager
@@ -234,15 +234,11 @@ def _chores(settings: RunSettings, questions: Questions, turns: TurnTable, event
     ]
 
 
-def _tidying(settings: Settings, database: Database, attachments: AttachmentTable) -> list[Chore]:
-    prune = partial(prune_checkpoints, CheckpointTable(database.pool), settings.context.checkpoints_kept)
-    end = partial(end_temporary_sessions, TemporarySessions(database), settings.runs.temporary_hours * SECONDS_PER_HOUR)
-    forget = partial(forget_unsent, attachments, settings.attachments.unsent_hours * SECONDS_PER_HOUR)
-    return [
-        Chore(name="prune_checkpoints", cron=EVERY_TEN_MINUTES, do=prune),
-        Chore(name="end_temporary_sessions", cron=EVERY_MINUTE, do=end),
-        Chore(name="forget_attachments", cron=EVERY_TEN_MINUTES, do=forget),
-    ]
+@asynccontextmanager
+async def _open_shared(settings: Settings) -> AsyncGenerator[tuple[ResponseCache | None, RedisNotices | None]]:
+    """What a Redis may share between servers."""
+    async with _open_response_cache(settings.cache, settings.redis) as cache, open_redis_notices(settings.redis) as notices:
+        yield cache, notices
 
 
 @asynccontextmanager

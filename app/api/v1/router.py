@@ -41,6 +41,6 @@ router.include_router(memories.router, prefix="/memories", tags=["memories"], re
 router.include_router(agents.router, prefix="/agents", tags=["agents"], responses=_signed_in)
 router.include_router(models.router, prefix="/models", tags=["models"], responses=_signed_in)
 router.include_router(usage.router, prefix="/usage", tags=["usage"], responses=_signed_in)
-router.include_router(admin.router, prefix="/admin", tags=["admin"], responses=_signed_in)
 router.include_router(webhooks.router, prefix="/webhooks", tags=["webhooks"], responses=_signed_in)
+router.include_router(admin.router, prefix="/admin", tags=["admin"], responses=_signed_in)
 router.include_router(me.router, prefix="/me", tags=["me"], responses=_signed_in)
