@@ -29,6 +29,7 @@ STATUSES: Final[Mapping[type[AppError], int]] = {
     errors.OriginNotAllowed: 403,
     errors.ScopeMissing: 403,
     errors.CsrfRefused: 403,
+    errors.LoginTooOld: 403,
     errors.SignInFailed: 401,
     errors.EmailUnverified: 403,
     errors.AccountExists: 409,
