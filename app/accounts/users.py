@@ -1,16 +1,19 @@
 """Who somebody is: signing up, logging in, and the user behind a token."""
 
 from contextlib import suppress
-from typing import Protocol
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
 from uuid import UUID
 
 from pydantic import validate_email
 
 from app.accounts.passwords import Passwords
 from app.accounts.tokens import AccessToken, Tokens
-from app.errors import InvalidCredentials, InvalidInput, NotAuthenticated, UserNotFound, WrongPassword
+from app.errors import InvalidCredentials, InvalidInput, LoginTooOld, NotAuthenticated, UserNotFound, WrongPassword
 from app.persistence.accounts import Credential, User
 from app.persistence.credentials import Caller, Proof
+
+_FRESH: Final = timedelta(minutes=10)
 
 
 class UserStore(Protocol):
@@ -62,13 +65,18 @@ class Users:
             return caller
         raise NotAuthenticated
 
-    async def check_password(self, user: User, password: str) -> None:
-        """Raise WrongPassword, or NotAuthenticated when the user has just gone."""
-        found = await self._store.find(user.email)
-        matches = await self._passwords.matches(password, found[1] if found else None)
+    async def confirm(self, caller: Caller, password: str) -> None:
+        """That it is really them: by their password, or, who has none, by having just logged in.
+
+        Raise WrongPassword, LoginTooOld, or NotAuthenticated when the user has just gone.
+        """
+        found = await self._store.find(caller.user.email)
         if found is None:
             raise NotAuthenticated
-        if not matches:
+        if found[1] is None:
+            if not caller.logged_in_at or datetime.now(UTC) - caller.logged_in_at > _FRESH:
+                raise LoginTooOld
+        elif not await self._passwords.matches(password, found[1]):
             raise WrongPassword
 
     async def switch_memory(self, user_id: UUID, remembers: bool) -> User:

@@ -34,6 +34,7 @@ STATUSES: Final[Mapping[type[AppError], int]] = {
     errors.UnknownTier: 422,
     errors.ScopeMissing: 403,
     errors.CsrfRefused: 403,
+    errors.LoginTooOld: 403,
     errors.SignInFailed: 401,
     errors.EmailUnverified: 403,
     errors.AccountExists: 409,

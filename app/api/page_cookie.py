@@ -91,7 +91,7 @@ def _cookie(scope: Scope, name: str) -> str:
 
 
 def _of_attempt(scope: Scope) -> tuple[str, str]:
-    return (f"__Host-{_ATTEMPT}", "/") if is_secure(scope) else (_ATTEMPT, "/api/v1/auth/oidc")
+    return (f"__Host-{_ATTEMPT}", "/") if is_secure(scope) else (_ATTEMPT, "/api/v1/auth")
 
 
 def _name_and_path(scope: Scope) -> tuple[str, str]:

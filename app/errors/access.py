@@ -21,6 +21,13 @@ class TooManyApiKeys(AppError):
     title = "There are as many API keys as a user may have"
 
 
+class LoginTooOld(AppError):
+    """Who has no password shows by logging in again that it is them."""
+
+    code = "login_too_old"
+    title = "This takes a login of the last ten minutes"
+
+
 class CsrfRefused(AppError):
     """The cookie is good, and nothing shows that the page itself sent it."""
 

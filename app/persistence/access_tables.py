@@ -37,4 +37,5 @@ class IdentityRow(SQLModel, table=True):
     user_id: UUID = column("Whose account here it opens", foreign_key="user.id", ondelete="CASCADE", index=True)
     issuer: str = column("The OpenID provider, by its address", max_length=512)
     subject: str = column("Who they are there, for ever", max_length=255)
-    created_at: datetime = column("When it was first used here (UTC)", default_factory=now, sa_type=MOMENT)
+    pending_hash: bytes | None = column("Until its account's password was given: SHA-256 of what the browser has", default=None)
+    created_at: datetime = column("When it was last brought here anew (UTC)", default_factory=now, sa_type=MOMENT)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 from typing import Final
@@ -52,6 +52,7 @@ class Caller:
     user: User
     login_id: UUID | None
     by_page: bool
+    logged_in_at: datetime | None
     key_id: UUID | None
     scopes: frozenset[Scope] | None
 
@@ -74,20 +75,21 @@ def scopes_of(names: Iterable[str] | None) -> frozenset[Scope] | None:
 
 
 _LOGIN: Final = """
-SELECT user_id, id AS login_id, false AS by_page, NULL::uuid AS key_id, NULL::text[] AS scopes FROM login
+SELECT user_id, id AS login_id, false AS by_page, created_at AS logged_in_at, NULL::uuid AS key_id, NULL::text[] AS scopes FROM login
  WHERE id = %(login_id)s AND user_id = %(user_id)s AND revoked_at IS NULL
 """
 _KEY: Final = """
-SELECT user_id, NULL::uuid AS login_id, false AS by_page, id AS key_id, scopes FROM api_key
+SELECT user_id, NULL::uuid AS login_id, false AS by_page, NULL::timestamptz AS logged_in_at, id AS key_id, scopes FROM api_key
  WHERE hash = %(hash)s AND (expires_at IS NULL OR expires_at > now())
 """
 _PAGE: Final = f"""
-SELECT user_id, id AS login_id, true AS by_page, NULL::uuid AS key_id, NULL::text[] AS scopes FROM login
+SELECT user_id, id AS login_id, true AS by_page, created_at AS logged_in_at, NULL::uuid AS key_id, NULL::text[] AS scopes FROM login
  WHERE page_hash = %(hash)s AND revoked_at IS NULL AND seen_at > now() - interval '{PAGE_IDLE.days} days'
 """
-PROOF_COLUMNS: Final = (
-    "proof.login_id AS proof_login_id, proof.by_page AS proof_by_page, proof.key_id AS proof_key_id, proof.scopes AS proof_scopes"
-)
+PROOF_COLUMNS: Final = """
+proof.login_id AS proof_login_id, proof.by_page AS proof_by_page, proof.logged_in_at AS proof_logged_in_at, proof.key_id AS proof_key_id,
+proof.scopes AS proof_scopes
+"""
 # To select "user" FROM, by the kind of proof: what was ended or taken back anywhere is so everywhere, at the next request.
 BEHIND: Final[Mapping[type[Credential] | type[KeyCredential] | type[PageCredential], str]] = {
     kind: f'({proof}) AS proof JOIN "user" ON "user".id = proof.user_id AND "user".disabled_at IS NULL'

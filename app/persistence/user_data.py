@@ -14,7 +14,8 @@ _SNAPSHOT: Final = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 FILES: Final[Mapping[str, str]] = {
     "profile": 'SELECT id, email, remembers, role, tier, created_at FROM "user" WHERE id = %(user_id)s',
     "api_keys": "SELECT id, name, start, scopes, expires_at, last_used_at, created_at FROM api_key WHERE user_id = %(user_id)s ORDER BY id",
-    "identities": "SELECT id, issuer, subject, created_at FROM identity WHERE user_id = %(user_id)s ORDER BY id",
+    "identities": """
+        SELECT id, issuer, subject, created_at FROM identity WHERE user_id = %(user_id)s AND pending_hash IS NULL ORDER BY id""",
     "sessions": "SELECT id, name, agent, remembers, temporary, created_at, updated_at FROM session WHERE user_id = %(user_id)s ORDER BY id",
     "configs": """
         SELECT session_config.session_id, version, config, session_config.created_at

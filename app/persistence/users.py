@@ -80,6 +80,7 @@ def caller_of(row: Mapping[str, Any], prefix: str = "") -> Caller:
         user=user_of(row, prefix),
         login_id=row["proof_login_id"],
         by_page=row["proof_by_page"],
+        logged_in_at=row["proof_logged_in_at"],
         key_id=row["proof_key_id"],
         scopes=scopes_of(row["proof_scopes"]),
     )

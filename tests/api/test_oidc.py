@@ -92,7 +92,7 @@ async def test_somebody_new_has_an_account_without_a_password_and_comes_back_to_
 async def test_what_goes_through_addresses_tells_nothing_of_the_browsers_secret(browser: httpx.AsyncClient) -> None:
     begun = await browser.get("/auth/oidc/login")
     cookie = SimpleCookie(begun.headers["set-cookie"])["milepost_sign_in"]
-    assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "lax", "/api/v1/auth/oidc")
+    assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "lax", "/api/v1/auth")
     asked = httpx.URL(begun.headers["location"]).params
     assert (asked["response_type"], asked["scope"], asked["code_challenge_method"]) == ("code", "openid email", "S256")
     assert cookie.value not in str(begun.headers["location"])
@@ -251,6 +251,30 @@ async def test_a_key_that_the_issuer_has_changed_is_found(
     assert (await sign_in(browser)).status_code == httpx.codes.SEE_OTHER
 
 
+async def test_who_knows_the_password_joins_the_two_in_the_same_browser(
+    browser: httpx.AsyncClient, server: Server, database_url: str
+) -> None:
+    hers = {"email": "ada@example.com", "password": PASSWORD}
+    own = {"X-Milepost-CSRF": "1", "Sec-Fetch-Site": "same-origin"}
+    await browser.post("/auth/register", json=hers)
+    await browser.post("/auth/register", json=hers | {"email": "bob@example.com"})
+    await expect_refused(await sign_in(browser), 409, "account_exists")
+    # Neither in another browser, nor by another's password, nor too late.
+    async with httpx.AsyncClient(base_url=f"{server.url}/api/v1") as elsewhere:
+        assert (await elsewhere.post("/auth/page/login", json=hers, headers=own)).is_success
+    assert (await browser.post("/auth/page/login", json=hers | {"email": "bob@example.com"}, headers=own)).is_success
+    await expect_refused(await sign_in(browser), 409, "account_exists")
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("UPDATE identity SET created_at = now() - interval '11 minutes'")
+        assert (await browser.post("/auth/page/login", json=hers, headers=own)).is_success
+        assert connection.execute("SELECT count(*) FROM identity WHERE pending_hash IS NULL").fetchone() == (0,)
+    await expect_refused(await sign_in(browser), 409, "account_exists")
+    assert (await browser.post("/auth/page/login", json=hers, headers=own)).is_success
+    browser.cookies.clear()
+    assert (await sign_in(browser)).status_code == httpx.codes.SEE_OTHER
+    assert (await browser.get("/auth/me")).json()["email"] == "ada@example.com"
+
+
 async def test_an_email_alone_opens_nobodys_account(browser: httpx.AsyncClient, issuer: Issuer) -> None:
     """Whoever registered it first may not be who has the address; and addresses change hands."""
     planted = {"email": "ada@example.com", "password": PASSWORD}
@@ -270,6 +294,19 @@ async def test_an_email_that_the_provider_does_not_vouch_for_makes_no_account(
 ) -> None:
     issuer.claims = claims
     await expect_refused(await sign_in(browser), 403, "email_unverified")
+
+
+async def test_who_has_no_password_erases_the_account_soon_after_logging_in(browser: httpx.AsyncClient, database_url: str) -> None:
+    await sign_in(browser)
+    own = {"X-Milepost-CSRF": "1", "Sec-Fetch-Site": "same-origin"}
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("UPDATE login SET created_at = now() - interval '11 minutes'")
+        refused = await browser.request("DELETE", "/me", json={"password": ""}, headers=own)
+        await expect_refused(refused, 403, "login_too_old")
+        await sign_in(browser)
+        erased = await browser.request("DELETE", "/me", json={"password": ""}, headers=own)
+        assert erased.json()["counts"]["identity"] == 1, erased.text
+        assert connection.execute('SELECT (SELECT count(*) FROM "user"), (SELECT count(*) FROM identity)').fetchone() == (0, 0)
 
 
 async def test_who_has_no_password_cannot_log_in_with_one(browser: httpx.AsyncClient, database_url: str) -> None:

@@ -11,12 +11,15 @@ from uuid_utils.compat import uuid7
 
 from app.accounts.exports import Exports
 from app.persistence.accounts import User
+from app.persistence.api_keys import ApiKeyTable, NewApiKey
 from app.persistence.attachments import AttachmentTable
 from app.persistence.configured import Held
+from app.persistence.credentials import Scope
 from app.persistence.database import Database, execute, fetch_all
 from app.persistence.deliveries import DeliveryTable
 from app.persistence.exports import ExportTable
 from app.persistence.feedback import FeedbackTable
+from app.persistence.identities import IdentityTable
 from app.persistence.sessions import SessionTable
 from app.persistence.spending import LedgerCall
 from app.persistence.user_data import FILES, UserData
@@ -40,6 +43,11 @@ async def _live(here: Process, user: User, folder: Path) -> None:
     assert await FeedbackTable(here.database.pool).keep(user.id, run.message_id, 1, "Good.")
     assert await here.runs.finish(asking(await claimed(here, user, session), "which"))
     await remember(here.database, user, "Lives in Oslo")
+    key = NewApiKey(name="Report", start="mp_abcde", hash=uuid7().bytes, scopes=[Scope.READ], expires_at=None)
+    assert await ApiKeyTable(here.database.pool).add(user.id, key, most=1)
+    identities = IdentityTable(here.database.pool)
+    await identities.propose("https://accounts.example.com", str(user.id), user.email, b"secret")
+    await identities.confirm(user.id, b"secret")
 
 
 def _call() -> LedgerCall:

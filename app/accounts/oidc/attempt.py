@@ -12,6 +12,8 @@ from typing import Self
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
+    """Its `secret` is empty where the browser brought none."""
+
     secret: str
 
     @classmethod

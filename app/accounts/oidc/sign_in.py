@@ -51,9 +51,9 @@ class SignIn:
         }
         return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(asked)}"
 
-    async def finish(self, attempt: Attempt | None, returned: Returned) -> Claims:
+    async def finish(self, attempt: Attempt, returned: Returned) -> Claims:
         """Raise SignInFailed, ProviderUnavailable or ProviderBadAnswer."""
-        if attempt is None or not compare_digest(attempt.state.encode(), returned.state.encode()):
+        if not attempt.secret or not compare_digest(attempt.state.encode(), returned.state.encode()):
             raise failed("state")
         metadata = await self._provider.metadata()
         if returned.issuer is None and metadata.authorization_response_iss_parameter_supported:

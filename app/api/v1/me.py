@@ -6,10 +6,10 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from app.api.deps import CurrentUser, ErasureDep, ExportsDep, RetentionDep, UsersDep
+from app.api.deps import CallerDep, CurrentUser, ErasureDep, ExportsDep, RetentionDep, UsersDep
 from app.api.errors import problems
 from app.api.v1.me_schemas import Confirmation, ExportOut, ReceiptOut
-from app.errors import ExportNotFound, Unavailable, WrongPassword
+from app.errors import ExportNotFound, LoginTooOld, Unavailable, WrongPassword
 from app.persistence.accounts import User
 from app.persistence.lifecycle import Export
 from app.settings import RetentionSettings
@@ -49,12 +49,12 @@ async def read_export(user: CurrentUser, exports: ExportsDep, retention: Retenti
     return StreamingResponse(exports.pieces(export.id), media_type=_ZIP, headers=headers)
 
 
-async def _confirmed(user: CurrentUser, confirmation: Confirmation, users: UsersDep) -> User:
-    await users.check_password(user, confirmation.password)
-    return user
+async def _confirmed(caller: CallerDep, confirmation: Confirmation, users: UsersDep) -> User:
+    await users.confirm(caller, confirmation.password)
+    return caller.user
 
 
-@router.delete("", responses=problems(WrongPassword, Unavailable))
+@router.delete("", responses=problems(WrongPassword, LoginTooOld, Unavailable))
 async def erase_me(user: Annotated[User, Depends(_confirmed)], erasure: ErasureDep) -> ReceiptOut:
     """Erase the account and all that is kept of it, for good. What is being answered is stopped, and no token works any more."""
     return ReceiptOut.model_validate(await erasure.erase(user.id), from_attributes=True)

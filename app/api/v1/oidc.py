@@ -6,12 +6,12 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import RedirectResponse
 
 from app.accounts.oidc.attempt import Attempt
-from app.accounts.oidc.id_token import Claims
 from app.accounts.oidc.sign_in import Returned, SignIn
 from app.api.deps import AccessDep
 from app.api.errors import problems
 from app.api.page_cookie import forget_attempt, keep_attempt, keep_page, page_of, secret_of_attempt
 from app.errors import AccountExists, EmailUnverified, InvalidCredentials, NotFound, ProviderBadAnswer, ProviderUnavailable, SignInFailed
+from app.persistence.accounts import User
 
 router = APIRouter(responses=problems(NotFound, ProviderUnavailable, ProviderBadAnswer))
 
@@ -30,9 +30,14 @@ async def _sign_in(access: AccessDep) -> SignIn:
 SignInDep = Annotated[SignIn, Depends(_sign_in)]
 
 
-async def _claims(request: Request, sign_in: SignInDep, state: Words = None, code: Words = None, iss: Words = None) -> Claims:
-    secret = secret_of_attempt(request.scope)
-    return await sign_in.finish(Attempt(secret) if secret else None, Returned(state=state or "", code=code, issuer=iss))
+async def _returned(state: Words = None, code: Words = None, iss: Words = None) -> Returned:
+    return Returned(state=state or "", code=code, issuer=iss)
+
+
+async def _visitor(request: Request, sign_in: SignInDep, access: AccessDep, back: Annotated[Returned, Depends(_returned)]) -> User:
+    attempt = Attempt(secret_of_attempt(request.scope))
+    claims = await sign_in.finish(attempt, back)
+    return await access.identities.user_of(claims, attempt)
 
 
 @router.get("/login", status_code=_FOUND, response_class=RedirectResponse)
@@ -50,9 +55,8 @@ async def sign_in_elsewhere(request: Request, sign_in: SignInDep) -> RedirectRes
     response_class=RedirectResponse,
     responses=problems(SignInFailed, EmailUnverified, AccountExists, InvalidCredentials),
 )
-async def come_back(request: Request, claims: Annotated[Claims, Depends(_claims)], access: AccessDep) -> RedirectResponse:
+async def come_back(request: Request, user: Annotated[User, Depends(_visitor)], access: AccessDep) -> RedirectResponse:
     """Where the provider sends the browser back to: log in at the page, making an account at the first time."""
-    user = await access.identities.user_of(claims)
     response = RedirectResponse(_PAGE, status_code=_SEE_OTHER, headers={"Cache-Control": "no-store"})
     keep_page(request.scope, response, await access.pages.enter(user.id, page_of(request.scope)))
     forget_attempt(request.scope, response)

@@ -5,9 +5,10 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from app.accounts.oidc.attempt import Attempt
 from app.api.deps import AccessDep, UsersDep
 from app.api.errors import problems
-from app.api.page_cookie import check_own_page, forget_page, keep_page, page_of, secret_of
+from app.api.page_cookie import check_own_page, forget_attempt, forget_page, keep_page, page_of, secret_of, secret_of_attempt
 from app.api.v1.auth_schemas import Credentials, UserOut
 from app.api.v1.page_schemas import OtherWayIn, PageLogin, PageOut
 from app.errors import CsrfRefused, EmailTaken, InvalidCredentials, NotAuthenticated
@@ -52,7 +53,11 @@ async def register_at_page(new: Credentials, request: Request, response: Respons
 
 @router.post("/login", responses=problems(InvalidCredentials))
 async def log_in_at_page(known: PageLogin, request: Request, response: Response, users: UsersDep, access: AccessDep) -> UserOut:
+    """Log in. An account elsewhere that was just refused in this browser, because of its email, opens this account from now on."""
     user = await users.recognise(known.email, known.password)
+    if secret := secret_of_attempt(request.scope):
+        await access.identities.joined(user, Attempt(secret))
+        forget_attempt(request.scope, response)
     keep_page(request.scope, response, await access.pages.enter(user.id, page_of(request.scope)))
     return _user(user)
 

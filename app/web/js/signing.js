@@ -6,7 +6,7 @@ import { keepsPasswordRule, showPasswordRule } from "./password.js";
 
 // By the code of what went wrong on the way back from an account elsewhere.
 const REFUSALS = {
-  account_exists: "There is an account with this email already. Log in with its password.",
+  account_exists: "There is an account with this email already. Log in with its password once, and the two belong together.",
   email_unverified: "Your email address is not confirmed there, so it cannot be used here.",
   provider_unavailable: "Signing in there is not possible now. Try again in a moment.",
 };

@@ -34,7 +34,8 @@ def upgrade() -> None:
         _owner("Whose account here it opens"),
         sa.Column("issuer", sa.String(512), nullable=False, comment="The OpenID provider, by its address"),
         sa.Column("subject", sa.String(255), nullable=False, comment="Who they are there, for ever"),
-        sa.Column("created_at", moment, nullable=False, comment="When it was first used here (UTC)"),
+        sa.Column("pending_hash", sa.LargeBinary(), comment="Until its account's password was given: SHA-256 of what the browser has"),
+        sa.Column("created_at", moment, nullable=False, comment="When it was last brought here anew (UTC)"),
         sa.UniqueConstraint("issuer", "subject", name="uq_identity_issuer"),
         comment="An account elsewhere that logs somebody in",
     )
