@@ -9,6 +9,8 @@ BYTES_PER_TOKEN: Final = 4
 
 # Neither Postgres nor UTF-8 can hold these.
 _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
+# What would break a line, or do something to a terminal that shows it.
+_CONTROLS: Final = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def checked(text: str) -> str:
@@ -16,6 +18,13 @@ def checked(text: str) -> str:
     if _UNSTORABLE.search(text):
         raise ValueError("must not contain NUL or half a surrogate pair")
     return text
+
+
+def checked_line(text: str) -> str:
+    """The text itself; raise ValueError for one that a name cannot be."""
+    if _CONTROLS.search(text):
+        raise ValueError("must not contain control characters")
+    return checked(text)
 
 
 def storable(text: str) -> str:

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.text import checked
 
-Storable = Annotated[str, AfterValidator(checked)]
+Storable = Annotated[str, Field(max_length=200), AfterValidator(checked)]
 
 
 class AgentConfig(BaseModel):

@@ -5,7 +5,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from langchain_core.tools import BaseTool
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -16,6 +16,10 @@ from pydantic import ValidationError
 from app.agent.config import AgentConfig, Limits
 from app.agent.state import AgentContext, Listener
 from app.errors import InvalidInput
+
+# What is wrong is told of the first fields, and of none by more than this much of its name.
+_MOST_FAULTS: Final = 20
+_LONGEST_FIELD: Final = 100
 
 # The state is the agent's own, with `messages` in it; the context is the same for all.
 type AgentGraph = CompiledStateGraph[Any, AgentContext, Any, Any]
@@ -61,6 +65,7 @@ class Agent:
         try:
             config = self.config.model_validate(values)
         except ValidationError as error:
-            faults = (f"config.{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_input=False))
+            told = error.errors(include_input=False)[:_MOST_FAULTS]
+            faults = (f"config.{'.'.join(map(str, fault['loc']))[:_LONGEST_FIELD]}: {fault['msg']}" for fault in told)
             raise InvalidInput("; ".join(faults)) from error
         return config

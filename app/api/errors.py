@@ -1,6 +1,7 @@
 """Errors on the wire: the one table from our errors to statuses, as problem documents (RFC 9457)."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
@@ -8,9 +9,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from app import errors
 from app.errors import AppError
+from app.text import storable
 
 PROBLEM_JSON: Final = "application/problem+json"
 
@@ -55,6 +58,10 @@ STATUSES: Final[Mapping[type[AppError], int]] = {
 
 # What the framework refuses by itself.
 _FRAMEWORK_ERRORS: Final[Mapping[int, type[AppError]]] = {404: errors.NotFound, 405: errors.MethodNotAllowed, 413: errors.BodyTooLarge}
+_METHODS: Final = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+# What is wrong with a body of a million unknown fields is told of the first ones, and of none by more than this much of its name.
+_MOST_FAULTS: Final = 20
+_LONGEST_FIELD: Final = 100
 
 
 class Problem(BaseModel):
@@ -125,7 +132,7 @@ async def _app_error(request: Request, error: Exception) -> JSONResponse:
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for this class
     # Once each: a route and what it depends on may both have read the same body.
-    faults = dict.fromkeys(map(_fault, error.errors()))
+    faults = dict.fromkeys(map(_fault, islice(error.errors(), _MOST_FAULTS)))
     named = ", ".join(dict.fromkeys(field for field, _ in faults))
     listed = [{"field": field, "message": message} for field, message in faults]
     return _answer(request, errors.InvalidInput(f"Not valid: {named}."), errors=listed)
@@ -135,11 +142,24 @@ def _fault(error: Mapping[str, Any]) -> tuple[str, str]:
     """The field, and what is wrong with it."""
     place: Sequence[object] = error["loc"]
     # The first part says where: body, query, path or header.
-    return ".".join(map(str, place[1:] or place)), error["msg"].removeprefix("Value error, ")
+    field = storable(".".join(map(str, place[1:] or place)))[:_LONGEST_FIELD]
+    return field, error["msg"].removeprefix("Value error, ")
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for this class
     answer = _answer(request, _FRAMEWORK_ERRORS.get(error.status_code, errors.InvalidInput)())
-    answer.headers.update(error.headers or {})  # a 405's `Allow`
+    answer.headers.update(error.headers or {})
+    if "Allow" in answer.headers:
+        answer.headers["Allow"] = ", ".join(_allowed(request))
     return answer
+
+
+def _allowed(request: Request) -> list[str]:
+    """Every method that the address takes (RFC 9110, 15.5.6); Starlette names those of the first route that has the path."""
+    routes = request.app.router.routes
+
+    def takes(method: str) -> bool:
+        return any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+
+    return [method for method in _METHODS if takes(method)]

@@ -16,12 +16,15 @@ from uuid_utils.compat import uuid7
 
 from app.accounts.users import Users
 from app.api.errors import problem
+from app.api.headers import hardened
 from app.crashes import log_crash
 from app.errors import AppError, BodyTooLarge, BodyTooSlow, NotAuthenticated
 
 _REQUEST_ID: Final = b"x-request-id"
 _LINGER_SECONDS: Final = 1
 _LINGER_BYTES: Final = 4_000_000
+# A form has a few short fields, and is parsed by Python: a megabyte of nothing but "&" would keep the process for a second.
+_FORM_BYTES: Final = 20_000
 # What a proxy may hand us as an id: short, and nothing that could break a log line.
 _SOUND_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
@@ -29,10 +32,11 @@ log = structlog.get_logger()
 
 
 class RequestLog:
-    """Give each request an id, keep it in the log's context and in the answer's headers, and log how it went."""
+    """Give each request an id, keep it in the log's context and in the answer's headers, harden those, and log how it went."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, in_production: bool = False) -> None:
         self._app = app
+        self._in_production = in_production
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -40,12 +44,13 @@ class RequestLog:
             return
         scope["request_id"] = request_id = _request_id(scope)
         status = 0
+        more = {"private": scope["path"].startswith("/api"), "https_only": self._in_production and scope["scheme"] == "https"}
 
         async def noting(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (_REQUEST_ID, request_id.encode())]
+                message["headers"] = [*hardened(message["headers"], **more), (_REQUEST_ID, request_id.encode())]
             await send(message)
 
         started = time.perf_counter()
@@ -101,9 +106,18 @@ class BodyLimit:
             _check_token(scope)
         try:
             async with asyncio.timeout(self._seconds):
-                return await _whole_body(scope, receive, self._larger.get(scope["path"], self._limit_bytes))
+                return await _whole_body(scope, receive, self._limit(scope))
         except TimeoutError as error:
             raise BodyTooSlow(f"A request body may take {self._seconds:g} seconds to come.") from error
+
+    def _limit(self, scope: Scope) -> int:
+        limit_bytes = self._larger.get(scope["path"], self._limit_bytes)
+        return min(limit_bytes, _FORM_BYTES) if _is_form(scope) else limit_bytes
+
+
+def _is_form(scope: Scope) -> bool:
+    kind = next((value for name, value in scope["headers"] if name == b"content-type"), b"").lower()
+    return kind.startswith((b"application/x-www-form-urlencoded", b"multipart/"))
 
 
 def _check_token(scope: Scope) -> None:

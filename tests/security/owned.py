@@ -53,7 +53,7 @@ def rows(database_url: str) -> set[tuple[str, str]]:
     """Every row of every table of ours, as text: whatever is changed or deleted is no longer among them."""
     with psycopg.connect(database_url) as connection:
         names = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1").fetchall()
-        found = set()
+        found: set[tuple[str, str]] = set()
         for (name,) in names:
             statement = sql.SQL("SELECT to_jsonb(it)::text FROM {} it").format(sql.Identifier(name))
             found.update((name, text) for (text,) in connection.execute(statement).fetchall())

@@ -73,22 +73,16 @@ class Route:
 
     def _value(self, name: str, schema: Mapping[str, Any], things: Mapping[str, str]) -> Any:
         schema = self.resolved(schema)
-        if schema.get("format") == "uuid":
-            return things.get(_ALSO_CALLED.get(name, name)) or str(uuid4())
-        if name in {"interrupt_id", "password"}:
-            return PASSWORD if name == "password" else things["interrupt_id"]
-        for known in ("const", "default"):
-            if schema.get(known) is not None:
-                return schema[known]
-        if "enum" in schema:
-            return schema["enum"][0]
+        known = {**things, "password": PASSWORD}.get(_ALSO_CALLED.get(name, name))
+        if known or schema.get("format") == "uuid":
+            return known or str(uuid4())
+        if (given := [schema[word] for word in ("const", "default") if schema.get(word) is not None]) or (given := schema.get("enum", [])):
+            return given[0]
         if schema.get("type") == "object":
             return self._object(schema, things)
         if schema.get("type") == "array":
-            return [self._value(name, schema["items"], things)] if schema.get("minItems", 1) or name in _ALSO_CALLED else []
-        if schema.get("examples"):
-            return schema["examples"][0]
-        return self._plain(name, schema)
+            return [self._value(name, schema["items"], things)]
+        return schema["examples"][0] if schema.get("examples") else self._plain(name, schema)
 
     def _object(self, schema: Mapping[str, Any], things: Mapping[str, str]) -> dict[str, Any]:
         properties = schema.get("properties", {})

@@ -2,13 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
-from fastapi.security import OAuth2PasswordRequestForm
+from fastapi import APIRouter, Form
 
 from app.accounts.tokens import AccessToken
 from app.api.deps import CurrentUser, UsersDep
 from app.api.errors import problems
-from app.api.v1.auth_schemas import Credentials, Registered, TokensOut, UserChange, UserOut
+from app.api.v1.auth_schemas import Credentials, LoginForm, Registered, TokensOut, UserChange, UserOut
 from app.errors import EmailTaken, InvalidCredentials, NotAuthenticated
 from app.persistence.values import User
 
@@ -23,7 +22,7 @@ async def register(credentials: Credentials, users: UsersDep) -> Registered:
 
 
 @router.post("/login", responses=problems(InvalidCredentials))
-async def log_in(form: Annotated[OAuth2PasswordRequestForm, Depends()], users: UsersDep) -> TokensOut:
+async def log_in(form: Annotated[LoginForm, Form()], users: UsersDep) -> TokensOut:
     """OAuth 2's password form, so that the docs page's Authorize button works: `username` is the email."""
     return _tokens(await users.log_in(form.username, form.password))
 

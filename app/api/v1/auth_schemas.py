@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field, StrictBool
 
 from app.accounts.passwords import MAX_LENGTH, MIN_LENGTH, missing_rules
 from app.api.v1.text import SoundText
@@ -27,14 +27,29 @@ class Credentials(BaseModel):
         Field(
             description=f"{MIN_LENGTH} to {MAX_LENGTH} characters with an upper-case letter, a digit and a special one",
             examples=["Analytical-1"],
+            json_schema_extra={"minLength": MIN_LENGTH, "maxLength": MAX_LENGTH},  # as _good_password says in its own words
         ),
     ]
+
+
+class LoginForm(BaseModel):
+    """OAuth 2's password form (RFC 6749, 4.3.2), with what clients send beside it, which is not looked at."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    # What cannot be one's email or password is as wrong as another's would be.
+    username: Annotated[str, Field(max_length=320, examples=["ada@example.com"])]
+    password: Annotated[str, Field(max_length=MAX_LENGTH, examples=["Analytical-1"], json_schema_extra={"format": "password"})]
+    grant_type: Literal["password"] | None = None
+    scope: Annotated[str, Field(max_length=200)] = ""
+    client_id: Annotated[str, Field(max_length=200)] | None = None
+    client_secret: Annotated[str, Field(max_length=200, json_schema_extra={"format": "password"})] | None = None
 
 
 class UserChange(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"remembers": True}]})
 
-    remembers: bool
+    remembers: StrictBool
 
 
 class UserOut(BaseModel):
