@@ -30,6 +30,7 @@ async def things_of(ada: Visitor, provider: ProviderStub, database_url: str) -> 
     run = (await ada.http.post(f"/sessions/{waiting}/runs", json={"message": SECRET})).json()["id"]
     assert (await ada.http.post("/me/export")).is_success
     return {
+        "user_id": (await ada.http.get("/auth/me")).json()["id"],
         "session_id": session,
         "message_id": answer["message"]["id"],
         "run_id": run,

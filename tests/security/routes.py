@@ -73,6 +73,8 @@ class Route:
 
     def _value(self, name: str, schema: Mapping[str, Any], things: Mapping[str, str]) -> Any:
         schema = self.resolved(schema)
+        if schema.get("type") == "array":
+            return [self._value(name, schema["items"], things)]
         known = {**things, "password": PASSWORD}.get(_ALSO_CALLED.get(name, name))
         if known or schema.get("format") == "uuid":
             return known or str(uuid4())
@@ -80,8 +82,6 @@ class Route:
             return given[0]
         if schema.get("type") == "object":
             return self._object(schema, things)
-        if schema.get("type") == "array":
-            return [self._value(name, schema["items"], things)]
         return schema["examples"][0] if schema.get("examples") else self._plain(name, schema)
 
     def _object(self, schema: Mapping[str, Any], things: Mapping[str, str]) -> dict[str, Any]:

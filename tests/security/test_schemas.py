@@ -73,22 +73,22 @@ def test_what_has_no_bounds_is_found() -> None:
     assert [place for place, schema in _requests(route) if _fault(place, schema)] == ["body", "body.a", "body.b", "body.b[]", "body.c"]
 
 
-async def test_unknown_fields_are_refused_in_every_body(server: Server, ada: Visitor) -> None:
+async def test_unknown_fields_are_refused_in_every_body(server: Server, operator: Visitor) -> None:
     """As JSON and as a form; an unknown query parameter is not looked at."""
     refused = 0
-    session = await ada.open_session()
+    session = await operator.open_session()
     for route in await routes_of(server.url):
         body = route.body({"session_id": session, "message_id": session, "interrupt_id": "x"})
         for form in {"json", "data"} & body.keys():
             things = {**dict.fromkeys(route.names("path"), session)}
             sent: dict[str, Any] = {form: {**body[form], "is_admin": "true"}}
-            answer = await ada.http.request(route.method, server.url + route.path.format(**things), **sent)
+            answer = await operator.http.request(route.method, server.url + route.path.format(**things), **sent)
             unknown = [fault["field"] for fault in answer.json().get("errors", [])]
             # Who must not know that a thing is there is not told what is wrong with the body either.
             assert unknown == ["is_admin"] or answer.status_code == httpx.codes.NOT_FOUND, f"{route}: {answer.text}"
             refused += unknown == ["is_admin"]
     assert refused >= 14
-    assert (await ada.http.get("/sessions", params={"is_admin": "true", "__proto__": "x"})).status_code == httpx.codes.OK
+    assert (await operator.http.get("/sessions", params={"is_admin": "true", "__proto__": "x"})).status_code == httpx.codes.OK
 
 
 HOSTILE: Final[Mapping[str, str]] = {
