@@ -13,6 +13,7 @@ from typing import Final
 import uvicorn
 
 from app import VERSION
+from app.api.connections import take_all_files
 from app.developing import add_commands
 from app.errors import AppError, SettingsInvalid
 from app.llm.choice import Choice, choose_models
@@ -97,6 +98,7 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
     with database_url(settings.database) as url:
         if embedder and (in_use := embedder_in_use(url)) and in_use != embedder.name:
             raise other_embedder(embedder.name, in_use)
+        take_all_files()
         sys.stdout.write(_banner(settings, choice))
         sys.stdout.flush()
         uvicorn.run(
@@ -107,6 +109,7 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
             reload=settings.server.debug,
             reload_dirs=[str(ROOT / "app")] if settings.server.debug else None,
             reload_includes=["*.md"] if settings.server.debug else None,  # prompts, beside Python
+            http="app.api.connections:BoundedProtocol",
             log_config=None,
             access_log=False,
             server_header=False,
