@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help dev test check format lint types imports lock bench bench-runs test-tools clean FORCE
+.PHONY: help dev test check format lint types imports lock audit bench bench-runs test-tools clean FORCE
 
 # Without bytecode every start and every test's child process would compile all libraries anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -51,6 +51,9 @@ bench-runs: .venv/.dev ## Measure how fast runs are read, stopped and rescued fr
 
 lock: ## Rewrite the locks from pyproject.toml; scripts/lock --upgrade takes newer versions
 	@scripts/lock
+
+audit: ## Hold the locked packages against known advisories, where they can be reached
+	@scripts/audit
 
 test-tools: .venv-model/.installed ## Fetch what tests need beyond Python: Chromium and a small real model
 	@scripts/test-tools

@@ -5,7 +5,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from langchain_core.tools import BaseTool
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -15,6 +15,10 @@ from langgraph.types import StateSnapshot
 from app.agent.config import AgentConfig, Limits
 from app.agent.state import AgentContext, Listener
 from app.llm.hooks import Hook
+
+# What is wrong is told of the first fields, and of none by more than this much of its name.
+_MOST_FAULTS: Final = 20
+_LONGEST_FIELD: Final = 100
 
 # The state is the agent's own, with `messages` in it; the context is the same for all.
 type AgentGraph = CompiledStateGraph[Any, AgentContext, Any, Any]

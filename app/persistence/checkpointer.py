@@ -153,7 +153,7 @@ class FencedSaver(PooledPostgresSaver):
         while self._writing or self._unwritten or self._writes:
             # A task of its own: who waits may be stopped, and what is half-sent may not.
             self._begin_writing()
-            assert self._writing  # noqa: S101
+            assert self._writing  # noqa: S101  # has just begun
             await asyncio.wait([self._writing])
         self._check()
 

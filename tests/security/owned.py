@@ -16,7 +16,7 @@ from tests.visitor import Visitor
 SECRET: Final = "The-owls-are-not-what-they-seem"
 
 
-async def things_of(ada: Visitor, provider: ProviderStub, database_url: str) -> dict[str, str]:
+async def things_of(ada: Visitor, provider: ProviderStub, database_url: str, *, email: str = "ada@example.com") -> dict[str, str]:
     """Ids by the names that paths and bodies have for them."""
     renames = ToolCalls([ToolCall("rename_session", {"name": SECRET})])
     await provider.script(Text(f"{SECRET} is what I say."), renames)
@@ -37,7 +37,7 @@ async def things_of(ada: Visitor, provider: ProviderStub, database_url: str) -> 
         "attachment_id": attachment,
         "interrupt_id": question,
         "checkpoint_id": checkpoint,
-        "memory_id": remember(database_url, f"{SECRET} is remembered."),
+        "memory_id": remember(database_url, f"{SECRET} is remembered.", email=email),
     }
 
 

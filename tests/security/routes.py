@@ -75,7 +75,7 @@ class Route:
         schema = self.resolved(schema)
         if schema.get("type") == "array":
             return [self._value(name, schema["items"], things)]
-        known = {**things, "password": PASSWORD}.get(_ALSO_CALLED.get(name, name))
+        known = {"password": PASSWORD, **things}.get(_ALSO_CALLED.get(name, name))
         if known or schema.get("format") == "uuid":
             return known or str(uuid4())
         if (given := [schema[word] for word in ("const", "default") if schema.get(word) is not None]) or (given := schema.get("enum", [])):

@@ -43,4 +43,4 @@ def _user(user: User) -> UserOut:
 
 
 def _tokens(token: AccessToken) -> TokensOut:
-    return TokensOut(access_token=token.access_token, token_type="bearer", expires_at=token.expires_at)  # noqa: S106
+    return TokensOut(access_token=token.access_token, token_type="bearer", expires_at=token.expires_at)  # noqa: S106  # a word of RFC 6750
