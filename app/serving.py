@@ -12,6 +12,7 @@ from app.llm.response_cache import ResponseCache
 from app.persistence.checkpointer import FencedSaver, PooledPostgresSaver
 from app.persistence.database import Pool
 from app.persistence.history import HistoryTable
+from app.persistence.pace import Pace
 from app.persistence.sessions import SessionTable
 from app.persistence.tool_starts import ToolStarts
 from app.persistence.values import TakenRun
@@ -50,10 +51,11 @@ def past_of(agents: Agents, pool: Pool) -> Past:
 def bench_of(agents: Agents, pool: Pool, settings: RunSettings) -> Callable[[TakenRun], Bench]:
     """What an attempt works with: its checkpoints are written only while it holds the run, and begin where the run does."""
 
+    pace = Pace(settings.event_flush_ms / 1_000)
+
     def bench(run: TakenRun) -> Bench:
         begin_at = run.checkpoint or run.from_checkpoint
-        seconds = {"patience_seconds": settings.lease_seconds, "pause_seconds": settings.event_flush_ms / 1_000}
-        saver = FencedSaver(pool, run.id, run.attempt, begin_at, **seconds)
+        saver = FencedSaver(pool, run.id, run.attempt, begin_at, patience_seconds=settings.lease_seconds, pace=pace)
         starts = ToolStarts(pool, run.id, run.attempt, settings.lease_seconds, saver.flush)
         return Bench(agent=agents.graph(run.agent).copy(update={"checkpointer": saver}), place=saver, starts=starts)
 

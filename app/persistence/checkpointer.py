@@ -18,6 +18,7 @@ from psycopg.rows import DictRow, dict_row
 from app.errors import AppError, RunLost, TurnTooOld
 from app.persistence.checkpoint_rows import Rows, Unwritten, UnwrittenWrites
 from app.persistence.database import Pool, database_errors, fetch_all, patiently
+from app.persistence.pace import Pace
 from app.persistence.tables import LIVE_SQL
 
 # One statement, so that a checkpoint is there whole or not at all. The run's row is share-locked until it is committed: a takeover
@@ -93,18 +94,16 @@ class FencedSaver(PooledPostgresSaver):
     It shows the graph the checkpoint at which the attempt begins, None for an empty state, as the latest of its thread: that is how
     a conversation branches. A database that goes away is waited for, so that its restart does not end an answer.
 
-    It writes behind, as the event log does: what the graph gives is written `pause_seconds` later, or when `flush` is called, and a
-    checkpoint that another has followed by then not at all. So a process that dies loses as much of its last steps, and a turn that
-    is over sooner has one write.
+    It writes behind, as the event log does: what the graph gives is written after a pause, as the `pace` has it, or when `flush` is
+    called, and a checkpoint that another has followed by then not at all. So a process that dies loses as much of its last steps, and a
+    turn that is over sooner has one write.
     """
 
-    def __init__(
-        self, pool: Pool, run_id: UUID, attempt: int, begin_at: str | None, *, patience_seconds: float, pause_seconds: float
-    ) -> None:
+    def __init__(self, pool: Pool, run_id: UUID, attempt: int, begin_at: str | None, *, patience_seconds: float, pace: Pace) -> None:
         super().__init__(pool)
         self._holder = {"run_id": run_id, "attempt": attempt}
         self._patience_seconds = patience_seconds
-        self._pause_seconds = pause_seconds
+        self._pace = pace
         self._unwritten: dict[str, Unwritten] = {}
         self._writes: list[UnwrittenWrites] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -163,7 +162,7 @@ class FencedSaver(PooledPostgresSaver):
 
     def _flush_soon(self) -> None:
         if self._timer is None and self._writing is None:
-            self._timer = asyncio.get_running_loop().call_later(self._pause_seconds, self._begin_writing)
+            self._timer = asyncio.get_running_loop().call_later(self._pace.pause_seconds, self._begin_writing)
 
     def _begin_writing(self) -> None:
         if self._timer:
@@ -184,7 +183,8 @@ class FencedSaver(PooledPostgresSaver):
     async def _write(self) -> None:
         unwritten, self._unwritten = self._unwritten, {}
         writes, self._writes = self._writes, []
-        await self._save([*unwritten.values()], writes)
+        with self._pace.timing():
+            await self._save([*unwritten.values()], writes)
         if root := unwritten.get(""):
             self.latest = root.id
 
