@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import aclosing
 from typing import Any, ClassVar, TypeGuard
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, BaseCallbackManager
+from langchain_core.callbacks import AsyncCallbackManager, AsyncCallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import add_ai_message_chunks
@@ -70,8 +70,7 @@ class LeanModel(OpenAIModel):
         with model_errors():
             async with aclosing(self._transport.chunks(self._body(messages, stop, kwargs))) as reads:
                 async for chunks in reads:
-                    for chunk in chunks:
-                        assembly.take(chunk)
+                    assembly.take_all(chunks)
             if not assembly.is_finished:
                 raise ModelBadAnswer("The model's answer broke off.")
             return ChatResult(generations=[_whole(self._converted(assembly.chunks()))])
@@ -94,7 +93,7 @@ class LeanModel(OpenAIModel):
             async with aclosing(self._transport.chunks(self._body(messages, stop, kwargs))) as reads:
                 async for chunks in reads:
                     for taken in chunks:
-                        assembly.take(taken)
+                        assembly.take_all([taken])
                         for piece in self._converted([taken]):
                             if run_manager:
                                 await run_manager.on_llm_new_token(piece.text, chunk=piece)
@@ -123,10 +122,8 @@ def _are_texts(prompt: LanguageModelInput) -> TypeGuard[list[BaseMessage]]:
 
 
 def _is_watched(model: LeanModel, config: RunnableConfig | None) -> bool:
-    """Whether a callback may want to hear of the call; where nobody can say, one may."""
-    manager = ensure_config(config)["callbacks"]
-    is_quiet = isinstance(manager, BaseCallbackManager) and not manager.handlers and not manager.inheritable_handlers
-    return not is_quiet or bool(model.callbacks)
+    """Whether a callback wants to hear of the call: those of the config, of a graph around it, of the model, or of the environment."""
+    return bool(AsyncCallbackManager.configure(ensure_config(config)["callbacks"], model.callbacks, model.verbose).handlers)
 
 
 def _whole(pieces: list[ChatGenerationChunk]) -> ChatGeneration:
