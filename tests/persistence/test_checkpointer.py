@@ -36,6 +36,7 @@ from app.errors import AppError, DatabaseUnavailable, RunLost
 from app.persistence.checkpointer import FencedSaver, PooledPostgresSaver
 from app.persistence.database import Database, fetch_all, open_database
 from app.persistence.pace import Pace
+from app.persistence.recent_checkpoints import RecentCheckpoints
 from app.persistence.values import Session, User
 from app.settings import DatabaseSettings
 from tests.persistence.moments import once, until_waiting
@@ -106,7 +107,7 @@ async def test_so_does_an_attempts_own(database: Database, here: Process, user: 
     run_id = (await claimed(here, user, session)).id
 
     async def saver() -> AsyncIterator[BaseCheckpointSaver[str]]:
-        yield WritingThrough(database.pool, run_id, 1, None, patience_seconds=1, pace=Pace(600))
+        yield WritingThrough(database.pool, run_id, 1, None, patience_seconds=1, pace=Pace(600), recent=RecentCheckpoints())
 
     report = await validate(checkpointer_test("FencedSaver")(saver))
     passed = {name for name, result in report.results.items() if result.passed}
@@ -190,7 +191,9 @@ def fenced(
     database: Database, run_id: UUID, attempt: int = 1, *, begin_at: str | None = None, patience_seconds: float = 0.2
 ) -> FencedSaver:
     # It writes when it is told to, and by itself never within a test.
-    return FencedSaver(database.pool, run_id, attempt, begin_at, patience_seconds=patience_seconds, pace=Pace(600))
+    return FencedSaver(
+        database.pool, run_id, attempt, begin_at, patience_seconds=patience_seconds, pace=Pace(600), recent=RecentCheckpoints()
+    )
 
 
 async def test_an_attempt_that_holds_its_run_writes_checkpoints(database: Database, here: Process, user: User, session: Session) -> None:
@@ -356,7 +359,7 @@ async def test_a_channel_that_changed_only_in_what_was_overtaken_is_written(
 
 async def test_it_writes_by_itself_after_its_pause(database: Database, here: Process, user: User, session: Session) -> None:
     run_id = (await claimed(here, user, session)).id
-    saver = FencedSaver(database.pool, run_id, 1, None, patience_seconds=1, pace=Pace(0.01))
+    saver = FencedSaver(database.pool, run_id, 1, None, patience_seconds=1, pace=Pace(0.01), recent=RecentCheckpoints())
     for value in ("first", "second"):
         written = await put(saver, thread(), value)
         await until_at(saver, written)
