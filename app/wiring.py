@@ -41,6 +41,7 @@ from app.persistence.ledger import LedgerTable
 from app.persistence.logins import LoginTable
 from app.persistence.memories import MemoryTable
 from app.persistence.queue import EVERY_MINUTE, EVERY_TEN_MINUTES, EVERY_TEN_SECONDS, Chore, Job, by_id, open_queue, work
+from app.persistence.recent_checkpoints import RecentCheckpoints
 from app.persistence.redis_answers import open_redis_answers
 from app.persistence.redis_notices import RedisNotices, open_redis_notices
 from app.persistence.runs import RunTable
@@ -117,8 +118,9 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         rows = Rows(runs=runs, turns=turns, past=branches, events=events, attachments=attachments)
         embedder, memory = await stack.enter_async_context(_open_memory(settings, database.pool))
         means = await stack.enter_async_context(open_means(settings, database.pool, memory, sessions, cache))
-        office = await stack.enter_async_context(open_runs(means, models, bench_of(means.agents, database.pool, settings.runs), rows))
-        await stack.enter_async_context(_listening(url, office, notices, _forgetting(cache, memory)))
+        bench = bench_of(means.agents, database.pool, recent := RecentCheckpoints(), settings.runs)
+        office = await stack.enter_async_context(open_runs(means, models, bench, rows))
+        await stack.enter_async_context(_listening(url, office, notices, _forgetting(cache, memory, recent)))
         ledger, catalog = Ledger(LedgerTable(database.pool)), Catalog(means.agents, models)
         questions = Questions(InterruptTable(database.pool), turns, office.runs, office.tails)
         jobs = _jobs(office.runs, partial(name_session, sessions, models, ledger, settings.worker, cache=cache))
@@ -250,11 +252,11 @@ async def _open_response_cache(settings: CacheSettings, redis: RedisSettings) ->
         yield ResponseCache(answers or AnswersInMemory(seconds=settings.seconds, entries=settings.entries, most_bytes=settings.most_bytes))
 
 
-def _forgetting(cache: ResponseCache | None, memory: Recall | None) -> Forgetting:
+def _forgetting(cache: ResponseCache | None, memory: Recall | None, recent: RecentCheckpoints) -> Forgetting:
     """Drop what this process holds of a user who was erased, or of everybody."""
 
     def forget(user_id: str | None) -> None:
-        for holder in (cache, memory):
+        for holder in (cache, memory, recent):
             if holder:
                 holder.forget(user_id)
 

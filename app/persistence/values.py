@@ -1,7 +1,7 @@
 """What leaves this package: rows as frozen values."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -276,4 +276,4 @@ class FinishedRun:
 
 def columns_of(record: NewRun | Resumption | FinishedRun | Question | LedgerCall) -> dict[str, Any]:
     """The record's fields by name, as they are: `asdict` would copy all that is in them."""
-    return {field.name: getattr(record, field.name) for field in fields(record)}
+    return {name: getattr(record, name) for name in record.__slots__}

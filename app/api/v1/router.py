@@ -27,12 +27,13 @@ from app.errors import AppError, BodyTooLarge, BodyTooSlow, DatabaseUnavailable,
 router = APIRouter(prefix="/api/v1", responses=problems(AppError, DatabaseUnavailable, InvalidInput, BodyTooLarge, BodyTooSlow))
 _signed_in = problems(NotAuthenticated)
 
+# FastAPI tries one route after the other, three times for each request: what is asked most comes first.
+router.include_router(chat.router, prefix="/sessions/{session_id}", tags=["chat"], responses=_signed_in)
 router.include_router(auth.router, prefix="/auth", tags=["auth"])
 router.include_router(page.router, prefix="/auth/page", tags=["page"])
 router.include_router(oidc.router, prefix="/auth/oidc", tags=["page"])
 router.include_router(api_keys.router, prefix="/auth/api-keys", tags=["API keys"], responses=_signed_in)
 router.include_router(sessions.router, prefix="/sessions", tags=["sessions"], responses=_signed_in)
-router.include_router(chat.router, prefix="/sessions/{session_id}", tags=["chat"], responses=_signed_in)
 router.include_router(past.router, prefix="/sessions/{session_id}", tags=["time travel"], responses=_signed_in)
 router.include_router(messages.router, prefix="/messages", tags=["chat"], responses=_signed_in)
 router.include_router(attachments.router, prefix="/attachments", tags=["attachments"], responses=_signed_in)
