@@ -78,7 +78,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
         async with _ending_with_the_reloader(), open_services(settings) as services, _at_work(services, settings):
             yield State(
                 users=services.users,
-                administration=services.administration,
+                administration=services.access.administration,
                 access=services.access,
                 catalog=services.catalog,
                 sessions=services.sessions,

@@ -6,14 +6,12 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Final
 from uuid import UUID
 
 from procrastinate import App
 from uuid_utils.compat import uuid7
 
 from app.access import Access, open_access
-from app.accounts.administration import Administration
 from app.accounts.passwords import Passwords
 from app.accounts.secrets import development_secret
 from app.accounts.tokens import Tokens
@@ -28,8 +26,6 @@ from app.llm.response_cache import ResponseCache
 from app.memory import BackgroundWork, open_memory_embedder, open_remembering, recall_of
 from app.persistence import migrate
 from app.persistence.address import database_url
-from app.persistence.administration import AdministrationTable
-from app.persistence.audit import AuditTable
 from app.persistence.branches import BranchTable
 from app.persistence.channels import ERASED, EVENTS, STOPS, WORK, Ear
 from app.persistence.database import Database, Pool, open_database
@@ -75,8 +71,6 @@ from app.settings import (
 )
 from app.webhooks import open_webhooks
 
-_TIERS: Final = ("free", "pro")
-
 # Drops what this process holds in its memory of a user who was erased, None for everybody's.
 type Forgetting = Callable[[str | None], None]
 
@@ -86,7 +80,6 @@ class Services:
     """The open parts, joined; what `main`, `cli`, evals and scripts work with."""
 
     users: Users
-    administration: Administration
     access: Access
     catalog: Catalog
     sessions: Sessions
@@ -129,7 +122,6 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         queue, lifecycle, webhooks = await stack.enter_async_context(_open_background(settings, database, remembering, jobs, chores))
         yield Services(
             users=_users(settings.accounts, settings.database, database),
-            administration=Administration(AdministrationTable(database.pool), AuditTable(database.pool), _TIERS),
             access=await stack.enter_async_context(open_access(settings, database)),
             catalog=catalog,
             sessions=Sessions(sessions, branches, office.runs, catalog, temporary_hours=settings.runs.temporary_hours),

@@ -33,12 +33,12 @@ class NewWebhook(BaseModel):
 class WebhookPatch(BaseModel):
     """What is left out stays as it is."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"events": ["run.failed"], "is_on": True}]})
 
     url: Url | None = None
     events: Events | None = None
-    include_message: Annotated[bool | None, Field(examples=[True])] = None
-    is_on: Annotated[bool | None, Field(examples=[True])] = None
+    include_message: bool | None = None
+    is_on: bool | None = None
 
 
 class WebhookOut(BaseModel):
