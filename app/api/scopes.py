@@ -47,12 +47,20 @@ _TABLE: Final[Mapping[Need, str]] = {
         GET /me/export
         POST /me/export
         DELETE /me
+        POST /webhooks
+        PATCH /webhooks/{webhook_id}
+        DELETE /webhooks/{webhook_id}
+        POST /webhooks/{webhook_id}/secret
+        POST /webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver
     """,
     Need.READ: """
         GET /auth/me
         GET /agents
         GET /models
         GET /usage
+        GET /webhooks
+        GET /webhooks/{webhook_id}
+        GET /webhooks/{webhook_id}/deliveries
         GET /memories
         GET /sessions
         GET /sessions/{session_id}

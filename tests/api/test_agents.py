@@ -115,7 +115,7 @@ async def test_every_fault_is_listed_and_no_more_of_them_than_anybody_reads(ada:
     two = (await ada.http.post("/sessions", json={"config": {"temperature": 3, "instructions": 7}})).json()
     assert {fault["field"] for fault in two["errors"]} == {"config.temperature", "config.instructions"}
     huge = {"x" * 900 + str(n): 1 for n in range(1_000)}
-    for body in ({"config": huge}, huge):
+    for body in ({"config": dict([*huge.items()][:90])}, huge):
         answer = await ada.http.post("/sessions", json=body)
         assert answer.status_code == 422
         assert len(answer.json()["errors"]) == 50

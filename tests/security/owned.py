@@ -37,8 +37,20 @@ async def things_of(ada: Visitor, provider: ProviderStub, database_url: str, *, 
         "attachment_id": attachment,
         "interrupt_id": question,
         "checkpoint_id": checkpoint,
+        "key_id": (await ada.http.post("/auth/api-keys", json={"name": SECRET, "scopes": ["read"]})).json()["id"],
+        **await _webhook_with_a_delivery(ada, answer["run_id"], database_url),
         "memory_id": remember(database_url, f"{SECRET} is remembered.", email=email),
     }
+
+
+async def _webhook_with_a_delivery(ada: Visitor, run_id: str, database_url: str) -> dict[str, str]:
+    webhook = (await ada.http.post("/webhooks", json={"url": f"https://example.com/{SECRET}"})).json()["id"]
+    deliver = """
+        INSERT INTO webhook_delivery (id, webhook_id, run_id, event, status, attempt, failures, tries, next_at, created_at)
+        VALUES (gen_random_uuid(), %s, %s, 'run.completed', 'waiting', 0, 0, '[]', now(), now()) RETURNING id::text"""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        [(delivery,)] = connection.execute(deliver, [webhook, run_id]).fetchall()
+    return {"webhook_id": webhook, "delivery_id": delivery}
 
 
 async def seen_by(visitor: Visitor, routes: list[Route], things: Mapping[str, str], url: str) -> dict[str, Any]:

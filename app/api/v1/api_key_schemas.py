@@ -19,7 +19,14 @@ class NewApiKeyIn(BaseModel):
     )
 
     name: KeyName
-    scopes: Annotated[frozenset[Scope], Field(min_length=1, description="read: every GET; chat: read, and all of conversations; admin")]
+    scopes: Annotated[
+        tuple[Scope, ...],
+        Field(
+            min_length=1,
+            max_length=len(Scope),
+            description="read: every GET; chat: read, and all of conversations; admin",
+        ),
+    ]
     expires_at: Annotated[AwareDatetime | None, Field(description="From when on it is no longer good; null is never")] = None
 
 

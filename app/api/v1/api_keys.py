@@ -16,7 +16,7 @@ router = APIRouter()
 @router.post("", status_code=201, responses=problems(ScopeMissing, TooManyApiKeys))
 async def make_api_key(new: NewApiKeyIn, user: CurrentUser, access: AccessDep) -> MadeApiKey:
     """Make a key. It is shown this once: what is kept is its hash."""
-    key, secret = await access.keys.make(user, new.name, new.scopes, new.expires_at)
+    key, secret = await access.keys.make(user, new.name, {*new.scopes}, new.expires_at)
     return MadeApiKey(**_told(key).model_dump(), key=secret)
 
 

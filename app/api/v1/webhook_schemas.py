@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from app.api.v1.text import SOUND
 from app.persistence.webhook_values import Webhook
@@ -14,7 +14,7 @@ EVENTS: Final = ("run.completed", "run.failed", "run.cancelled", "run.interrupte
 _PREFIX: Final = "run."
 
 Event = Literal["run.completed", "run.failed", "run.cancelled", "run.interrupted"]
-Events = Annotated[frozenset[Event], Field(min_length=1, examples=[["run.completed", "run.failed"]])]
+Events = Annotated[tuple[Event, ...], Field(min_length=1, max_length=len(EVENTS), examples=[["run.completed", "run.failed"]])]
 # As long as an address is taken at all.
 Url = Annotated[str, Field(min_length=1, max_length=2_000, examples=["https://example.com/milepost"]), SOUND]
 
@@ -25,9 +25,9 @@ class NewWebhook(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     url: Url
-    events: Events = frozenset(EVENTS)
+    events: Events = EVENTS
     session_id: Annotated[UUID | None, Field(examples=[None])] = None
-    include_message: Annotated[bool, Field(description="Tell what was said, too", examples=[False])] = False
+    include_message: Annotated[bool, Field(strict=True, description="Tell what was said, too", examples=[False])] = False
 
 
 class WebhookPatch(BaseModel):
@@ -37,8 +37,8 @@ class WebhookPatch(BaseModel):
 
     url: Url | None = None
     events: Events | None = None
-    include_message: bool | None = None
-    is_on: bool | None = None
+    include_message: StrictBool | None = None
+    is_on: StrictBool | None = None
 
 
 class WebhookOut(BaseModel):
@@ -97,9 +97,9 @@ class DeliveryPage(BaseModel):
     next_before: UUID | None
 
 
-def statuses_of(events: frozenset[Event]) -> list[str]:
+def statuses_of(events: Sequence[Event]) -> list[str]:
     """Of runs that end so it is told."""
-    return sorted(event.removeprefix(_PREFIX) for event in events)
+    return sorted({event.removeprefix(_PREFIX) for event in events})
 
 
 def told(webhook: Webhook) -> dict[str, object]:

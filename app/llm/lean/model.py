@@ -48,7 +48,7 @@ class LeanModel(OpenAIModel):
         is_ours = "hearer" in kwargs and "response_format" not in kwargs
         if is_ours and _are_texts(input) and not _is_watched(self, config):
             answer = (await self._agenerate(input, stop, **kwargs)).generations[0].message
-            assert isinstance(answer, AIMessage)  # noqa: S101
+            assert isinstance(answer, AIMessage)  # noqa: S101  # what its result always holds
             return answer
         return await super().ainvoke(input, config, stop=stop, **kwargs)
 
