@@ -2,17 +2,18 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help dev test check format lint types imports lock bench bench-runs test-tools clean FORCE
+.PHONY: help dev test check format lint types imports lock audit bench bench-runs test-tools clean FORCE
 
 # Without bytecode every start and every test's child process would compile all libraries anew.
 unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON := .venv/bin/python
 PYTEST_ARGS ?=
-# Providers' packages, of anthropic, google and ollama: remembered until another list is given, an empty one included.
+# Providers' packages, of anthropic, google and ollama, and drawing, for PNGs of graphs: remembered until another list is given, an empty one
+# included.
 EXTRAS ?= $(shell cat .venv/.extras 2>/dev/null)
-ifneq ($(filter-out anthropic google ollama,$(EXTRAS)),)
-$(error EXTRAS: there is no $(filter-out anthropic google ollama,$(EXTRAS)); there are anthropic, google and ollama)
+ifneq ($(filter-out anthropic google ollama drawing,$(EXTRAS)),)
+$(error EXTRAS: there is no $(filter-out anthropic google ollama drawing,$(EXTRAS)); there are anthropic, google, ollama and drawing)
 endif
 EXTRA_LOCKS := $(EXTRAS:%=requirements-%.lock)
 
@@ -50,6 +51,9 @@ bench-runs: .venv/.dev ## Measure how fast runs are read, stopped and rescued fr
 
 lock: ## Rewrite the locks from pyproject.toml; scripts/lock --upgrade takes newer versions
 	@scripts/lock
+
+audit: ## Hold the locked packages against known advisories, where they can be reached
+	@scripts/audit
 
 test-tools: .venv-model/.installed ## Fetch what tests need beyond Python: Chromium and a small real model
 	@scripts/test-tools

@@ -13,6 +13,7 @@ from typing import Final
 import uvicorn
 
 from app import VERSION
+from app.api.connections import take_all_files
 from app.developing import add_commands
 from app.errors import AppError, SettingsInvalid
 from app.llm.choice import Choice, choose_models
@@ -92,11 +93,12 @@ def _add(
 def _serve(settings: Settings, _: argparse.Namespace) -> int:
     choice = choose_models(settings.models, settings.model_keys)
     embedder = choose_embedder(settings.memory, settings.models) if settings.memory.is_on else None
-    _check_mcp_file(settings)
+    _check_files(settings)
     # Held here, so that the database outlives a reload of the server.
     with database_url(settings.database) as url:
         if embedder and (in_use := embedder_in_use(url)) and in_use != embedder.name:
             raise other_embedder(embedder.name, in_use)
+        take_all_files()
         sys.stdout.write(_banner(settings, choice))
         sys.stdout.flush()
         uvicorn.run(
@@ -107,6 +109,7 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
             reload=settings.server.debug,
             reload_dirs=[str(ROOT / "app")] if settings.server.debug else None,
             reload_includes=["*.md"] if settings.server.debug else None,  # prompts, beside Python
+            http="app.api.connections:BoundedProtocol",
             log_config=None,
             access_log=False,
             server_header=False,
@@ -117,12 +120,16 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
     return 0
 
 
-def _check_mcp_file(settings: Settings) -> None:
+def _check_files(settings: Settings) -> None:
     """Raise SettingsInvalid before a server is started that would."""
     if settings.mcp.file:
         from app.agent.mcp.file import read_servers  # noqa: PLC0415
 
         read_servers(settings.mcp.file, settings.mcp_variables)
+    if settings.hooks.blocklist:
+        from app.agent.hooks.blocklist import open_blocklist  # noqa: PLC0415
+
+        open_blocklist(settings.hooks.blocklist)
 
 
 def _worker(settings: Settings, _: argparse.Namespace) -> int:

@@ -1,16 +1,17 @@
 """The commands for who builds an agent: its graph, the files of a new one, a talk with it, and what its sessions were like before.
 
-They read no settings, and each loads what it needs when it is called.
+They read no settings, but for where a server of this folder would be, and each loads what it needs when it is called.
 """
 
 import argparse
 import sys
 from collections.abc import Callable
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import Final
 
 from app.errors import InvalidInput, UnknownAgent
-from app.settings import ROOT
+from app.settings import ROOT, load_settings
 
 type Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001  # argparse has no other name for it
 
@@ -22,7 +23,7 @@ _INTERRUPTED: Final = 130
 def add_commands(commands: Commands) -> None:
     graph = commands.add_parser("graph", help="draw an agent's graph", description="Draw an agent's graph as Mermaid text.")
     graph.add_argument("name", help="one of the agents in app/agent/registry.py")
-    graph.add_argument("--png", metavar="FILE", type=Path, help="write a picture instead; needs Graphviz and pygraphviz")
+    graph.add_argument("--png", metavar="FILE", type=Path, help="write a picture instead; `make dev EXTRAS=drawing` brings what it needs")
     graph.set_defaults(bare_command=_graph)
     _add_new(commands)
     _add_clients(commands)
@@ -54,7 +55,7 @@ def _add_clients(commands: Commands) -> None:
     replay.set_defaults(bare_command=_replay)
     for client in (chat, replay):
         client.add_argument("--model", metavar="NAME", help="ask this one")
-        client.add_argument("--url", default="http://localhost:8000", help="the server's; %(default)s unless given")
+        client.add_argument("--url", help="the server's; the one that `make dev` would start here, unless given")
         client.add_argument("--email", default="", help="who you are; MILEPOST_EMAIL and MILEPOST_PASSWORD say it too")
         client.add_argument("--register", action="store_true", help="make an account first")
 
@@ -85,7 +86,7 @@ def _new(chosen: argparse.Namespace) -> int:
     for word, paths in (("wrote", change.new), ("changed", change.changed)):
         sys.stdout.writelines(f"{word:<8} {path.relative_to(ROOT)}\n" for path in paths)
     tests = next(path for path in change.new if path.name.startswith("test_")).relative_to(ROOT)
-    sys.stdout.write(f'try it   make test PYTEST_ARGS="{tests} tests/agent/test_agents.py"\n')
+    sys.stdout.write(f'try it   make test PYTEST_ARGS="{tests} tests/agent/test_agents.py -n 0"\n')
     return 0
 
 
@@ -102,8 +103,23 @@ def _replay(chosen: argparse.Namespace) -> int:
 
 
 def _until_interrupted(command: Callable[[argparse.Namespace], int], chosen: argparse.Namespace) -> int:
+    chosen.url = chosen.url or own_url()
     try:
         return command(chosen)
     except (KeyboardInterrupt, EOFError):
         sys.stderr.write("\n")
         return _INTERRUPTED
+
+
+def own_url(folder: Path = ROOT) -> str:
+    """Where a server with this folder's settings is reached from here; raise SettingsInvalid where it would not start."""
+    server = load_settings(folder).server
+    if not server.port:
+        raise InvalidInput("PORT is 0, so the server here takes any port: say its address with --url.")
+    try:
+        address = ip_address(server.host)
+    except ValueError:
+        return f"http://{server.host}:{server.port}"
+    if isinstance(address, IPv6Address):
+        return f"http://[{'::1' if address.is_unspecified else address}]:{server.port}"
+    return f"http://{'127.0.0.1' if address.is_unspecified else address}:{server.port}"

@@ -10,7 +10,6 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from app.accounts.administration import Administration
 from app.accounts.letters import EmailVerification, Letters, Post
 from app.accounts.links import Links
 from app.accounts.lockout import Lockout
@@ -19,12 +18,11 @@ from app.accounts.passwords import Passwords
 from app.accounts.presence import Presence
 from app.accounts.recovery import Recovery
 from app.accounts.secrets import development_secret
-from app.accounts.signing import Keys
+from app.accounts.signing import SigningKeys
 from app.accounts.tidying import forget_failures, prune_logins
 from app.accounts.tokens import Tokens
 from app.accounts.users import Door, Users
 from app.mail import LoggedPost, SmtpPost
-from app.persistence.administration import AdministrationTable
 from app.persistence.audit import AuditTable
 from app.persistence.database import Database
 from app.persistence.login_failures import Limit, LoginFailures
@@ -37,7 +35,6 @@ from app.settings import Environment, ServerSettings, Settings
 
 # The jobs for which the queue is patient.
 LETTERS: Final = frozenset(Letter)
-_TIERS: Final = ("free", "pro")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +45,7 @@ class Accounts:
     logins: Logins
     recovery: Recovery
     presence: Presence
-    administration: Administration
-    keys: Keys
+    keys: SigningKeys
     jobs: dict[str, Job]
     chores: list[Chore]
 
@@ -57,7 +53,7 @@ class Accounts:
 @asynccontextmanager
 async def open_accounts(settings: Settings, database: Database) -> AsyncGenerator[Accounts]:
     bounds, pool = settings.accounts, database.pool
-    keys = Keys(_signing_key(settings), bounds.jwt_previous_secret_keys)
+    keys = SigningKeys(_signing_key(settings), bounds.jwt_previous_secret_keys)
     table, failures, limit = _logins(settings, database), LoginFailures(pool), _limit(settings)
     tokens = Tokens(keys, timedelta(minutes=bounds.access_token_minutes))
     logins, users, mail, links = Logins(table, keys, tokens), UserTable(database), MailTable(pool), Links(keys, _public_url(settings))
@@ -71,7 +67,6 @@ async def open_accounts(settings: Settings, database: Database) -> AsyncGenerato
                 logins=logins,
                 recovery=Recovery(letters, mail, users, links, passwords),
                 presence=presence,
-                administration=Administration(AdministrationTable(pool), audit, _TIERS),
                 keys=keys,
                 jobs={letter: by_id(partial(letters.write, letter)) for letter in Letter},
                 chores=_chores(table, failures, limit),
@@ -121,7 +116,7 @@ def _post(settings: Settings) -> Post | None:
 
 
 def _public_url(settings: Settings) -> str:
-    return settings.mail.public_url or _own_address(settings.server)
+    return settings.server.public_url or _own_address(settings.server)
 
 
 def _own_address(server: ServerSettings) -> str:

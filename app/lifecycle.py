@@ -13,14 +13,17 @@ from app.llm.prompt_key import owner_of
 from app.persistence.address import database_url
 from app.persistence.attachment_folder import AttachmentFolder
 from app.persistence.attachments import AttachmentTable
+from app.persistence.checkpoints import CheckpointTable
 from app.persistence.database import Database, Pool, open_database
 from app.persistence.erasing import Erasing
 from app.persistence.exports import ExportTable
-from app.persistence.queue import EVERY_HOUR, EVERY_TEN_MINUTES, Chore
+from app.persistence.queue import EVERY_HOUR, EVERY_MINUTE, EVERY_TEN_MINUTES, Chore
 from app.persistence.redis_answers import RedisAnswers, open_redis_answers
+from app.persistence.temporary import TemporarySessions
 from app.persistence.user_data import UserData
 from app.persistence.users import UserTable
-from app.runs.attachments import sweep_folder
+from app.runs.attachments import forget_unsent, sweep_folder
+from app.runs.chores import end_temporary_sessions, prune_checkpoints
 from app.settings import SECONDS_PER_HOUR, Settings
 
 
@@ -48,12 +51,13 @@ async def lifecycle_on(database: Database, settings: Settings) -> AsyncGenerator
     # Wherever there is a Redis, for a server may have kept answers there.
     async with open_redis_answers(settings.redis, settings.cache.seconds) as answers:
         erasing, folder = Erasing(database.pool), AttachmentFolder(database.pool, attachment_folder(settings))
-        exports = Exports(ExportTable(database.pool), UserData(database.pool), attachment_table(database.pool, settings))
+        attachments = attachment_table(database.pool, settings)
+        exports = Exports(ExportTable(database.pool), UserData(database.pool), attachments)
         yield Lifecycle(
             users=UserTable(database),
             exports=exports,
             erasure=Erasure(erasing, _elsewhere(answers, folder)),
-            chores=_chores(settings, erasing, exports, folder),
+            chores=[*_chores(settings, erasing, exports, folder), *_tidying(settings, database, attachments)],
         )
 
 
@@ -91,4 +95,15 @@ def _chores(settings: Settings, erasing: Erasing, exports: Exports, folder: Atta
     return [
         *(Chore(name=name, cron=EVERY_TEN_MINUTES, do=do) for name, do in work.items()),
         Chore(name="sweep_attachment_folder", cron=EVERY_HOUR, do=sweep),
+    ]
+
+
+def _tidying(settings: Settings, database: Database, attachments: AttachmentTable) -> list[Chore]:
+    prune = partial(prune_checkpoints, CheckpointTable(database.pool), settings.context.checkpoints_kept)
+    end = partial(end_temporary_sessions, TemporarySessions(database), settings.runs.temporary_hours * SECONDS_PER_HOUR)
+    forget = partial(forget_unsent, attachments, settings.attachments.unsent_hours * SECONDS_PER_HOUR)
+    return [
+        Chore(name="prune_checkpoints", cron=EVERY_TEN_MINUTES, do=prune),
+        Chore(name="end_temporary_sessions", cron=EVERY_MINUTE, do=end),
+        Chore(name="forget_attachments", cron=EVERY_TEN_MINUTES, do=forget),
     ]

@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI
-from fastapi.middleware.cors import CORSMiddleware
-from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import FileResponse, HTMLResponse
+from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.routing import Route
 
@@ -20,22 +18,19 @@ from app import VERSION
 from app.accounts.links import LINK_PATHS
 from app.api import health
 from app.api.deps import State
+from app.api.documentation import Documented
 from app.api.errors import add_error_handlers
+from app.api.headers import DOCS_POLICY, PAGE_POLICY, Cors
 from app.api.mcp import endpoint as mcp
 from app.api.middleware import BodyLimit, RequestLog
 from app.api.v1.attachments import UPLOAD_PATH
 from app.api.v1.router import router as v1
 from app.observability.logging import set_up_logging
-from app.settings import Settings, load_settings
+from app.settings import Environment, Settings, load_settings
 from app.stopping import draining
 from app.wiring import Services, open_services, working
 
 _WEB: Final = Path(__file__).parent / "web"
-# The page loads nothing from elsewhere and has no inline script or style. Its blobs are images that it has fetched with its token.
-_PAGE_HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob:; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-}
 _DESCRIPTION: Final = """\
 A LangGraph agent server with checkpointed state. Register, open a session, send a message, and read the answer as server-sent events.
 Every error is an RFC 9457 problem document; program against its `code`.
@@ -49,7 +44,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     settings = settings or load_settings()
     set_up_logging(settings.logs)
-    app = FastAPI(
+    app = Documented(
         title="Milepost",
         version=VERSION,
         description=_DESCRIPTION,
@@ -60,9 +55,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     add_error_handlers(app)
     server, larger = settings.server, {UPLOAD_PATH: settings.attachments.max_bytes}
     app.add_middleware(BodyLimit, limit_bytes=server.body_limit_bytes, seconds=server.body_seconds, larger=larger)
-    app.add_middleware(RequestLog)
+    app.add_middleware(RequestLog, in_production=settings.environment is Environment.PRODUCTION)
     app.add_middleware(
-        CORSMiddleware,
+        Cors,
         allow_origins=settings.server.allowed_origins,
         allow_methods=["*"],
         allow_headers=["*"],
@@ -89,7 +84,8 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                 logins=services.accounts.logins,
                 recovery=services.accounts.recovery,
                 presence=services.accounts.presence,
-                administration=services.accounts.administration,
+                administration=services.access.administration,
+                access=services.access,
                 catalog=services.catalog,
                 sessions=services.sessions,
                 attachments=services.attachments,
@@ -101,6 +97,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                 exports=services.lifecycle.exports,
                 erasure=services.lifecycle.erasure,
                 memories=services.memories,
+                webhooks=services.webhooks,
                 tails=services.tails,
                 models=services.models,
                 health=health.Health(
@@ -148,20 +145,13 @@ async def _ending_with_the_reloader() -> AsyncGenerator[None]:
 
 
 async def _page() -> FileResponse:
-    return FileResponse(_WEB / "index.html", headers=_PAGE_HEADERS)
+    return FileResponse(_WEB / "index.html", headers={"Content-Security-Policy": PAGE_POLICY, "Cache-Control": "no-cache"})
 
 
 async def _link_page() -> FileResponse:
-    return FileResponse(_WEB / "link.html", headers=_PAGE_HEADERS)
+    return FileResponse(_WEB / "link.html", headers={"Content-Security-Policy": PAGE_POLICY, "Cache-Control": "no-cache"})
 
 
-async def _docs() -> HTMLResponse:
-    """Swagger's page from our own files: FastAPI's would fetch them from elsewhere."""
-    folder = "/static/vendor/swagger-ui"
-    return get_swagger_ui_html(
-        openapi_url="/openapi.json",
-        title="Milepost API",
-        swagger_js_url=f"{folder}/swagger-ui-bundle.js",
-        swagger_css_url=f"{folder}/swagger-ui.css",
-        swagger_favicon_url="/static/logo.svg",
-    )
+async def _docs() -> FileResponse:
+    """Swagger's page from our own files: FastAPI's would fetch them from elsewhere, and has a script in it."""
+    return FileResponse(_WEB / "docs.html", headers={"Content-Security-Policy": DOCS_POLICY, "Cache-Control": "no-cache"})

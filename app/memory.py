@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from app.agent.hooks.masking import MaskedEmbedder
 from app.llm.embedding import Embedder, choose_embedder, open_embedder, threshold
 from app.llm.models import Models
 from app.persistence.address import database_url
@@ -84,8 +85,9 @@ async def reembed_memories(settings: Settings) -> tuple[int, str]:
 
 @asynccontextmanager
 async def _open_embedder(settings: Settings) -> AsyncGenerator[Embedder]:
-    async with open_embedder(choose_embedder(settings.memory, settings.models), settings.memory.embedding_seconds) as embedder:
-        yield embedder
+    choice = choose_embedder(settings.memory, settings.models)
+    async with open_embedder(choice, settings.memory.embedding_seconds) as embedder:
+        yield MaskedEmbedder(embedder) if settings.hooks.masks and choice.model else embedder
 
 
 def _vectors(embedder: Embedder, pool: Pool) -> MemoryVectors:

@@ -8,13 +8,14 @@ from dataclasses import asdict, dataclass
 from typing import Final
 from uuid import UUID
 
+from app.access import administration_on
 from app.accounts.administration import Administration, make_admin
 from app.accounts.passwords import Passwords
 from app.accounts.users import named
 from app.observability.logging import set_up_logging
 from app.persistence.address import database_url
-from app.persistence.administration import Account, AccountChange, AccountSearch, AdministrationTable
-from app.persistence.audit import Actor, AuditSearch, AuditTable
+from app.persistence.administration import Account, AccountChange, AccountSearch
+from app.persistence.audit import Actor, AuditSearch
 from app.persistence.database import open_database
 from app.persistence.users import UserTable
 from app.settings import Settings
@@ -77,8 +78,7 @@ async def _open_office(settings: Settings) -> AsyncGenerator[_Office]:
     set_up_logging(settings.logs, sys.stderr)
     with database_url(settings.database) as url:
         async with open_database(url, settings.database) as database:
-            tables = AdministrationTable(database.pool), AuditTable(database.pool)
-            yield _Office(users=UserTable(database), administration=Administration(*tables, ("free", "pro")))
+            yield _Office(users=UserTable(database), administration=administration_on(database.pool))
 
 
 def _line(account: Account) -> str:

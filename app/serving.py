@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from copy import copy
 
 from app.agent.mcp.file import read_servers
 from app.agent.mcp.opening import open_mcp
@@ -12,6 +13,8 @@ from app.llm.response_cache import ResponseCache
 from app.persistence.checkpointer import FencedSaver, PooledPostgresSaver
 from app.persistence.database import Pool
 from app.persistence.history import HistoryTable
+from app.persistence.pace import Pace
+from app.persistence.recent_checkpoints import RecentCheckpoints
 from app.persistence.sessions import SessionTable
 from app.persistence.tool_starts import ToolStarts
 from app.persistence.values import TakenRun
@@ -47,14 +50,18 @@ def past_of(agents: Agents, pool: Pool) -> Past:
     return Past(HistoryTable(pool), agents)
 
 
-def bench_of(agents: Agents, pool: Pool, settings: RunSettings) -> Callable[[TakenRun], Bench]:
+def bench_of(agents: Agents, pool: Pool, recent: RecentCheckpoints, settings: RunSettings) -> Callable[[TakenRun], Bench]:
     """What an attempt works with: its checkpoints are written only while it holds the run, and begin where the run does."""
+
+    pace = Pace(settings.event_flush_ms / 1_000)
 
     def bench(run: TakenRun) -> Bench:
         begin_at = run.checkpoint or run.from_checkpoint
-        seconds = {"patience_seconds": settings.lease_seconds, "pause_seconds": settings.event_flush_ms / 1_000}
-        saver = FencedSaver(pool, run.id, run.attempt, begin_at, **seconds)
+        patience = {"patience_seconds": settings.lease_seconds}
+        saver = FencedSaver(pool, run.id, run.attempt, begin_at, **patience, pace=pace, recent=recent)
         starts = ToolStarts(pool, run.id, run.attempt, settings.lease_seconds, saver.flush)
-        return Bench(agent=agents.graph(run.agent).copy(update={"checkpointer": saver}), place=saver, starts=starts)
+        agent = copy(agents.graph(run.agent))  # its own `copy` would check the picture anew
+        agent.checkpointer = saver
+        return Bench(agent=agent, place=saver, starts=starts)
 
     return bench

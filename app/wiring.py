@@ -10,6 +10,8 @@ from uuid import UUID
 from procrastinate import App
 from uuid_utils.compat import uuid7
 
+from app.access import Access, open_access
+from app.agent.hooks import hooks_of
 from app.entrance import LETTERS, Accounts, open_accounts
 from app.errors import SettingsInvalid
 from app.lifecycle import Lifecycle, attachment_table, lifecycle_on
@@ -20,10 +22,8 @@ from app.llm.response_cache import ResponseCache
 from app.memory import BackgroundWork, open_memory_embedder, open_remembering, recall_of
 from app.persistence import migrate
 from app.persistence.address import database_url
-from app.persistence.attachments import AttachmentTable
 from app.persistence.branches import BranchTable
 from app.persistence.channels import ERASED, EVENTS, STOPS, WORK, Ear
-from app.persistence.checkpoints import CheckpointTable
 from app.persistence.database import Database, Pool, open_database
 from app.persistence.events import EventTable
 from app.persistence.feedback import FeedbackTable
@@ -32,15 +32,15 @@ from app.persistence.interrupts import InterruptTable
 from app.persistence.ledger import LedgerTable
 from app.persistence.memories import MemoryTable
 from app.persistence.queue import EVERY_MINUTE, EVERY_TEN_MINUTES, EVERY_TEN_SECONDS, Chore, Job, by_id, open_queue, work
+from app.persistence.recent_checkpoints import RecentCheckpoints
 from app.persistence.redis_answers import open_redis_answers
 from app.persistence.redis_notices import RedisNotices, open_redis_notices
 from app.persistence.runs import RunTable
 from app.persistence.sessions import SessionTable
-from app.persistence.temporary import TemporarySessions
 from app.persistence.turns import TurnTable
-from app.runs.attachments import Attachments, forget_unsent
+from app.runs.attachments import Attachments
 from app.runs.catalog import Catalog
-from app.runs.chores import end_temporary_sessions, forget_events, kept_up, name_session, prune_checkpoints
+from app.runs.chores import forget_events, kept_up, name_session
 from app.runs.feedback import Feedback
 from app.runs.ledger import Ledger
 from app.runs.memories import Memories
@@ -51,6 +51,7 @@ from app.runs.recall import Recall
 from app.runs.service import Runs
 from app.runs.sessions import Sessions
 from app.runs.tail import Tails
+from app.runs.webhooks import Webhooks
 from app.serving import bench_of, open_means, past_of
 from app.settings import (
     SECONDS_PER_HOUR,
@@ -61,6 +62,7 @@ from app.settings import (
     Settings,
     WorkerSettings,
 )
+from app.webhooks import open_webhooks
 
 # Drops what this process holds in its memory of a user who was erased, None for everybody's.
 type Forgetting = Callable[[str | None], None]
@@ -71,6 +73,7 @@ class Services:
     """The open parts, joined; what `main`, `cli`, evals and scripts work with."""
 
     accounts: Accounts
+    access: Access
     catalog: Catalog
     sessions: Sessions
     attachments: Attachments
@@ -81,6 +84,7 @@ class Services:
     feedback: Feedback
     lifecycle: Lifecycle
     memories: Memories
+    webhooks: Webhooks
     tails: Tails
     models: Models
     schema: DatabaseHealth
@@ -94,25 +98,25 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
     async with AsyncExitStack() as stack:
         models = await stack.enter_async_context(_open_models(settings))
         url, database = await stack.enter_async_context(_open_database(settings.database))
-        cache = await stack.enter_async_context(_open_response_cache(settings.cache, settings.redis))
-        notices = await stack.enter_async_context(open_redis_notices(settings.redis))
-        sessions, branches = SessionTable(database), BranchTable(database.pool)
+        cache, notices = await stack.enter_async_context(_open_shared(settings))
+        sessions, branches, attachments = SessionTable(database), BranchTable(database.pool), attachment_table(database.pool, settings)
         turns, runs, events = _as_one_owner(database.pool, settings.runs.lease_seconds, notices)
-        accounts = await stack.enter_async_context(open_accounts(settings, database))
-        attachments = attachment_table(database.pool, settings)
         rows = Rows(runs=runs, turns=turns, past=branches, events=events, attachments=attachments)
         embedder, memory = await stack.enter_async_context(_open_memory(settings, database.pool))
         means = await stack.enter_async_context(open_means(settings, database.pool, memory, sessions, cache))
-        office = await stack.enter_async_context(open_runs(means, models, bench_of(means.agents, database.pool, settings.runs), rows))
-        await stack.enter_async_context(_listening(url, office, notices, _forgetting(cache, memory)))
+        bench = bench_of(means.agents, database.pool, recent := RecentCheckpoints(), settings.runs)
+        office = await stack.enter_async_context(open_runs(means, models, bench, rows))
+        await stack.enter_async_context(_listening(url, office, notices, _forgetting(cache, memory, recent)))
         ledger, catalog = Ledger(LedgerTable(database.pool)), Catalog(means.agents, models)
         questions = Questions(InterruptTable(database.pool), turns, office.runs, office.tails)
+        accounts = await stack.enter_async_context(open_accounts(settings, database))
         jobs = accounts.jobs | _jobs(office.runs, partial(name_session, sessions, models, ledger, settings.worker, cache=cache))
-        chores = [*accounts.chores, *_chores(settings.runs, questions, turns, events), *_tidying(settings, database, attachments)]
+        chores = [*accounts.chores, *_chores(settings.runs, questions, turns, events)]
         remembering = open_remembering(settings, models, ledger, database.pool, embedder)
-        queue, lifecycle = await stack.enter_async_context(_open_background(settings, database, remembering, jobs, chores))
+        queue, lifecycle, webhooks = await stack.enter_async_context(_open_background(settings, database, remembering, jobs, chores))
         yield Services(
             accounts=accounts,
+            access=await stack.enter_async_context(open_access(settings, database)),
             catalog=catalog,
             sessions=Sessions(sessions, branches, office.runs, catalog, temporary_hours=settings.runs.temporary_hours),
             attachments=Attachments(attachments, settings.attachments),
@@ -123,6 +127,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             feedback=Feedback(FeedbackTable(database.pool)),
             lifecycle=lifecycle,
             memories=Memories(MemoryTable(database.pool)),
+            webhooks=webhooks,
             tails=office.tails,
             models=models,
             schema=DatabaseHealth(database.pool),
@@ -133,7 +138,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
 
 @asynccontextmanager
 async def _open_models(settings: Settings) -> AsyncGenerator[Models]:
-    async with open_models(settings.models, settings.model_keys) as models:
+    async with open_models(settings.models, settings.model_keys, hooks_of(settings.hooks)) as models:
         # Where it is missing, no job could do anything, and nobody would see it.
         if (name := settings.remembering.model) and name not in models:
             raise SettingsInvalid(f"MEMORY_MODEL: {name} is not in models.yaml, or its key is not set.")
@@ -163,15 +168,17 @@ async def _open_background(
     opening: AbstractAsyncContextManager[BackgroundWork],
     jobs: Mapping[str, Job],
     chores: list[Chore],
-) -> AsyncGenerator[tuple[App, Lifecycle]]:
-    """The queue, with what the memory and the users' rights bring to it."""
+) -> AsyncGenerator[tuple[App, Lifecycle, Webhooks]]:
+    """The queue, with what the memory, the users' rights and webhooks bring to it."""
     async with (
         opening as remembering,
         lifecycle_on(database, settings) as lifecycle,
+        open_webhooks(settings, database.pool) as telling,
     ):
-        jobs = {**jobs, "remember": by_id(remembering.job), "export_user": by_id(lifecycle.exports.make)}
-        async with open_queue(database.pool, jobs, [*chores, *remembering.chores, *lifecycle.chores], patient=LETTERS) as queue:
-            yield queue, lifecycle
+        jobs = {**jobs, **telling.jobs, "remember": by_id(remembering.job), "export_user": by_id(lifecycle.exports.make)}
+        chores = [*chores, *remembering.chores, *lifecycle.chores, *telling.chores]
+        async with open_queue(database.pool, jobs, chores, patient=LETTERS) as queue:
+            yield queue, lifecycle, telling.webhooks
 
 
 def _as_one_owner(pool: Pool, lease_seconds: float, notices: RedisNotices | None) -> tuple[TurnTable, RunTable, EventTable]:
@@ -179,6 +186,10 @@ def _as_one_owner(pool: Pool, lease_seconds: float, notices: RedisNotices | None
     owner, tell = uuid7(), notices.tell if notices else None
     turns = TurnTable(pool, owner=owner, lease_seconds=lease_seconds)
     return turns, RunTable(pool, owner=owner, lease_seconds=lease_seconds, tell=tell), EventTable(pool, tell)
+
+
+def _jobs(runs: Runs, naming: Callable[[UUID], Awaitable[None]]) -> dict[str, Job]:
+    return {"make_run": by_id(runs.make), "name_session": by_id(naming)}
 
 
 @asynccontextmanager
@@ -202,10 +213,6 @@ async def _work_until_stopping(services: Services, settings: WorkerSettings) -> 
         await asyncio.wait([worker])
 
 
-def _jobs(runs: Runs, naming: Callable[[UUID], Awaitable[None]]) -> dict[str, Job]:
-    return {"make_run": by_id(runs.make), "name_session": by_id(naming)}
-
-
 def _chores(settings: RunSettings, questions: Questions, turns: TurnTable, events: EventTable) -> list[Chore]:
     kept_seconds = settings.event_hours * SECONDS_PER_HOUR
     return [
@@ -215,15 +222,11 @@ def _chores(settings: RunSettings, questions: Questions, turns: TurnTable, event
     ]
 
 
-def _tidying(settings: Settings, database: Database, attachments: AttachmentTable) -> list[Chore]:
-    prune = partial(prune_checkpoints, CheckpointTable(database.pool), settings.context.checkpoints_kept)
-    end = partial(end_temporary_sessions, TemporarySessions(database), settings.runs.temporary_hours * SECONDS_PER_HOUR)
-    forget = partial(forget_unsent, attachments, settings.attachments.unsent_hours * SECONDS_PER_HOUR)
-    return [
-        Chore(name="prune_checkpoints", cron=EVERY_TEN_MINUTES, do=prune),
-        Chore(name="end_temporary_sessions", cron=EVERY_MINUTE, do=end),
-        Chore(name="forget_attachments", cron=EVERY_TEN_MINUTES, do=forget),
-    ]
+@asynccontextmanager
+async def _open_shared(settings: Settings) -> AsyncGenerator[tuple[ResponseCache | None, RedisNotices | None]]:
+    """What a Redis may share between servers."""
+    async with _open_response_cache(settings.cache, settings.redis) as cache, open_redis_notices(settings.redis) as notices:
+        yield cache, notices
 
 
 @asynccontextmanager
@@ -235,11 +238,11 @@ async def _open_response_cache(settings: CacheSettings, redis: RedisSettings) ->
         yield ResponseCache(answers or AnswersInMemory(seconds=settings.seconds, entries=settings.entries, most_bytes=settings.most_bytes))
 
 
-def _forgetting(cache: ResponseCache | None, memory: Recall | None) -> Forgetting:
+def _forgetting(cache: ResponseCache | None, memory: Recall | None, recent: RecentCheckpoints) -> Forgetting:
     """Drop what this process holds of a user who was erased, or of everybody."""
 
     def forget(user_id: str | None) -> None:
-        for holder in (cache, memory):
+        for holder in (cache, memory, recent):
             if holder:
                 holder.forget(user_id)
 

@@ -15,13 +15,13 @@ from langchain_core.runnables import Runnable, RunnableConfig
 
 from app.agent.source import Source
 from app.agent.state import StepStatus
-from app.agent.web import Hit, Page, WebError
+from app.agent.web import Hit, Page
+from app.internet import WebError
 from app.llm.calls import ModelCall
 from app.llm.catalog import ModelSpec
 from app.llm.choice import Choice
 from app.llm.models import Model, Models
-from app.persistence.accounts import UserRole
-from app.persistence.values import User
+from app.persistence.accounts import User, UserRole
 from app.settings import ModelSettings
 
 ADA: Final = User(

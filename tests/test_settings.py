@@ -168,6 +168,26 @@ def test_mail_servers_are_named_by_an_address(url: str, tmp_path: Path) -> None:
     assert load_settings(tmp_path).mail.smtp_url.get_secret_value() == url
 
 
+@pytest.mark.parametrize("keys", ["short", f"{SECRET},short", "your-secret-key-" * 3, "a" * 40])
+def test_production_refuses_a_weak_key_of_webhooks_and_needs_none(keys: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APP_ENV", "production")
+    monkeypatch.setenv("JWT_SECRET_KEY", SECRET)
+    assert load_settings(tmp_path).webhooks.named_keys == ()
+    monkeypatch.setenv("WEBHOOK_KEYS", f"{SECRET}, {SECRET[::-1]}")
+    settings = load_settings(tmp_path)
+    assert settings.webhooks.named_keys == (SECRET, SECRET[::-1])
+    assert SECRET not in repr(settings)
+    monkeypatch.setenv("WEBHOOK_KEYS", keys)
+    assert [fault.partition(":")[0] for fault in _faults(tmp_path)] == ["WEBHOOK_KEYS"]
+
+
+@pytest.mark.parametrize("waits", ["0", "5,-1", "5,x", "5,inf", "1," * 21 + "1"])
+def test_waits_between_deliveries_are_numbers_with_bounds(waits: str, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("WEBHOOK_RETRY_SECONDS=5, 0.5\n")
+    assert load_settings(tmp_path).webhooks.pauses == (5, 0.5)
+    assert [fault.partition(":")[0] for fault in _faults_of(tmp_path, f"WEBHOOK_RETRY_SECONDS={waits}")] == ["WEBHOOK_RETRY_SECONDS"]
+
+
 @pytest.mark.parametrize("name", ["DEBUG", "MIGRATE_ON_START"])
 def test_production_refuses_what_is_for_the_desk(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("APP_ENV", "production")
@@ -217,6 +237,7 @@ def _told() -> Iterator[tuple[str, str, str]]:
         ({"APP_ENV": "production", "JWT_SECRET_KEY": SECRET}, "OPENAI_API_KEY: "),
         ({"MODELS_FILE": "no-such-file.yaml"}, "MODELS_FILE: "),
         ({"DEFAULT_LLM_MODEL": "gpt-5"}, "DEFAULT_LLM_MODEL: "),
+        ({"MODERATION_BLOCKLIST": "no-such-file.txt"}, "MODERATION_BLOCKLIST: "),
     ],
 )
 def test_a_server_that_cannot_start_says_why_in_one_line(values: dict[str, str], line: str, tmp_path: Path) -> None:

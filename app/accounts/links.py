@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from app.accounts.signing import MARK_BYTES, Keys, NotSigned
+from app.accounts.signing import MARK_BYTES, NotSigned, SigningKeys
 from app.errors import LinkInvalid
 from app.persistence.mailing import Addressee, Letter
 
@@ -26,7 +26,7 @@ class Claim:
 
 
 class Links:
-    def __init__(self, keys: Keys, public_url: str) -> None:
+    def __init__(self, keys: SigningKeys, public_url: str) -> None:
         self._keys = keys
         self._public_url = public_url.rstrip("/")
 
@@ -59,5 +59,5 @@ class Links:
 
 def _told(letter: Letter, addressee: Addressee) -> bytes:
     """What a link dies with: a password that was changed, an email that is another."""
-    dies_with = addressee.password_hash if letter is Letter.RESET else addressee.email
+    dies_with = addressee.password_hash or "" if letter is Letter.RESET else addressee.email
     return addressee.user_id.bytes + dies_with.encode()

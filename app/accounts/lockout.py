@@ -14,7 +14,7 @@ from uuid import UUID
 
 import structlog
 
-from app.accounts.signing import Keys
+from app.accounts.signing import SigningKeys
 from app.errors import AppError, InvalidCredentials, TooManyAttempts, WrongPassword
 from app.persistence.audit import Actor, AuditEvent
 from app.persistence.login_failures import Judged, Limit, Try
@@ -42,7 +42,7 @@ class Audit(Protocol):
 
 
 class Lockout:
-    def __init__(self, store: FailureStore, keys: Keys, audit: Audit, limit: Limit) -> None:
+    def __init__(self, store: FailureStore, keys: SigningKeys, audit: Audit, limit: Limit) -> None:
         """`limit` is of an account from one address."""
         self._store = store
         self._keys = keys

@@ -10,10 +10,10 @@ import structlog
 from uuid_utils.compat import uuid7
 
 from app.accounts.refresh_tokens import RefreshToken
-from app.accounts.signing import Keys
+from app.accounts.signing import SigningKeys
 from app.accounts.tokens import Tokens
 from app.errors import InvalidRefreshToken, LoginNotFound
-from app.persistence.accounts import Credential, Origin
+from app.persistence.accounts import Origin
 from app.persistence.logins import Login, Opening, Outcome, Rotated, Rotation
 
 log = structlog.get_logger()
@@ -35,7 +35,7 @@ class LoginStore(Protocol):
 
 
 class Logins:
-    def __init__(self, store: LoginStore, keys: Keys, tokens: Tokens) -> None:
+    def __init__(self, store: LoginStore, keys: SigningKeys, tokens: Tokens) -> None:
         self._store = store
         self._keys = keys
         self._tokens = tokens
@@ -73,8 +73,8 @@ class Logins:
             log.warning("refresh_token_reused", login_id=str(token.login_id))
         raise InvalidRefreshToken
 
-    async def leave(self, credential: Credential, origin: Origin) -> None:
-        await self._store.end(credential.user_id, origin.address, login_id=credential.login_id)
+    async def leave(self, user_id: UUID, login_id: UUID, origin: Origin) -> None:
+        await self._store.end(user_id, origin.address, login_id=login_id)
 
     async def leave_by_token(self, text: str, origin: Origin) -> None:
         """Nothing happens when it is not one that is good: whoever wants to be out is."""

@@ -7,19 +7,21 @@ from typing import Final, Self
 from uuid import UUID
 
 from app.errors import AppError, NotAuthenticated
+from app.persistence.credentials import Caller
 
 # Twice this is how long what a login holds open outlives it.
 _LOOK_SECONDS: Final = 1.5
 
-# Those of these logins that have ended.
-type FindEnded = Callable[[Collection[UUID]], Awaitable[Collection[UUID]]]
+# Those of these logins and API keys that have ended.
+type FindEnded = Callable[[Collection[UUID], Collection[UUID]], Awaitable[Collection[UUID]]]
 
 
 class Guest:
     """Somebody who waits for something, for as long as this is entered."""
 
-    def __init__(self, login_id: UUID, guests: "set[Guest]") -> None:
-        self.login_id = login_id
+    def __init__(self, caller: Caller, guests: "set[Guest]") -> None:
+        self.login_id = caller.login_id
+        self.key_id = caller.key_id
         self._guests = guests
         self.is_gone = False
         self.is_leaving = False
@@ -59,11 +61,11 @@ class Presence:
         self._find_ended = find_ended
         self._guests: set[Guest] = set()
 
-    def guest(self, login_id: UUID) -> Guest:
-        return Guest(login_id, self._guests)
+    def guest(self, caller: Caller) -> Guest:
+        return Guest(caller, self._guests)
 
     async def watch(self) -> None:
-        """Show out whose login has ended; one question for all of them, and none while nobody is here."""
+        """Show out whose login or API key has ended; one question for all of them, and none while nobody is here."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             if self._guests:
@@ -71,6 +73,7 @@ class Presence:
                     await self._look()
 
     async def _look(self) -> None:
-        ended = await self._find_ended({guest.login_id for guest in self._guests})
-        for guest in [guest for guest in self._guests if guest.login_id in ended]:
+        logins = {guest.login_id for guest in self._guests if guest.login_id}
+        ended = await self._find_ended(logins, {guest.key_id for guest in self._guests if guest.key_id})
+        for guest in [guest for guest in self._guests if {guest.login_id, guest.key_id} & {*ended}]:
             guest.show_out()

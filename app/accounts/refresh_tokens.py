@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Final, Self
 from uuid import UUID
 
-from app.accounts.signing import MARK_BYTES, Keys
+from app.accounts.signing import MARK_BYTES, SigningKeys
 
 # For scanners that look for secrets where none should be.
 PREFIX: Final = "milepost_refresh_"
@@ -31,7 +31,7 @@ class RefreshToken:
     mark: bytes
 
     @classmethod
-    def new(cls, login_id: UUID, keys: Keys, secret: bytes | None = None) -> Self:
+    def new(cls, login_id: UUID, keys: SigningKeys, secret: bytes | None = None) -> Self:
         secret = secret or secrets.token_bytes(_SECRET_BYTES)
         return cls(login_id, secret, keys.mark(_PURPOSE, login_id.bytes + secret)[:MARK_BYTES])
 
@@ -51,7 +51,7 @@ class RefreshToken:
         """Of the random part: the rest only says where to look."""
         return sha256(self.login_id.bytes + self.secret).digest()
 
-    def is_genuine(self, keys: Keys) -> bool:
+    def is_genuine(self, keys: SigningKeys) -> bool:
         return keys.has_marked(self.mark, _PURPOSE, self.login_id.bytes + self.secret)
 
     def hide(self, successor: bytes) -> bytes:

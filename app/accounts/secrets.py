@@ -1,4 +1,4 @@
-"""The key that signs tokens where nobody has set one: made once, kept beside the data, so that a reload logs nobody out."""
+"""Keys where nobody has set one: made once, kept beside the data, so that a reload logs nobody out."""
 
 import os
 import secrets
@@ -7,15 +7,15 @@ from typing import Final
 
 from pydantic import SecretStr
 
-_FILE: Final = "jwt_secret_key"
+_TOKENS: Final = "jwt_secret_key"
 
 
-def development_secret(folder: Path) -> SecretStr:
-    """Read the folder's key, making it first when there is none; two processes at once get the same one."""
+def development_secret(folder: Path, name: str = _TOKENS) -> SecretStr:
+    """Read the folder's key of this name, making it first when there is none; two processes at once get the same one."""
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / _FILE
+    file = folder / name
     if not file.exists():
-        draft = folder / f"{_FILE}.{os.getpid()}"
+        draft = folder / f"{name}.{os.getpid()}"
         draft.touch(mode=0o600)
         draft.write_text(secrets.token_urlsafe(48))
         try:

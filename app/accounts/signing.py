@@ -22,7 +22,7 @@ class NotSigned(Exception):
     """It is not ours, not whole, not for this, or not valid now; which of them is nobody's business."""
 
 
-class Keys:
+class SigningKeys:
     """The first signs, all are believed: so a key can be changed while what the one before has signed is still about."""
 
     def __init__(self, current: SecretStr, previous: Sequence[SecretStr] = ()) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from app.accounts.signing import Keys, NotSigned
+from app.accounts.signing import NotSigned, SigningKeys
 from app.errors import NotAuthenticated
 from app.persistence.accounts import Credential
 
@@ -29,7 +29,7 @@ class _Known:
 
 
 class Tokens:
-    def __init__(self, keys: Keys, life: timedelta) -> None:
+    def __init__(self, keys: SigningKeys, life: timedelta) -> None:
         self._keys = keys
         self._life = life
         self._known: dict[str, _Known] = {}

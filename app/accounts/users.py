@@ -1,7 +1,8 @@
 """Who somebody is: signing up, logging in, and the user behind a token."""
 
 from contextlib import suppress
-from typing import Protocol
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
 from uuid import UUID
 
 from pydantic import validate_email
@@ -10,19 +11,21 @@ from app.accounts.lockout import Audit, Lockout
 from app.accounts.logins import Logins, TokenPair
 from app.accounts.passwords import Passwords
 from app.accounts.tokens import Tokens
-from app.errors import EmailNotVerified, InvalidCredentials, InvalidInput, NotAuthenticated, UserNotFound, WrongPassword
-from app.persistence.accounts import Credential, Origin
+from app.errors import InvalidCredentials, InvalidInput, LoginTooOld, NotAuthenticated, UserNotFound, VerificationNeeded, WrongPassword
+from app.persistence.accounts import Credential, Origin, User
 from app.persistence.audit import Actor, AuditEvent
+from app.persistence.credentials import Caller, Proof
 from app.persistence.users import PasswordChange
-from app.persistence.values import User
+
+_FRESH: Final = timedelta(minutes=10)
 
 
 class UserStore(Protocol):
     async def add(self, email: str, password_hash: str) -> User: ...
-    async def find(self, email: str) -> tuple[User, str] | None: ...
-    async def read(self, credential: Credential) -> User | None: ...
+    async def find(self, email: str) -> tuple[User, str | None] | None: ...
+    async def read(self, proof: Proof) -> Caller | None: ...
     async def switch_memory(self, user_id: UUID, remembers: bool) -> User | None: ...
-    async def rehash(self, user_id: UUID, old_hash: str, new_hash: str) -> None: ...
+    async def rehash(self, user_id: UUID, old_hash: str, new_hash: str) -> bool: ...
     async def change_password(self, change: PasswordChange, address: str | None) -> bool: ...
 
 
@@ -56,55 +59,67 @@ class Users:
 
     async def register(self, email: str, password: str, origin: Origin) -> tuple[User, TokenPair | None]:
         """Raise EmailTaken; no other way in tells whether somebody has an email. No tokens for who must verify it first."""
+        user = await self.add(email, password, origin)
+        return user, None if self.must_verify(user) else await self._logins.enter(user.id, origin)
+
+    async def add(self, email: str, password: str, origin: Origin) -> User:
+        """Raise EmailTaken."""
         user = await self._store.add(normalised(email), await self._door.passwords.hash(password))
         await self._door.audit.add(AuditEvent.REGISTERED, user.id, Actor(user_id=user.id, address=origin.address))
         await self._door.verification.ask(user.email)
-        if self._door.verification.is_required:
-            return user, None
-        return user, await self._logins.enter(user.id, origin)
+        return user
 
     async def log_in(self, email: str, password: str, origin: Origin) -> TokenPair:
-        """Raise InvalidCredentials, in the same time for an unknown email as for a wrong password, or TooManyAttempts for either.
+        """Raise what `recognise` does."""
+        user, password_hash = await self.recognise(email, password, origin)
+        if pair := await self._logins.enter(user.id, origin, password_hash):
+            return pair
+        raise InvalidCredentials
 
-        Raise EmailNotVerified to who has the password, and mail them another link.
+    async def recognise(self, email: str, password: str, origin: Origin) -> tuple[User, str]:
+        """Who has this email and password, and the hash that it was found by, for a login to begin with as long as that is theirs.
+
+        Raise InvalidCredentials, in the same time for an unknown email as for a wrong password, or TooManyAttempts for either. Raise
+        VerificationNeeded to who has the password, and mail them another link.
         """
         found = await self._find(email)
         async with self._door.lockout.judging(_account(email), found[0].id if found else None, origin.address):
-            if pair := await self._entered(found, password, origin):
-                return pair
-            # The right password a moment ago, and maybe still: another login of theirs may have given it a newer hash.
-            again = await self._find(email)
-            if again != found and (pair := await self._entered(again, password, origin)):
-                return pair
-            raise InvalidCredentials
+            user, password_hash = await self._matched(found, password)
+            if self.must_verify(user):
+                await self._door.verification.ask(user.email)
+                raise VerificationNeeded
+            return user, password_hash
 
     def credential_of(self, token: str) -> Credential:
         """What the token says, be it that its user or login is gone by now; raise NotAuthenticated when it is not valid."""
         return self._tokens.read(token)
 
-    async def authenticate(self, token: str) -> User:
-        """Raise NotAuthenticated when the token is not valid, or its user or login is gone."""
-        user = await self._store.read(self._tokens.read(token))
-        if user is None:
-            raise NotAuthenticated
-        return user
+    async def authenticate(self, proof: Proof) -> Caller:
+        """Raise NotAuthenticated when it does not hold any more."""
+        if caller := await self._store.read(proof):
+            return caller
+        raise NotAuthenticated
 
-    async def check_password(self, user: User, password: str, origin: Origin) -> str:
-        """Their hash; raise WrongPassword or TooManyAttempts, or NotAuthenticated when the user has just gone."""
-        async with self._door.lockout.judging(user.email, user.id, origin.address):
-            found = await self._store.find(user.email)
-            match = await self._door.passwords.match(password, found[1] if found else None)
-            if found is None:
+    async def confirm(self, caller: Caller, password: str, origin: Origin) -> str | None:
+        """That it is really them: by their password, whose hash is returned, or, who has none, by having just logged in.
+
+        Raise WrongPassword, LoginTooOld, TooManyAttempts, or NotAuthenticated when the user has just gone.
+        """
+        async with self._door.lockout.judging(caller.user.email, caller.user.id, origin.address):
+            if (found := await self._store.find(caller.user.email)) is None:
                 raise NotAuthenticated
-            if not match.matches:
+            if found[1] is None:
+                if not caller.logged_in_at or datetime.now(UTC) - caller.logged_in_at > _FRESH:
+                    raise LoginTooOld
+            elif not (await self._door.passwords.match(password, found[1])).matches:
                 raise WrongPassword
             return found[1]
 
-    async def change_password(self, credential: Credential, user: User, old: str, new: str, origin: Origin) -> None:
-        """End all logins but this one; raise what `check_password` does."""
-        old_hash = await self.check_password(user, old, origin)
+    async def change_password(self, caller: Caller, old: str, new: str, origin: Origin) -> None:
+        """End all logins but this one; raise what `confirm` does."""
+        old_hash = await self.confirm(caller, old, origin)
         new_hash = await self._door.passwords.hash(new)
-        change = PasswordChange(user_id=user.id, old_hash=old_hash, new_hash=new_hash, but_id=credential.login_id)
+        change = PasswordChange(user_id=caller.user.id, old_hash=old_hash, new_hash=new_hash, but_id=caller.login_id)
         if not await self._store.change_password(change, origin.address):
             raise WrongPassword  # it was changed in between
 
@@ -114,20 +129,23 @@ class Users:
             return user
         raise NotAuthenticated
 
-    async def _entered(self, found: tuple[User, str] | None, password: str, origin: Origin) -> TokenPair | None:
+    async def _matched(self, found: tuple[User, str | None] | None, password: str) -> tuple[User, str]:
+        """A hash of another kind than today's is made anew; of several who do that at once the others look once more."""
         user, known_hash = found or (None, None)
         match = await self._door.passwords.match(password, known_hash)
         if user is None or known_hash is None or not match.matches:
             raise InvalidCredentials
-        if self._door.verification.is_required and not user.email_verified_at:
-            await self._door.verification.ask(user.email)
-            raise EmailNotVerified
-        pair = await self._logins.enter(user.id, origin, known_hash)
-        if pair and match.new_hash:
-            await self._store.rehash(user.id, known_hash, match.new_hash)
-        return pair
+        if match.new_hash is None:
+            return user, known_hash
+        if await self._store.rehash(user.id, known_hash, match.new_hash):
+            return user, match.new_hash
+        return await self._matched(await self._store.find(user.email), password)
 
-    async def _find(self, email: str) -> tuple[User, str] | None:
+    def must_verify(self, user: User) -> bool:
+        """Whether they come in only once they have shown that the email is theirs."""
+        return self._door.verification.is_required and user.email_verified_at is None
+
+    async def _find(self, email: str) -> tuple[User, str | None] | None:
         try:
             return await self._store.find(normalised(email))
         except InvalidInput:  # what is no address is nobody's

@@ -25,16 +25,18 @@ _RANDOM: Final = r"(?<![\w+/=])(?=[\w+/=]*\d)(?=[\w+/=]*[a-z])(?=[\w+/=]*[A-Z])[
 
 _DIGIT: Final = r"(?:zero|oh|one|two|three|four|five|six|seven|eight|nine|double|triple)"
 
-_FORMS: Final[Sequence[re.Pattern[str]]] = (
+_KNOWN: Final[Sequence[re.Pattern[str]]] = (
     re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)", re.DOTALL),
     re.compile(r"\b(?:sk|pk|rk)[-_][\w-]{12,}|\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|\bglpat-[\w-]{16,}|\bxox[a-z]-[\w-]{10,}"),
     re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bAIza[\w-]{30,}|\bhf_\w{20,}|\bnpm_\w{20,}|\bpypi-[\w-]{20,}|\bSG\.[\w-]{16,}\.[\w-]{16,}"),
     re.compile(r"\beyJ[\w-]{8,2000}+\.[\w-]{8,}+\.[\w-]*"),
     re.compile(r"\bbearer\s+[\w.~+/=-]{8,}", re.IGNORECASE),
     re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://[^\s/@]{1,200}:[^\s/@]{1,200}@\S*", re.IGNORECASE),
+    re.compile(r"(?<![\w-])(?!000|666)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])"),  # a US social security number
+)
+_GUESSED: Final[Sequence[re.Pattern[str]]] = (
     re.compile(_RANDOM, re.ASCII),
     re.compile(rf"\b{_DIGIT}(?:[\s,-]{{1,3}}{_DIGIT}){{7,}}\b", re.IGNORECASE),
-    re.compile(r"(?<![\w-])(?!000|666)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])"),  # a US social security number
 )
 # Of cards 13 to 19 digits, in groups or not; what stands beside them may be a date or a code.
 _NUMBER: Final = re.compile(r"(?<!\d)\d(?:[\s./_–—-]{0,3}\d){12,}")  # noqa: RUF001
@@ -48,11 +50,19 @@ _IBAN_LENGTHS: Final = range(15, 35)
 
 def redacted(text: str) -> str:
     """The text with `REMOVED` in the place of card numbers, keys and tokens, and of each sentence that names a password or its like."""
-    text = _NUMBER.sub(_without_card, text)
-    text = _IBAN.sub(_without_account, text)
-    for form in _FORMS:
+    text = without_numbers(text)
+    for form in _GUESSED:
         text = form.sub(REMOVED, text)
     return _without_names(text)
+
+
+def without_numbers(text: str) -> str:
+    """The text with `REMOVED` in the place of what is known by its form: card, account and social security numbers, keys and tokens."""
+    text = _NUMBER.sub(_without_card, text)
+    text = _IBAN.sub(_without_account, text)
+    for form in _KNOWN:
+        text = form.sub(REMOVED, text)
+    return text
 
 
 def _without_names(text: str) -> str:

@@ -11,6 +11,7 @@ from app.agent.config import Limits
 from app.agent.researcher import RESEARCHER
 from app.agent.spec import Agent, AgentGraph
 from app.errors import UnknownAgent
+from app.llm.hooks import Hook
 
 DEFAULT_AGENT: Final = ASSISTANT.name
 AGENTS: Final[tuple[Agent, ...]] = (ASSISTANT, RESEARCHER)
@@ -59,3 +60,6 @@ class Agents:
 
     def limits(self, name: str) -> Limits:
         return self._agents[name].limits if name in self._agents else Limits()
+
+    def hooks(self, name: str) -> Sequence[Hook]:
+        return self._agents[name].hooks if name in self._agents else ()

@@ -5,17 +5,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from langchain_core.tools import BaseTool
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import StateSnapshot
-from pydantic import ValidationError
 
 from app.agent.config import AgentConfig, Limits
 from app.agent.state import AgentContext, Listener
-from app.errors import InvalidInput
+from app.llm.hooks import Hook
+
+# What is wrong is told of the first fields, and of none by more than this much of its name.
+_MOST_FAULTS: Final = 20
+_LONGEST_FIELD: Final = 100
 
 # The state is the agent's own, with `messages` in it; the context is the same for all.
 type AgentGraph = CompiledStateGraph[Any, AgentContext, Any, Any]
@@ -40,27 +43,25 @@ class Recount(Protocol):
 class Agent:
     """An agent that can be served.
 
-    One that `takes_tools` can be given more of them, from MCP servers. `model` is asked where neither message nor session names one, and
+    `examples` are messages that show what it is good for; a page offers them. One that `takes_tools` can be given more tools, from MCP
+    servers. `model` is asked where neither message nor session names one, and
     None is the server's default. `events` are the types that its runs may write, of those in app/runs/events.py, beside those that every
-    run writes.
+    run writes. `hooks` see the prompts and answers of its runs, after those of the server.
     """
 
     name: str
     description: str
     build: Build
     tools: Sequence[BaseTool]
+    examples: Sequence[str] = ()
     takes_tools: bool = True
     config: type[AgentConfig] = AgentConfig
     model: str | None = None
     limits: Limits = field(default_factory=Limits)
     events: frozenset[str] = frozenset({"memory", "token", "reasoning", "tool_call", "tool_result", "interrupt"})
     recount: Recount | None = None
+    hooks: Sequence[Hook] = ()
 
     def configured(self, values: Mapping[str, Any]) -> AgentConfig:
         """What a session sets, checked; raise InvalidInput."""
-        try:
-            config = self.config.model_validate(values)
-        except ValidationError as error:
-            faults = (f"config.{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_input=False))
-            raise InvalidInput("; ".join(faults)) from error
-        return config
+        return self.config.of(values)

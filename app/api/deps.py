@@ -5,20 +5,22 @@ from typing import Annotated, Any, Final, TypedDict
 from uuid import UUID
 
 from fastapi import Depends, Request
-from fastapi.security import OAuth2PasswordBearer
 
+from app.access import Access
 from app.accounts.administration import Administration
 from app.accounts.erasure import Erasure
 from app.accounts.exports import Exports
 from app.accounts.logins import Logins
-from app.accounts.presence import Guest, Presence
+from app.accounts.presence import Presence
 from app.accounts.recovery import Recovery
 from app.accounts.users import Users
 from app.api.health import Health
-from app.errors import NotAuthenticated, SessionNotFound
+from app.api.proof import admitted, proof_of
+from app.errors import SessionNotFound
 from app.llm.models import Models
-from app.persistence.accounts import Credential, Origin
-from app.persistence.values import Session, User
+from app.persistence.accounts import Origin, User
+from app.persistence.credentials import Caller, Proof
+from app.persistence.values import Session
 from app.runs.attachments import Attachments
 from app.runs.catalog import Catalog
 from app.runs.feedback import Feedback
@@ -29,17 +31,22 @@ from app.runs.questions import Questions
 from app.runs.service import Runs
 from app.runs.sessions import Sessions
 from app.runs.tail import Tails
+from app.runs.webhooks import Webhooks
 from app.settings import RetentionSettings, ServerSettings
+
+_LONGEST_ADDRESS: Final = 64
+_LONGEST_AGENT: Final = 200
 
 
 class State(TypedDict):
     """What `main` puts into every request's state."""
 
     users: Users
-    administration: Administration
     logins: Logins
     recovery: Recovery
     presence: Presence
+    administration: Administration
+    access: Access
     catalog: Catalog
     sessions: Sessions
     attachments: Attachments
@@ -51,16 +58,12 @@ class State(TypedDict):
     exports: Exports
     erasure: Erasure
     memories: Memories
+    webhooks: Webhooks
     tails: Tails
     models: Models
     health: Health
     retention: RetentionSettings
     server: ServerSettings
-
-
-_LONGEST_ADDRESS: Final = 64
-_LONGEST_AGENT: Final = 200
-_token = OAuth2PasswordBearer(tokenUrl="/api/v1/auth/login", auto_error=False)
 
 
 def _from_state(name: str) -> Any:  # noqa: ANN401  # the alias that uses it gives the type
@@ -74,6 +77,7 @@ def _from_state(name: str) -> Any:  # noqa: ANN401  # the alias that uses it giv
 UsersDep = Annotated[Users, _from_state("users")]
 LoginsDep = Annotated[Logins, _from_state("logins")]
 RecoveryDep = Annotated[Recovery, _from_state("recovery")]
+AccessDep = Annotated[Access, _from_state("access")]
 CatalogDep = Annotated[Catalog, _from_state("catalog")]
 AdministrationDep = Annotated[Administration, _from_state("administration")]
 SessionsDep = Annotated[Sessions, _from_state("sessions")]
@@ -86,58 +90,33 @@ FeedbackDep = Annotated[Feedback, _from_state("feedback")]
 ExportsDep = Annotated[Exports, _from_state("exports")]
 ErasureDep = Annotated[Erasure, _from_state("erasure")]
 MemoriesDep = Annotated[Memories, _from_state("memories")]
+WebhooksDep = Annotated[Webhooks, _from_state("webhooks")]
 TailsDep = Annotated[Tails, _from_state("tails")]
 ModelsDep = Annotated[Models, _from_state("models")]
 RetentionDep = Annotated[RetentionSettings, _from_state("retention")]
 ServerDep = Annotated[ServerSettings, _from_state("server")]
 
 
-async def _current_user(token: Annotated[str | None, Depends(_token)], users: UsersDep) -> User:
-    if token is None:
-        raise NotAuthenticated
-    return await users.authenticate(token)
+async def _proof(request: Request) -> Proof:
+    """On its own, so that who is nobody hears that before anything about an id."""
+    return proof_of(request.scope)
+
+
+ProofDep = Annotated[Proof, Depends(_proof)]
+
+
+async def _caller(request: Request, proof: ProofDep, users: UsersDep) -> Caller:
+    return admitted(request.scope, await users.authenticate(proof))
+
+
+CallerDep = Annotated[Caller, Depends(_caller)]
+
+
+async def _current_user(caller: CallerDep) -> User:
+    return caller.user
 
 
 CurrentUser = Annotated[User, Depends(_current_user)]
-
-
-async def _good_token(token: Annotated[str | None, Depends(_token)], users: UsersDep) -> str:
-    """On its own, so that who is nobody hears that before anything about an id."""
-    if token is None:
-        raise NotAuthenticated
-    users.credential_of(token)
-    return token
-
-
-async def _credential(token: Annotated[str, Depends(_good_token)], users: UsersDep) -> Credential:
-    return users.credential_of(token)
-
-
-async def _optional_credential(token: Annotated[str | None, Depends(_token)], users: UsersDep) -> Credential | None:
-    return users.credential_of(token) if token else None
-
-
-OptionalCredential = Annotated[Credential | None, Depends(_optional_credential)]
-CredentialDep = Annotated[Credential, Depends(_credential)]
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What it takes to read a run; the guest is to be entered for as long as they read."""
-
-    guest: Guest
-    runs: Runs
-    tails: Tails
-    server: ServerSettings
-
-
-# Its parts from the request: a dependency of its own for each would cost a turn more than all of them do.
-async def _reading(request: Request, token: Annotated[str, Depends(_good_token)]) -> Reading:
-    state = request.state
-    return Reading(state.presence.guest(state.users.credential_of(token).login_id), state.runs, state.tails, state.server)
-
-
-ReadingDep = Annotated[Reading, Depends(_reading)]
 
 
 async def _origin(request: Request) -> Origin:
@@ -151,17 +130,25 @@ OriginDep = Annotated[Origin, Depends(_origin)]
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """Somebody's session, and who they are."""
+    """Somebody's session, and who they are and by what."""
 
-    user: User
+    caller: Caller
     session: Session
 
+    @property
+    def user(self) -> User:
+        return self.caller.user
 
-async def _own(session_id: UUID, token: Annotated[str, Depends(_good_token)], users: UsersDep, sessions: SessionsDep) -> Own:
+
+# FastAPI takes 50 microseconds for each dependency, each time that one asks for it: those of a turn take their parts from the request.
+async def _own(session_id: UUID, request: Request, proof: ProofDep) -> Own:
     """404, never 403, for another's session: nothing tells that it exists."""
-    if found := await sessions.find_with_owner(users.credential_of(token), session_id):
-        return Own(*found)
-    await users.authenticate(token)
+    users: Users = request.state.users
+    sessions: Sessions = request.state.sessions
+    if found := await sessions.find_with_owner(proof, session_id):
+        caller, session = found
+        return Own(admitted(request.scope, caller), session)
+    admitted(request.scope, await users.authenticate(proof))
     raise SessionNotFound
 
 

@@ -5,14 +5,18 @@ from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from app import errors
 from app.errors import AppError
+from app.text import storable
 
 PROBLEM_JSON: Final = "application/problem+json"
+# Whatever is answered here, a browser shows to somebody: our page has words for it.
+_SHOWN: Final = "/api/v1/auth/oidc/"
 
 # An error without a line of its own has its nearest ancestor's.
 STATUSES: Final[Mapping[type[AppError], int]] = {
@@ -25,13 +29,21 @@ STATUSES: Final[Mapping[type[AppError], int]] = {
     errors.InvalidCredentials: 401,
     errors.InvalidRefreshToken: 401,
     errors.TooManyAttempts: 429,
-    errors.EmailNotVerified: 403,
+    errors.VerificationNeeded: 403,
     errors.LinkInvalid: 410,
     errors.WrongPassword: 403,
     errors.OriginNotAllowed: 403,
     errors.AdminOnly: 403,
     errors.OwnAccount: 409,
     errors.UnknownTier: 422,
+    errors.ScopeMissing: 403,
+    errors.CsrfRefused: 403,
+    errors.LoginTooOld: 403,
+    errors.SignInFailed: 401,
+    errors.EmailUnverified: 403,
+    errors.AccountExists: 409,
+    errors.ProviderBadAnswer: 502,
+    errors.TooManyApiKeys: 409,
     errors.NotFound: 404,
     errors.MethodNotAllowed: 405,
     errors.EventsExpired: 410,
@@ -39,6 +51,8 @@ STATUSES: Final[Mapping[type[AppError], int]] = {
     errors.TurnTooOld: 410,
     errors.InvalidAnswer: 422,
     errors.EmailTaken: 409,
+    errors.TooManyWebhooks: 409,
+    errors.WebhookIsOff: 409,
     errors.SessionBusy: 409,
     errors.IdempotencyKeyReused: 422,
     errors.UnknownModel: 422,
@@ -50,6 +64,8 @@ STATUSES: Final[Mapping[type[AppError], int]] = {
     errors.ModelRateLimited: 503,
     errors.ModelTimeout: 504,
     errors.ModelRefused: 422,
+    errors.AnswerWithheld: 422,
+    errors.ContentHookFailed: 503,
     errors.StepLimitReached: 502,
     errors.CostLimitReached: 502,
     errors.RunTimeout: 504,
@@ -60,6 +76,7 @@ STATUSES: Final[Mapping[type[AppError], int]] = {
 
 # What the framework refuses by itself.
 _FRAMEWORK_ERRORS: Final[Mapping[int, type[AppError]]] = {404: errors.NotFound, 405: errors.MethodNotAllowed, 413: errors.BodyTooLarge}
+_METHODS: Final = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 
 class Problem(BaseModel):
@@ -74,6 +91,7 @@ class Problem(BaseModel):
     request_id: str
     errors: list[dict[str, str]] | None = None
     retry_after: int | None = None
+    limit: int | None = None
     active_run_id: str | None = None
 
 
@@ -97,15 +115,16 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http_error)
 
 
-def problem(error: AppError, instance: str, request_id: str, **more: object) -> JSONResponse:
+def problem(error: AppError, instance: str, request_id: str) -> JSONResponse:
     headers = {"Retry-After": str(error.extra["retry_after"])} if "retry_after" in error.extra else {}
     if status_of(type(error)) == 401:  # noqa: PLR2004
         headers["WWW-Authenticate"] = "Bearer"
-    document = _document(error, instance, request_id) | more
+    document = _document(error, instance, request_id)
     return JSONResponse(document, status_code=document["status"], headers=headers, media_type=PROBLEM_JSON)
 
 
 def _document(error: AppError, instance: str, request_id: str) -> dict[str, Any]:
+    faults = error.faults if isinstance(error, errors.InvalidInput) else ()
     return {
         "type": f"urn:milepost:problem:{error.code}",
         "title": error.title,
@@ -115,36 +134,49 @@ def _document(error: AppError, instance: str, request_id: str) -> dict[str, Any]
         "instance": instance,
         "request_id": request_id,
         **error.extra,
+        **({"errors": [{"field": field, "message": message} for field, message in faults]} if faults else {}),
     }
 
 
-def _answer(request: Request, error: AppError, **more: object) -> JSONResponse:
-    return problem(error, request.url.path, request.scope.get("request_id", ""), **more)
+def _answer(request: Request, error: AppError) -> JSONResponse:
+    return problem(error, request.url.path, request.scope.get("request_id", ""))
 
 
-async def _app_error(request: Request, error: Exception) -> JSONResponse:
+async def _app_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AppError)  # noqa: S101  # registered for this class
+    if request.url.path.startswith(_SHOWN) and "text/html" in request.headers.get("accept", ""):
+        return RedirectResponse(f"/#/sign-in/{error.code}", status_code=303, headers={"Cache-Control": "no-store"})
     return _answer(request, error)
 
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for this class
-    # Once each: a route and what it depends on may both have read the same body.
-    faults = dict.fromkeys(map(_fault, error.errors()))
-    named = ", ".join(dict.fromkeys(field for field, _ in faults))
-    listed = [{"field": field, "message": message} for field, message in faults]
-    return _answer(request, errors.InvalidInput(f"Not valid: {named}."), errors=listed)
+    # Once each, as it lists them: a route and what it depends on may both have read the same body.
+    return _answer(request, errors.InvalidInput(faults=map(_fault, error.errors())))
 
 
 def _fault(error: Mapping[str, Any]) -> tuple[str, str]:
     """The field, and what is wrong with it."""
     place: Sequence[object] = error["loc"]
     # The first part says where: body, query, path or header.
-    return ".".join(map(str, place[1:] or place)), error["msg"].removeprefix("Value error, ")
+    field = storable(".".join(map(str, place[1:] or place)))
+    return field, error["msg"].removeprefix("Value error, ")
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for this class
     answer = _answer(request, _FRAMEWORK_ERRORS.get(error.status_code, errors.InvalidInput)())
-    answer.headers.update(error.headers or {})  # a 405's `Allow`
+    answer.headers.update(error.headers or {})
+    if "Allow" in answer.headers:
+        answer.headers["Allow"] = ", ".join(_allowed(request))
     return answer
+
+
+def _allowed(request: Request) -> list[str]:
+    """Every method that the address takes (RFC 9110, 15.5.6); Starlette names those of the first route that has the path."""
+    routes = request.app.router.routes
+
+    def takes(method: str) -> bool:
+        return any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+
+    return [method for method in _METHODS if takes(method)]

@@ -16,12 +16,18 @@ from uuid_utils.compat import uuid7
 
 from app.accounts.users import Users
 from app.api.errors import problem
+from app.api.headers import hardened
+from app.api.proof import proof_of
+from app.api.routes import route_of
 from app.crashes import log_crash
-from app.errors import AppError, BodyTooLarge, BodyTooSlow, NotAuthenticated
+from app.errors import AppError, BodyTooLarge, BodyTooSlow
+from app.persistence.accounts import Credential
 
 _REQUEST_ID: Final = b"x-request-id"
 _LINGER_SECONDS: Final = 1
 _LINGER_BYTES: Final = 4_000_000
+# A form has a few short fields, and is parsed by Python: a megabyte of nothing but "&" would keep the process for a second.
+_FORM_BYTES: Final = 20_000
 # What a proxy may hand us as an id: short, and nothing that could break a log line.
 _SOUND_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
@@ -29,10 +35,11 @@ log = structlog.get_logger()
 
 
 class RequestLog:
-    """Give each request an id, keep it in the log's context and in the answer's headers, and log how it went."""
+    """Give each request an id, keep it in the log's context and in the answer's headers, harden those, and log how it went."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, in_production: bool = False) -> None:
         self._app = app
+        self._in_production = in_production
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -40,12 +47,13 @@ class RequestLog:
             return
         scope["request_id"] = request_id = _request_id(scope)
         status = 0
+        more = {"private": scope["path"].startswith("/api"), "https_only": self._in_production and scope["scheme"] == "https"}
 
         async def noting(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (_REQUEST_ID, request_id.encode())]
+                message["headers"] = [*hardened(message["headers"], **more), (_REQUEST_ID, request_id.encode())]
             await send(message)
 
         started = time.perf_counter()
@@ -57,7 +65,7 @@ class RequestLog:
                 if not status:
                     await problem(AppError(), scope["path"], request_id)(scope, receive, noting)
             finally:
-                route = _route(scope)
+                route = route_of(scope)
                 seconds = round(time.perf_counter() - started, 4)
                 say = log.info if route.startswith(("/api", "/mcp")) else log.debug  # not a line for every probe and every file of the page
                 say("request_finished", method=scope["method"], route=route, status=status, seconds=seconds)
@@ -83,7 +91,7 @@ class BodyLimit:
             return
         try:
             first = await self._body(scope, receive)
-        except (NotAuthenticated, BodyTooLarge, BodyTooSlow) as error:
+        except AppError as error:
             refusal = problem(error, scope["path"], scope.get("request_id", ""))
             refusal.headers["Connection"] = "close"  # or a client that goes on sending would be read to its end
             await _let_go(receive)
@@ -98,22 +106,29 @@ class BodyLimit:
 
     async def _body(self, scope: Scope, receive: Receive) -> Message:
         if scope["path"] in self._larger:
-            _check_token(scope)
+            await _check_caller(scope)
         try:
             async with asyncio.timeout(self._seconds):
-                return await _whole_body(scope, receive, self._larger.get(scope["path"], self._limit_bytes))
+                return await _whole_body(scope, receive, self._limit(scope))
         except TimeoutError as error:
             raise BodyTooSlow(f"A request body may take {self._seconds:g} seconds to come.") from error
 
+    def _limit(self, scope: Scope) -> int:
+        limit_bytes = self._larger.get(scope["path"], self._limit_bytes)
+        return min(limit_bytes, _FORM_BYTES) if _is_form(scope) else limit_bytes
 
-def _check_token(scope: Scope) -> None:
-    """Raise NotAuthenticated when it is not ours; whether its user is still there is seen later."""
-    given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"), "")
-    scheme, _, token = given.partition(" ")
-    if scheme.lower() != "bearer":
-        raise NotAuthenticated
-    users: Users = scope["state"]["users"]
-    users.credential_of(token.strip())
+
+def _is_form(scope: Scope) -> bool:
+    kind = next((value for name, value in scope["headers"] if name == b"content-type"), b"").lower()
+    return kind.startswith((b"application/x-www-form-urlencoded", b"multipart/"))
+
+
+async def _check_caller(scope: Scope) -> None:
+    """Raise NotAuthenticated for who is nobody. What was signed by us will do; what was not is looked up, here and again after the body."""
+    proof = proof_of(scope)
+    if not isinstance(proof, Credential):
+        users: Users = scope["state"]["users"]
+        await users.authenticate(proof)
 
 
 async def _whole_body(scope: Scope, receive: Receive, limit_bytes: int) -> Message:
@@ -144,14 +159,6 @@ async def _let_go(receive: Receive) -> None:
 def _request_id(scope: Scope) -> str:
     given = next((value for name, value in scope["headers"] if name == _REQUEST_ID), b"")
     return given.decode() if _SOUND_ID.fullmatch(given) else str(uuid7())
-
-
-def _route(scope: Scope) -> str:
-    """The route's template, which unlike the path has no ids in it and is one of a few."""
-    # A router that is included keeps its own, shorter templates; the whole one is in FastAPI's context.
-    context = scope.get("fastapi", {}).get("effective_route_context")
-    route = context or scope.get("route")
-    return getattr(route, "path_format", None) or getattr(route, "path", None) or "unmatched"
 
 
 def _has_body(scope: Scope) -> bool:

@@ -1,11 +1,27 @@
 """What callers do wrong, what is not there, and what becomes of runs and servers."""
 
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Final
+
 from app.errors.base import AppError
+
+# More would be told to nobody's use, and a megabyte of unknown members would be answered with two.
+_MOST_FAULTS: Final = 50
+_LONGEST_FIELD: Final = 200
 
 
 class InvalidInput(AppError):
+    """`faults` are the fields that are not valid, each with what is wrong with it; they name themselves where no `detail` is given."""
+
     code = "invalid_input"
     title = "The request is not valid"
+
+    def __init__(self, detail: str | None = None, *, faults: Iterable[tuple[str, str]] = (), **extra: str | int | float) -> None:
+        told = islice(dict.fromkeys(faults), _MOST_FAULTS)
+        self.faults: Sequence[tuple[str, str]] = [(field[:_LONGEST_FIELD], message) for field, message in told]
+        fields = ", ".join(dict.fromkeys(field for field, _ in self.faults))
+        super().__init__(detail or (f"Not valid: {fields}." if fields else None), **extra)
 
 
 class BodyTooLarge(AppError):
@@ -31,29 +47,6 @@ class NotAuthenticated(AppError):
 class InvalidCredentials(AppError):
     code = "invalid_credentials"
     title = "Email or password is wrong"
-
-
-class InvalidRefreshToken(AppError):
-    code = "invalid_refresh_token"
-    title = "The refresh token is not good, or not any more"
-
-
-class TooManyAttempts(AppError):
-    """Not even the right password is looked at before `retry_after` seconds are over."""
-
-    code = "too_many_attempts"
-    title = "There were too many wrong passwords"
-    retryable = True
-
-
-class EmailNotVerified(AppError):
-    code = "email_not_verified"
-    title = "This email has not been verified yet"
-
-
-class LinkInvalid(AppError):
-    code = "link_invalid"
-    title = "This link is not good, or not any more"
 
 
 class OriginNotAllowed(AppError):
@@ -165,9 +158,26 @@ class ExportNotFound(NotFound):
     title = "No export was asked for, or it is no longer kept"
 
 
-class LoginNotFound(NotFound):
-    code = "login_not_found"
-    title = "There is no such login"
+class WebhookNotFound(NotFound):
+    code = "webhook_not_found"
+    title = "There is no such webhook"
+
+
+class DeliveryNotFound(NotFound):
+    code = "delivery_not_found"
+    title = "There is no such delivery, or it is no longer kept"
+
+
+class TooManyWebhooks(AppError):
+    """`limit` says how many there may be."""
+
+    code = "too_many_webhooks"
+    title = "There are as many webhooks as one may have"
+
+
+class WebhookIsOff(AppError):
+    code = "webhook_is_off"
+    title = "The webhook is switched off"
 
 
 class EmailTaken(AppError):
@@ -209,19 +219,15 @@ class DatabaseUnavailable(Unavailable):
     title = "The database is not answering"
 
 
-class MailUnavailable(Unavailable):
-    code = "mail_unavailable"
-    title = "The mail server did not take the mail"
-
-
-class MailRefused(AppError):
-    code = "mail_refused"
-    title = "The mail server does not take this mail"
-
-
 class DatabaseRefused(AppError):
     code = "database_refused"
     title = "The database refused what it was asked"
+
+
+class WebhooksOff(Unavailable):
+    code = "webhooks_off"
+    title = "This server has no key for webhooks"
+    retryable = False
 
 
 class ServerBusy(Unavailable):

@@ -1,4 +1,4 @@
-"""What the providers of models do wrong."""
+"""What the providers of models do wrong, and what keeps their answers from people."""
 
 from app.errors.base import AppError
 
@@ -46,6 +46,20 @@ class ModelRejected(ModelError):
 class ModelRefused(ModelError):
     code = "model_refused"
     title = "The model declined to answer this"
+
+
+class AnswerWithheld(AppError):
+    """A content hook of this server's let nobody see it; `notice` is shown in its place."""
+
+    code = "answer_withheld"
+    title = "The answer went against this server's rules for content"
+    notice = "This answer was withheld."
+
+
+class ContentHookFailed(AppError):
+    code = "content_hook_failed"
+    title = "What looks at content before it is shown has failed"
+    retryable = True
 
 
 class ModelBadAnswer(ModelError):

@@ -19,6 +19,7 @@ from app.llm.budget import CALL_IS_OVER, TURN_IS_OVER, MoneyBudget, TurnBudget, 
 from app.llm.calls import Hearer, ModelCall, Purpose, note
 from app.llm.catalog import ModelSpec
 from app.llm.characters import with_whole_characters
+from app.llm.hooks import Hook, Hooks
 from app.llm.models import Model, Models
 from app.llm.money import counted
 from app.llm.origin import readable_by, sign
@@ -44,7 +45,9 @@ class Asker:
         attached: Attached | None = None,
         *,
         most_usd: float | None = None,
+        hooks: Sequence[Hook] = (),
     ) -> None:
+        """`hooks` follow those of the server."""
         self._models = models
         self.name = name or models.choice.default
         self._hearer = hearer
@@ -52,6 +55,7 @@ class Asker:
         self._attached = attached or Attached()
         self._budget = TurnBudget(models.settings.turn_seconds)
         self._money = MoneyBudget(most_usd)
+        self._hooks = models.hooks.followed_by(hooks)
 
     def paid(self, calls: Iterable[ModelCall]) -> None:
         """Count what earlier attempts at the run have paid: a process that dies must not make it cheaper."""
@@ -75,15 +79,22 @@ class Asker:
 
         `hearer` takes the place of the run's own, to tell where it comes from.
 
-        What was heard of a try that failed is taken back before the next. Raise a ModelError, or CostLimitReached.
+        What was heard of a try that failed is taken back before the next. Raise a ModelError, CostLimitReached, AnswerWithheld or
+        ContentHookFailed.
         """
         self._money.check()
         ask = partial(self._ask_models, prompt, tools, purpose, options)
         hearer = hearer or self._hearer
         hearer = hearer if purpose is Purpose.ANSWER else Accountant(hearer.called)
-        if self._cache is None or purpose not in _KEPT:
-            return await ask(hearer)
-        return await self._cache.answer(self.spec(purpose), purpose, prompt, tools, options, hearer=hearer, ask=ask)
+        cache = self._cache if purpose in _KEPT else None
+
+        async def answer(hearer: Hearer) -> AIMessage:
+            if cache is None:
+                return await ask(hearer)
+            return await cache.answer(self.spec(purpose), purpose, prompt, tools, options, hearer=hearer, ask=ask)
+
+        # Around the cache: what it kept before a rule was made is looked at, too.
+        return await (self._hooks.answer(answer, hearer, purpose) if self._hooks else answer(hearer))
 
     async def _ask_models(
         self,
@@ -103,6 +114,7 @@ class Asker:
             models=self._models,
             budget=self._budget,
             money=self._money,
+            hooks=self._hooks,
         )
         with self._budget.passing():
             return await Trying(call, self._models, self._budget).answer(self._name_for(purpose))
@@ -124,13 +136,15 @@ class _Call:
     models: Models
     budget: TurnBudget
     money: MoneyBudget
+    hooks: Hooks
     heard: bool = field(default=False, init=False)
 
     async def once(self, model: Model) -> AIMessage:
+        prompt = await self._prompt_for(model)
         timed, answer = _Timed(self.hearer), None
         timed.answer_begins()
         try:
-            answer = with_whole_characters(await self._answer(model, timed))
+            answer = with_whole_characters(await self._answer(model, prompt, timed))
             check_refusal(answer)
         except BaseException as error:  # a call that is cut off in the middle was paid for, too
             self.heard = timed.heard
@@ -146,9 +160,13 @@ class _Call:
         self.hearer.called(call)
         return answer
 
-    async def _answer(self, model: Model, timed: "_Timed") -> AIMessage:
-        chat = model.with_tools(self.tools)
+    async def _prompt_for(self, model: Model) -> Sequence[BaseMessage]:
         prompt = await self.attached.put_into(readable_by(model.spec, self.prompt), model.spec)
+        # After that: what a file says is as good as said.
+        return await self.hooks.before(prompt) if self.hooks else prompt
+
+    async def _answer(self, model: Model, prompt: Sequence[BaseMessage], timed: "_Timed") -> AIMessage:
+        chat = model.with_tools(self.tools)
         # That a turn's time is over is not this model's fault, so its breaker must not see it.
         async with within(self.budget.left_seconds, TURN_IS_OVER):
             with self.models.breaker(model).watching():

@@ -15,6 +15,7 @@ from app.llm.breaker import Breaker, BreakerState
 from app.llm.catalog import ModelSpec
 from app.llm.choice import Choice, choose_models
 from app.llm.demo import DemoModel
+from app.llm.hooks import Hooks
 from app.llm.money import Price, price_of
 from app.llm.provider_table import PROVIDERS
 from app.settings import ModelSettings
@@ -45,13 +46,15 @@ class Model:
 class Models:
     """The models of this server, in the catalog's order; the default one first asked when a message names none."""
 
-    def __init__(self, models: Sequence[Model], choice: Choice, settings: ModelSettings) -> None:
+    def __init__(self, models: Sequence[Model], choice: Choice, settings: ModelSettings, hooks: Hooks | None = None) -> None:
         self._models = {model.spec.name: model for model in models}
         self._breakers = {
             name: Breaker(name, failures=settings.breaker_failures, seconds=settings.breaker_seconds) for name in self._models
         }
         self.choice = choice
         self.settings = settings
+        # Here, so that nobody who asks a model can leave them out.
+        self.hooks = hooks or Hooks()
 
     def __iter__(self) -> Iterator[ModelSpec]:
         return (model.spec for model in self._models.values())
@@ -62,7 +65,7 @@ class Models:
     def get(self, name: str | None) -> Model:
         """Raise UnknownModel; None is the default."""
         try:
-            return self._models[name or self.choice.default]
+            return self._models[self.choice.default if name is None else name]
         except KeyError as error:
             raise UnknownModel(f"There is no model of this name; there are {', '.join(self._models)}.") from error
 
@@ -82,14 +85,14 @@ class Models:
 
 
 @asynccontextmanager
-async def open_models(settings: ModelSettings, keys: Mapping[str, SecretStr]) -> AsyncGenerator[Models]:
+async def open_models(settings: ModelSettings, keys: Mapping[str, SecretStr], hooks: Hooks | None = None) -> AsyncGenerator[Models]:
     """Open the client of each chosen model; raise SettingsInvalid as `choose_models` does."""
     choice = choose_models(settings, keys)
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(_open_client(spec, settings, keys)) for spec in choice.specs]
         known = zip(choice.specs, clients, strict=True)
         models = [Model(spec=_known(spec, client), client=client, price=price_of(spec, settings)) for spec, client in known]
-        yield Models(models, choice, settings)
+        yield Models(models, choice, settings, hooks)
 
 
 def _known(spec: ModelSpec, client: BaseChatModel) -> ModelSpec:

@@ -18,7 +18,9 @@ class UserRow(SQLModel, table=True):
 
     id: UUID = column("Time-ordered (UUIDv7)", default_factory=uuid7, primary_key=True)
     email: str = column("Normalised: trimmed and lower case", unique=True, max_length=320)
-    password_hash: str = column("argon2id, with its parameters; bcrypt where brought from elsewhere", max_length=255)
+    password_hash: str | None = column(
+        "argon2id, or bcrypt until they log in; empty for who comes from elsewhere", default=None, max_length=255
+    )
     remembers: bool = column("The agent may remember what they say", default=True)
     role: str = column("user or admin", default="user", max_length=16)
     tier: str = column("Which limits hold, by name", default="free", max_length=64)
@@ -35,6 +37,8 @@ class LoginRow(SQLModel, table=True):
 
     id: UUID = column("Time-ordered (UUIDv7)", default_factory=uuid7, primary_key=True)
     user_id: UUID = column("Who came in", foreign_key="user.id", ondelete="CASCADE", index=True)
+    page_hash: bytes | None = column("SHA-256 of the page's cookie; empty where tokens prove it", default=None, unique=True)
+    seen_at: datetime | None = column("When the page was last used, to the minute (UTC)", default=None, sa_type=MOMENT)
     address: str | None = column("Of the client that came in", default=None, max_length=64)
     user_agent: str | None = column("What the client calls itself", default=None, max_length=200)
     refresh_hash: bytes | None = column("SHA-256 of the refresh token that is good now", default=None)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -10,6 +11,19 @@ from uuid import UUID
 class UserRole(StrEnum):
     USER = "user"
     ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """Unless they let it, nothing is remembered of them, and what was is not used."""
+
+    id: UUID
+    email: str
+    remembers: bool
+    role: UserRole
+    tier: str
+    created_at: datetime
+    email_verified_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +53,3 @@ OWNER_COLUMNS: Final = (
     '"user".id AS user_id, "user".email AS user_email, "user".remembers AS user_remembers, "user".role AS user_role, '
     '"user".tier AS user_tier, "user".email_verified_at AS user_email_verified_at, "user".created_at AS user_created_at'
 )
-# For a statement that has "user" and a credential's values: a login that was ended anywhere is ended everywhere, at the next request.
-CREDENTIAL_HOLDS_SQL: Final = """
-"user".id = %(user_id)s AND "user".disabled_at IS NULL
-AND EXISTS (SELECT FROM login WHERE login.id = %(login_id)s AND login.user_id = "user".id AND login.revoked_at IS NULL)
-"""

@@ -1,6 +1,8 @@
 """The ways a conversation has taken: turns that were said again are branches, and one of them is shown."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -9,7 +11,7 @@ from psycopg.rows import class_row
 from app.persistence.attached import attachments_of, attachments_sql
 from app.persistence.database import Pool, database_errors, fetch_all
 from app.persistence.tables import LIVE_SQL
-from app.persistence.values import Attachment, Branch
+from app.persistence.values import Attachment
 
 _FIRST_WORDS: Final = 200
 
@@ -59,6 +61,17 @@ SELECT message.id FROM session JOIN message ON message.run_id = session.head_run
 _UNFINISHED_CHECKPOINT: Final = """
 SELECT checkpoint FROM run JOIN session ON session.head_run_id = run.id WHERE session.id = %(session_id)s AND status <> 'completed'
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branch:
+    """One of several turns that follow the same one; `run_id` began it. `is_shown` tells whether the transcript goes through it."""
+
+    run_id: UUID
+    parent_id: UUID | None
+    text: str
+    created_at: datetime
+    is_shown: bool
 
 
 class BranchTable:

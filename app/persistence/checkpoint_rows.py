@@ -11,6 +11,7 @@ from langgraph.checkpoint.base import (
     ChannelVersions,
     Checkpoint,
     CheckpointMetadata,
+    CheckpointTuple,
     get_serializable_checkpoint_metadata,
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
@@ -39,8 +40,25 @@ class Unwritten:
     @property
     def place(self) -> RunnableConfig:
         """Where the graph finds it again."""
+        return self._place_of(self.id)
+
+    @property
+    def parent_id(self) -> str | None:
+        found: str | None = self.config["configurable"].get("checkpoint_id")
+        return found
+
+    @property
+    def kept_metadata(self) -> CheckpointMetadata:
+        return get_serializable_checkpoint_metadata(self.config, self.metadata)
+
+    def as_read(self) -> CheckpointTuple:
+        """What is found there, as long as no task has written more."""
+        parent = self._place_of(self.parent_id) if self.parent_id else None
+        return CheckpointTuple(self.place, self.checkpoint, self.kept_metadata, parent, [])
+
+    def _place_of(self, checkpoint_id: str) -> RunnableConfig:
         thread_id = self.config["configurable"]["thread_id"]
-        return {"configurable": {"thread_id": thread_id, "checkpoint_ns": self.namespace, "checkpoint_id": self.id}}
+        return {"configurable": {"thread_id": thread_id, "checkpoint_ns": self.namespace, "checkpoint_id": checkpoint_id}}
 
     def instead_of(self, overtaken: "Unwritten") -> "Unwritten":
         """The same after the one before that: what changed in between has changed in this one."""
@@ -88,6 +106,11 @@ class Rows:
         (config, *_) = [one.config for one in checkpoints] + [one.config for one in writes]
         self._thread_id = config["configurable"]["thread_id"]
 
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return len(self._bytes)
+
     def parameters(self) -> dict[str, Any]:
         return {
             "thread_id": self._thread_id,
@@ -122,9 +145,9 @@ def _row(one: Unwritten) -> dict[str, Any]:
     return {
         "namespace": one.namespace,
         "id": one.id,
-        "parent_id": one.config["configurable"].get("checkpoint_id"),
+        "parent_id": one.parent_id,
         "checkpoint": {**one.checkpoint, "channel_values": plain},
-        "metadata": get_serializable_checkpoint_metadata(one.config, one.metadata),
+        "metadata": one.kept_metadata,
     }
 
 

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cache, partial
+from inspect import signature
 from typing import Any, Final
 from uuid import UUID
 
@@ -18,6 +19,8 @@ from psycopg.rows import DictRow, dict_row
 from app.errors import AppError, RunLost, TurnTooOld
 from app.persistence.checkpoint_rows import Rows, Unwritten, UnwrittenWrites
 from app.persistence.database import Pool, database_errors, fetch_all, patiently
+from app.persistence.pace import Pace
+from app.persistence.recent_checkpoints import RecentCheckpoints
 from app.persistence.tables import LIVE_SQL
 
 # One statement, so that a checkpoint is there whole or not at all. The run's row is share-locked until it is committed: a takeover
@@ -58,7 +61,7 @@ class PooledPostgresSaver(AsyncPostgresSaver):
     """
 
     def __init__(self, pool: Pool) -> None:
-        super().__init__(pool, serde=JsonPlusSerializer(allowed_msgpack_modules=None))
+        super().__init__(pool, serde=_serializer())
         self._pool = pool
 
     @asynccontextmanager
@@ -93,18 +96,27 @@ class FencedSaver(PooledPostgresSaver):
     It shows the graph the checkpoint at which the attempt begins, None for an empty state, as the latest of its thread: that is how
     a conversation branches. A database that goes away is waited for, so that its restart does not end an answer.
 
-    It writes behind, as the event log does: what the graph gives is written `pause_seconds` later, or when `flush` is called, and a
-    checkpoint that another has followed by then not at all. So a process that dies loses as much of its last steps, and a turn that
-    is over sooner has one write.
+    It writes behind, as the event log does: what the graph gives is written after a pause, as the `pace` has it, or when `flush` is
+    called, and a checkpoint that another has followed by then not at all. So a process that dies loses as much of its last steps, and a
+    turn that is over sooner has one write. What was written last is kept among the `recent`, and begun at without being read.
     """
 
     def __init__(
-        self, pool: Pool, run_id: UUID, attempt: int, begin_at: str | None, *, patience_seconds: float, pause_seconds: float
+        self,
+        pool: Pool,
+        run_id: UUID,
+        attempt: int,
+        begin_at: str | None,
+        *,
+        patience_seconds: float,
+        pace: Pace,
+        recent: RecentCheckpoints,
     ) -> None:
         super().__init__(pool)
         self._holder = {"run_id": run_id, "attempt": attempt}
         self._patience_seconds = patience_seconds
-        self._pause_seconds = pause_seconds
+        self._pace = pace
+        self._recent = recent
         self._unwritten: dict[str, Unwritten] = {}
         self._writes: list[UnwrittenWrites] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -118,6 +130,8 @@ class FencedSaver(PooledPostgresSaver):
         if not place.get("checkpoint_id") and not place.get("checkpoint_ns"):
             if self.latest is None:
                 return None
+            if (kept := self._recent.take(self.latest)) and kept.config["configurable"]["thread_id"] == place["thread_id"]:
+                return kept
             config = {**config, "configurable": {**place, "checkpoint_id": self.latest}}
         found = await patiently(self._patience_seconds, partial(super().aget_tuple, config))
         named = not place.get("checkpoint_ns") and config["configurable"].get("checkpoint_id")
@@ -142,7 +156,9 @@ class FencedSaver(PooledPostgresSaver):
 
     async def aput_writes(self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = "") -> None:
         self._check()
-        self._writes.append(UnwrittenWrites(config, writes, task_id, task_path))
+        given = UnwrittenWrites(config, writes, task_id, task_path)
+        self._writes.append(given)
+        self._recent.drop(given.id)
         self._flush_soon()
 
     async def flush(self) -> None:
@@ -153,7 +169,7 @@ class FencedSaver(PooledPostgresSaver):
         while self._writing or self._unwritten or self._writes:
             # A task of its own: who waits may be stopped, and what is half-sent may not.
             self._begin_writing()
-            assert self._writing  # noqa: S101
+            assert self._writing  # noqa: S101  # has just begun
             await asyncio.wait([self._writing])
         self._check()
 
@@ -163,7 +179,7 @@ class FencedSaver(PooledPostgresSaver):
 
     def _flush_soon(self) -> None:
         if self._timer is None and self._writing is None:
-            self._timer = asyncio.get_running_loop().call_later(self._pause_seconds, self._begin_writing)
+            self._timer = asyncio.get_running_loop().call_later(self._pace.pause_seconds, self._begin_writing)
 
     def _begin_writing(self) -> None:
         if self._timer:
@@ -184,14 +200,28 @@ class FencedSaver(PooledPostgresSaver):
     async def _write(self) -> None:
         unwritten, self._unwritten = self._unwritten, {}
         writes, self._writes = self._writes, []
-        await self._save([*unwritten.values()], writes)
+        rows = Rows(self.serde, [*unwritten.values()], writes)
+        with self._pace.timing():
+            await self._save(rows)
         if root := unwritten.get(""):
             self.latest = root.id
+            # LangGraph copies the checkpoint that a run is sent to, and looks at where it came from.
+            if root.metadata.get("source") == "loop" and not any(one.belongs_to(root) for one in [*writes, *self._writes]):
+                self._recent.keep(root.as_read(), rows.size)
 
-    async def _save(self, unwritten: Sequence[Unwritten], writes: Sequence[UnwrittenWrites]) -> None:
-        values = {**self._holder, **Rows(self.serde, unwritten, writes).parameters()}
+    async def _save(self, rows: Rows) -> None:
+        values = {**self._holder, **rows.parameters()}
         if not await patiently(self._patience_seconds, partial(fetch_all, self._pool, _SAVE, values)):
             raise RunLost
+
+
+# Each run of a graph asks whether a saver takes `task_path`, and to find out takes as long as ten tokens.
+vars(FencedSaver)["aput_writes"].__signature__ = signature(FencedSaver.aput_writes)
+
+
+@cache
+def _serializer() -> JsonPlusSerializer:
+    return JsonPlusSerializer(allowed_msgpack_modules=None)
 
 
 def _cannot_be_kept(error: BaseException) -> AppError:

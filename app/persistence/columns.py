@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import DateTime
-from sqlmodel import Field
+from sqlmodel import Field, SQLModel
 
+METADATA: Final = SQLModel.metadata
 MOMENT: Final[Any] = DateTime(timezone=True)  # sqlmodel's overloads want a class where an instance serves
 
 

@@ -30,7 +30,8 @@ _LOCK_USER: Final = 'SELECT FROM "user" WHERE id = %(user_id)s FOR UPDATE'
 _FIND: Final = """
 SELECT ARRAY(SELECT id FROM session WHERE user_id = %(user_id)s) AS sessions, ARRAY(SELECT id FROM run WHERE user_id = %(user_id)s) AS runs,
        ARRAY(SELECT id FROM message WHERE session_id IN (SELECT id FROM session WHERE user_id = %(user_id)s)) AS messages,
-       ARRAY(SELECT id FROM export WHERE user_id = %(user_id)s) AS exports
+       ARRAY(SELECT id FROM export WHERE user_id = %(user_id)s) AS exports,
+       ARRAY(SELECT id FROM webhook_delivery WHERE webhook_id IN (SELECT id FROM webhook WHERE user_id = %(user_id)s)) AS deliveries
 """
 # Heard once it is true: the processes that make these runs stop, and those that keep something in their memory forget it.
 _TELL: Final = f"""
@@ -49,6 +50,8 @@ _DELETES: Final[Mapping[str, str]] = {
     "feedback": _OF_USER.format(table="feedback"),
     "export_chunk": "DELETE FROM export_chunk WHERE export_id = ANY(%(exports)s)",
     "export": _OF_USER.format(table="export"),
+    "webhook_delivery": "DELETE FROM webhook_delivery WHERE id = ANY(%(deliveries)s)",
+    "webhook": _OF_USER.format(table="webhook"),
     "tool_start": _OF_RUNS.format(table="tool_start"),
     "interrupt": _OF_SESSIONS.format(table="interrupt"),
     "session_config": _OF_SESSIONS.format(table="session_config"),
@@ -61,6 +64,8 @@ _DELETES: Final[Mapping[str, str]] = {
     "memory": _OF_USER.format(table="memory"),
     "run": _OF_USER.format(table="run"),
     "session": _OF_USER.format(table="session"),
+    "api_key": _OF_USER.format(table="api_key"),
+    "identity": _OF_USER.format(table="identity"),
     "login": _OF_USER.format(table="login"),
     **{table: _OF_THREADS.format(table=table) for table in _CHECKPOINTS},
 }

@@ -14,7 +14,7 @@ from app.persistence.database import Pool, fetch_all
 # Of every login, whoever looks at it.
 _LIVE: Final = """
 login.revoked_at IS NULL AND login.created_at > now() - make_interval(days => %(login_days)s)
-AND login.refreshed_at > now() - make_interval(days => %(idle_days)s)
+AND greatest(login.refreshed_at, login.seen_at) > now() - make_interval(days => %(idle_days)s)
 """
 _OPEN: Final = f"""
 WITH entering AS (
@@ -63,19 +63,23 @@ WITH ended AS (
 SELECT user_id FROM ended
 """
 _LIST: Final = f"""
-SELECT id, address, user_agent, refreshed_at, created_at FROM login WHERE user_id = %(user_id)s AND {_LIVE}
- ORDER BY refreshed_at DESC, id LIMIT 100
+SELECT id, address, user_agent, greatest(refreshed_at, seen_at) AS seen_at, created_at FROM login WHERE user_id = %(user_id)s AND {_LIVE}
+ ORDER BY greatest(refreshed_at, seen_at) DESC, id LIMIT 100
 """
-# Not those that are gone altogether: an erasure has its own way to end what its user reads.
+# Not logins that are gone altogether: an erasure has its own way to end what its user reads. A key that is revoked is gone.
 _ENDED: Final = """
 SELECT login.id FROM login JOIN "user" ON "user".id = login.user_id
  WHERE login.id = ANY(%(login_ids)s) AND (login.revoked_at IS NOT NULL OR "user".disabled_at IS NOT NULL)
+UNION ALL
+SELECT given.id FROM unnest(%(key_ids)s::uuid[]) AS given (id) WHERE NOT EXISTS (
+       SELECT FROM api_key JOIN "user" ON "user".id = api_key.user_id AND "user".disabled_at IS NULL
+        WHERE api_key.id = given.id AND (api_key.expires_at IS NULL OR api_key.expires_at > now()))
 """
 # A day after its end it is of no use to anybody; and nobody needs the way from a refresh token to the next any more.
 _PRUNE: Final = """
 WITH over AS (
     DELETE FROM login WHERE revoked_at < now() - interval '1 day' OR created_at < now() - make_interval(days => %(login_days)s)
-        OR coalesce(refreshed_at, created_at) < now() - make_interval(days => %(idle_days)s) RETURNING id
+        OR greatest(refreshed_at, seen_at, created_at) < now() - make_interval(days => %(idle_days)s) RETURNING id
 ), closed AS (
     UPDATE login SET successor = NULL WHERE successor IS NOT NULL AND refreshed_at < now() - interval '10 min'
 )
@@ -127,7 +131,7 @@ class Login:
     id: UUID
     address: str | None
     user_agent: str | None
-    refreshed_at: datetime
+    seen_at: datetime
     created_at: datetime
 
 
@@ -174,9 +178,9 @@ class LoginTable:
         """Those of the user that can still be refreshed, the last used first; a hundred at the most."""
         return [Login(**row) for row in await fetch_all(self._pool, _LIST, {"user_id": user_id, **self._bounds})]
 
-    async def ended(self, login_ids: Collection[UUID]) -> Collection[UUID]:
-        """Those of them that were ended before their time, or whose user may not come in."""
-        return {row["id"] for row in await fetch_all(self._pool, _ENDED, {"login_ids": [*login_ids]})}
+    async def ended(self, login_ids: Collection[UUID], key_ids: Collection[UUID] = ()) -> Collection[UUID]:
+        """Those of them, and of API keys, that were ended before their time, or whose user may not come in."""
+        return {row["id"] for row in await fetch_all(self._pool, _ENDED, {"login_ids": [*login_ids], "key_ids": [*key_ids]})}
 
     async def prune(self) -> int:
         """Delete those that are over; return how many."""

@@ -23,7 +23,7 @@ class Letter(StrEnum):
 class Addressee:
     user_id: UUID
     email: str
-    password_hash: str
+    password_hash: str | None
 
 
 _SENT_AT: Final = {Letter.RESET: "reset_mailed_at", Letter.VERIFICATION: "verification_mailed_at"}

@@ -16,6 +16,7 @@ from app.persistence.events import as_lines
 from app.persistence.jobs import defer_sql, job_sql
 from app.persistence.ledger import as_recordset, keep_calls_sql
 from app.persistence.memory_search import recalls_sql
+from app.persistence.statements import tight
 from app.persistence.tables import LIVE_SQL
 from app.persistence.turns import RUN_COLUMNS
 from app.persistence.users import user_of
@@ -52,8 +53,9 @@ WITH finished AS (
     SELECT run.id FROM run JOIN finished ON finished.session_id = run.session_id AND finished.id <> run.id AND NOT finished.waiting
      WHERE run.waiting AND run.status = 'queued' ORDER BY run.id LIMIT 1 FOR UPDATE OF run SKIP LOCKED
 ), answered AS (
-    INSERT INTO message (id, session_id, run_id, role, content, reasoning, tool_calls, status, created_at)
-    SELECT %(message_id)s, session_id, id, 'assistant', %(content)s, %(reasoning)s, %(tool_calls)s, %(status)s, now() FROM finished
+    INSERT INTO message (id, session_id, run_id, role, content, reasoning, tool_calls, steps, status, created_at)
+    SELECT %(message_id)s, session_id, id, 'assistant', %(content)s, %(reasoning)s, %(tool_calls)s, %(steps)s, %(status)s, now()
+      FROM finished
 ), logged AS (
     INSERT INTO run_event (run_id, first_sequence, last_sequence, events, created_at)
     SELECT id, %(first_sequence)s, %(last_sequence)s, %(lines)s, now() FROM finished
@@ -75,6 +77,8 @@ WITH finished AS (
 ), job AS (
     SELECT {job_sql("make_run", "run_id", "id")} AS job FROM promoted WHERE background
     UNION ALL SELECT {job_sql("name_session", "session_id", "id")} FROM unnamed
+    UNION ALL SELECT {job_sql("announce_run", "run_id", "id")} FROM finished
+     WHERE EXISTS (SELECT FROM webhook WHERE webhook.user_id = finished.user_id AND is_on AND %(status)s = ANY(statuses))
 )
 SELECT id, CASE WHEN %(notify)s THEN pg_notify('{EVENTS}', id::text) END,
        (SELECT pg_notify('{WORK}', promoted.id::text) FROM promoted WHERE NOT background),
@@ -82,8 +86,8 @@ SELECT id, CASE WHEN %(notify)s THEN pg_notify('{EVENTS}', id::text) END,
   FROM finished
 """
 # Two, for psycopg reads a statement of more than 4,096 characters anew each time.
-_FINISH: Final = _END.replace("{asked}", "")
-_FINISH_WITH_QUESTIONS: Final = _END.replace("{asked}", _ASKED)
+_FINISH: Final = tight(_END.replace("{asked}", ""))
+_FINISH_WITH_QUESTIONS: Final = tight(_END.replace("{asked}", _ASKED))
 _ANSWER_OF_QUEUED: Final = "SELECT message_id FROM run WHERE id = %(run_id)s AND status = 'queued'"
 _HAS_ENDED_SO: Final = "SELECT FROM run WHERE id = %(id)s AND attempt = %(attempt)s AND status = %(status)s AND finished_at IS NOT NULL"
 
@@ -96,19 +100,24 @@ UPDATE run SET lease_expires_at = now() + make_interval(secs => %(lease_seconds)
 """
 
 # Each goes to one of the processes that look at the same moment. One that was never begun keeps its attempt; one that was handed
-# back has no owner, and so nobody has died in it. An own checkpoint says that an earlier attempt got so far.
+# back has no owner, and so nobody has died in it. An own checkpoint says that an earlier attempt got so far. How long attempts have
+# worked on a run is known as far as they were heard of: the time until the next one is none of it.
 _TAKE: Final = """
 WITH free AS (
-    SELECT id, status, owner FROM run WHERE NOT waiting AND ({which}) ORDER BY id LIMIT %(most)s FOR UPDATE SKIP LOCKED
+    SELECT id, status, owner, lease_expires_at - CASE WHEN owner IS NULL THEN 0 ELSE 1 END * make_interval(secs => %(lease_seconds)s)
+               - coalesce(working_since, started_at) AS spent
+      FROM run WHERE NOT waiting AND ({which}) ORDER BY id LIMIT %(most)s FOR UPDATE SKIP LOCKED
 ), taken AS (
     UPDATE run SET status = 'running', owner = %(owner)s, lease_expires_at = now() + make_interval(secs => %(lease_seconds)s),
            started_at = coalesce(run.started_at, now()),
+           working_since = CASE WHEN free.status = 'running' THEN now() - greatest(free.spent, interval '0') END,
            attempt = attempt + CASE WHEN free.status = 'running' THEN 1 ELSE 0 END,
            crashes = crashes + CASE WHEN free.status = 'running' AND free.owner IS NOT NULL THEN 1 ELSE 0 END
       FROM free WHERE run.id = free.id
     RETURNING run.*
 )
-SELECT taken.id, taken.session_id, taken.attempt, taken.crashes, taken.model, taken.cache, taken.asked_id, taken.message_id,
+SELECT taken.id, taken.session_id, taken.attempt, taken.crashes, taken.model, taken.cache,
+       coalesce(extract(epoch FROM now() - taken.working_since), 0)::float AS spent_seconds, taken.asked_id, taken.message_id,
        taken.from_checkpoint, taken.checkpoint AS replays, {recalls} AS recalls, {agent} AS agent, {config} AS config,
        coalesce(message.content, '') AS text, {owner},
        parent.status AS parent_status, {attached} AS attachments,
@@ -173,6 +182,7 @@ class RunTable:
         values = columns_of(run) | {
             "from_statuses": [*from_statuses],
             "tool_calls": Jsonb([*run.tool_calls]),
+            "steps": Jsonb([*run.steps]),
             "calls": as_recordset(run.calls),
             "questions": Jsonb([columns_of(question) for question in run.questions]),
             "first_sequence": run.events[0].sequence,
@@ -235,6 +245,7 @@ def _taken(row: Mapping[str, Any]) -> TakenRun:
         "session_id",
         "attempt",
         "crashes",
+        "spent_seconds",
         "model",
         "cache",
         "asked_id",

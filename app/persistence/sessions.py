@@ -11,10 +11,11 @@ from psycopg.types.json import Jsonb
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.persistence.accounts import CREDENTIAL_HOLDS_SQL, OWNER_COLUMNS, Credential
+from app.persistence.accounts import OWNER_COLUMNS
 from app.persistence.attached import attachments_sql
 from app.persistence.channels import EVENTS
 from app.persistence.configured import Held, SessionConfig, config_sql
+from app.persistence.credentials import BEHIND, PROOF_COLUMNS, Caller, Proof
 from app.persistence.database import Database, database_errors, execute, fetch_all
 from app.persistence.tables import (
     LIVE_SQL,
@@ -26,19 +27,22 @@ from app.persistence.tables import (
     SessionConfigRow,
     SessionRow,
 )
-from app.persistence.users import user_of
-from app.persistence.values import Message, Role, RunStatus, Session, User
+from app.persistence.users import caller_of
+from app.persistence.values import Message, Role, RunStatus, Session
 
 _OF_AGENT: Final = f"agent, config_version, {config_sql('session.id', 'session.config_version')} AS config"
 _READ_SESSION: Final = f"""
 SELECT id, name, naming = 'done' AS name_is_final, remembers, temporary, {_OF_AGENT}, created_at, updated_at
   FROM session WHERE id = %(session_id)s AND user_id = %(user_id)s
 """
-_READ_WITH_OWNER: Final = f"""
+_SESSION_OF: Final = f"""
 SELECT session.id, session.name, naming = 'done' AS name_is_final, session.remembers, temporary, {_OF_AGENT},
-       session.created_at, session.updated_at, {OWNER_COLUMNS}
-  FROM session JOIN "user" ON "user".id = session.user_id WHERE session.id = %(session_id)s AND {CREDENTIAL_HOLDS_SQL}
+       session.created_at, session.updated_at, {OWNER_COLUMNS}, {PROOF_COLUMNS}
 """
+_READ_WITH_OWNER: Final = {
+    kind: f'{_SESSION_OF} FROM {behind} JOIN session ON session.user_id = "user".id WHERE session.id = %(session_id)s'
+    for kind, behind in BEHIND.items()
+}
 # From the head of the branch that is shown, or from the run of the message before which to read, as far back as a page can reach.
 _TRANSCRIPT: Final = f"""
 WITH RECURSIVE branch AS (
@@ -53,8 +57,8 @@ WITH RECURSIVE branch AS (
       FROM session JOIN run AS head ON head.id = session.head_run_id LEFT JOIN run AS parent ON parent.id = head.parent_id
      WHERE session.id = %(session_id)s
 )
-SELECT message.id, message.run_id, role, CASE WHEN role = 'assistant' THEN model END AS model, content, reasoning, tool_calls, status,
-       created_at, coalesce(message.run_id < (SELECT kept_from FROM kept), false) AS is_compacted,
+SELECT message.id, message.run_id, role, CASE WHEN role = 'assistant' THEN model END AS model, content, reasoning, tool_calls, steps,
+       status, created_at, coalesce(message.run_id < (SELECT kept_from FROM kept), false) AS is_compacted,
        {attachments_sql("message.id")} AS attachments
   FROM branch JOIN message ON message.run_id = branch.id
  WHERE %(before)s::uuid IS NULL OR depth > 1 OR message.id < %(before)s ORDER BY depth, message.id DESC LIMIT %(limit)s
@@ -142,13 +146,13 @@ class SessionTable:
                 await cursor.execute(_READ_SESSION, {"session_id": session_id, "user_id": user_id})
                 return await cursor.fetchone()
 
-    async def read_with_owner(self, credential: Credential, session_id: UUID) -> tuple[User, Session] | None:
-        """The same in one query with the user, as nearly every request needs both; None too where the credential does not hold."""
-        rows = await fetch_all(self._database.pool, _READ_WITH_OWNER, {"session_id": session_id, **credential.values})
+    async def read_with_owner(self, proof: Proof, session_id: UUID) -> tuple[Caller, Session] | None:
+        """The same in one query with who asks, as nearly every request needs both; None too where the proof does not hold."""
+        rows = await fetch_all(self._database.pool, _READ_WITH_OWNER[type(proof)], {"session_id": session_id, **proof.values})
         if not rows:
             return None
-        of_session = {name: value for name, value in rows[0].items() if not name.startswith("user_")}
-        return user_of(rows[0], "user_"), Session(**of_session)
+        of_session = {name: value for name, value in rows[0].items() if not name.startswith(("user_", "proof_"))}
+        return caller_of(rows[0], "user_"), Session(**of_session)
 
     async def page(self, user_id: UUID, *, limit: int, before: UUID | None, search: str) -> Sequence[Session]:
         """The user's sessions, newest first, that are older than `before` and whose name contains `search`."""

@@ -10,14 +10,17 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import SQLModel
 from uuid_utils.compat import uuid7
 
-import app.persistence.account_tables  # noqa: F401  # its tables are among METADATA
-from app.persistence.columns import MOMENT, column, now
+import app.persistence.access_tables  # its tables, and those below, are among METADATA
+import app.persistence.account_tables
+import app.persistence.webhook_tables  # noqa: F401
+from app.persistence.columns import METADATA, MOMENT, column, now
 
 # A run that has not ended, and among these the one that has its session's turn.
 LIVE_SQL: Final = "status IN ('queued', 'running')"
 TURN_SQL: Final = f"{LIVE_SQL} AND NOT waiting"
 
-METADATA: Final = SQLModel.metadata
+# Whoever imports this finds all tables in METADATA, those of other modules too.
+__all__ = ["METADATA"]
 
 
 class SessionRow(SQLModel, table=True):
@@ -99,6 +102,9 @@ class RunRow(SQLModel, table=True):
     cost_usd: float | None = column("What the tokens cost; none where a price is not known", default=None)
     created_at: datetime = column("When the message arrived (UTC)", default_factory=now, sa_type=MOMENT)
     started_at: datetime | None = column("When a process first began to work on it (UTC)", default=None, sa_type=MOMENT)
+    working_since: datetime | None = column(
+        "When it would have begun if it had been worked on without a break (UTC); none of one that was", default=None, sa_type=MOMENT
+    )
     first_token_at: datetime | None = column("When the answer's first token came (UTC)", default=None, sa_type=MOMENT)
     finished_at: datetime | None = column("When it ended (UTC)", default=None, sa_type=MOMENT)
 
@@ -117,6 +123,7 @@ class MessageRow(SQLModel, table=True):
     content: str = column("The text exactly as sent or streamed")
     reasoning: str = column("What the model thought aloud, where it does", default="")
     tool_calls: list[dict[str, Any]] = column("Tools used: id, name, args, content, is_error", default_factory=list, sa_type=JSONB)
+    steps: list[dict[str, Any]] = column("Steps: agent, node, namespace, status, title, content", default_factory=list, sa_type=JSONB)
     status: str = column("completed, interrupted, failed or cancelled", max_length=16)
     created_at: datetime = column("When it was written (UTC)", default_factory=now, sa_type=MOMENT)
 

@@ -19,6 +19,9 @@ FILES: Final[Mapping[str, str]] = {
         SELECT id, event, actor_id IS NOT NULL AND actor_id <> %(user_id)s AS by_another,
                CASE WHEN actor_id IS NULL OR actor_id = %(user_id)s THEN address END AS address, details, created_at
           FROM audit WHERE user_id = %(user_id)s ORDER BY id""",
+    "api_keys": "SELECT id, name, start, scopes, expires_at, last_used_at, created_at FROM api_key WHERE user_id = %(user_id)s ORDER BY id",
+    "identities": """
+        SELECT id, issuer, subject, created_at FROM identity WHERE user_id = %(user_id)s AND pending_hash IS NULL ORDER BY id""",
     "sessions": "SELECT id, name, agent, remembers, temporary, created_at, updated_at FROM session WHERE user_id = %(user_id)s ORDER BY id",
     "configs": """
         SELECT session_config.session_id, version, config, session_config.created_at
@@ -27,7 +30,7 @@ FILES: Final[Mapping[str, str]] = {
     "transcripts": """
         SELECT message.session_id, message.id, message.run_id, run.parent_id AS parent_run_id, message.role,
                CASE WHEN message.role = 'assistant' THEN run.model END AS model, message.content, message.reasoning, message.tool_calls,
-               message.status, message.created_at
+               message.steps, message.status, message.created_at
           FROM session JOIN message ON message.session_id = session.id JOIN run ON run.id = message.run_id
          WHERE session.user_id = %(user_id)s ORDER BY message.session_id, message.id""",
     "attachments": """
@@ -44,6 +47,13 @@ FILES: Final[Mapping[str, str]] = {
     "feedback": """
         SELECT message_id, score, comment, created_at, updated_at FROM feedback WHERE user_id = %(user_id)s ORDER BY created_at, message_id
         """,
+    "webhooks": """
+        SELECT id, url, statuses, session_id, include_message, is_on, off_reason, failing_since, created_at, updated_at
+          FROM webhook WHERE user_id = %(user_id)s ORDER BY id""",
+    "deliveries": """
+        SELECT delivery.id, delivery.webhook_id, delivery.run_id, event, status, attempt, tries, delivery.created_at, finished_at
+          FROM webhook JOIN webhook_delivery AS delivery ON delivery.webhook_id = webhook.id
+         WHERE webhook.user_id = %(user_id)s ORDER BY delivery.id""",
     "questions": """
         SELECT interrupt.session_id, interrupt.id, interrupt.run_id, value, answer_schema, outcome, answer, interrupt.created_at,
                expires_at, closed_at

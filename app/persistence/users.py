@@ -10,12 +10,12 @@ from sqlmodel import select
 
 from app.errors import EmailTaken
 from app.persistence.account_tables import UserRow
-from app.persistence.accounts import CREDENTIAL_HOLDS_SQL, USER_COLUMNS, Credential, UserRole
+from app.persistence.accounts import USER_COLUMNS, User, UserRole
 from app.persistence.audit import Actor, AuditEvent, by_user_sql
+from app.persistence.credentials import BEHIND, PROOF_COLUMNS, Caller, Proof, scopes_of
 from app.persistence.database import Database, database_errors, execute, fetch_all
-from app.persistence.values import User
 
-_READ_USER: Final = f'SELECT {USER_COLUMNS} FROM "user" WHERE {CREDENTIAL_HOLDS_SQL}'
+_READ_CALLER: Final = {kind: f"SELECT {USER_COLUMNS}, {PROOF_COLUMNS} FROM {behind}" for kind, behind in BEHIND.items()}
 # What was said while it was off is not remembered later either.
 _SWITCH: Final = f"""
 WITH skipped AS (
@@ -24,11 +24,13 @@ WITH skipped AS (
 )
 UPDATE "user" SET remembers = %(remembers)s WHERE id = %(user_id)s RETURNING {USER_COLUMNS}
 """
+
+
 # Of somebody who changes it at the same moment, one comes first, and the other finds another hash.
 _REPLACE_HASH: Final = """
 UPDATE "user" SET password_hash = %(new_hash)s,
        email_verified_at = CASE WHEN %(by_mail)s THEN coalesce(email_verified_at, now()) ELSE email_verified_at END
- WHERE id = %(user_id)s AND password_hash = %(old_hash)s AND disabled_at IS NULL RETURNING id
+ WHERE id = %(user_id)s AND password_hash IS NOT DISTINCT FROM %(old_hash)s::text AND disabled_at IS NULL RETURNING id
 """
 # A statement of its own: it sees a login that waited for the one before to say whether its password still holds.
 _END_LOGINS: Final = """
@@ -46,10 +48,10 @@ SELECT FROM "user" WHERE id = %(user_id)s AND email = %(email)s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordChange:
-    """`old_hash` is the one that was matched, or that a link was made for; `but_id` names the login that stays."""
+    """`old_hash` is the one that was matched, or that a link was made for, None for who had none; `but_id` names the login that stays."""
 
     user_id: UUID
-    old_hash: str
+    old_hash: str | None
     new_hash: str
     but_id: UUID | None = None
     by_mail: bool = False
@@ -71,17 +73,17 @@ class UserTable:
                     raise EmailTaken from error
         return _user(row)
 
-    async def find(self, email: str) -> tuple[User, str] | None:
-        """The user of this normalised email and the hash of their password."""
+    async def find(self, email: str) -> tuple[User, str | None] | None:
+        """The user of this normalised email and the hash of their password, if they have one."""
         with database_errors():
             async with self._database.query() as session:
                 row = (await session.exec(select(UserRow).where(UserRow.email == email))).one_or_none()
         return (_user(row), row.password_hash) if row else None
 
-    async def read(self, credential: Credential) -> User | None:
+    async def read(self, proof: Proof) -> Caller | None:
         """Whose it is, as long as it holds."""
-        rows = await fetch_all(self._database.pool, _READ_USER, credential.values)
-        return user_of(rows[0]) if rows else None
+        rows = await fetch_all(self._database.pool, _READ_CALLER[type(proof)], proof.values)
+        return caller_of(rows[0]) if rows else None
 
     async def switch_memory(self, user_id: UUID, remembers: bool) -> User | None:
         """The user as they are then."""
@@ -100,9 +102,9 @@ class UserTable:
                 await connection.execute(by_user_sql(event, "(SELECT %(user_id)s::uuid AS user_id) AS changed"), values)
         return True
 
-    async def rehash(self, user_id: UUID, old_hash: str, new_hash: str) -> None:
-        """The same password, hashed as it is hashed today."""
-        await execute(self._database.pool, _REHASH, {"user_id": user_id, "old_hash": old_hash, "new_hash": new_hash})
+    async def rehash(self, user_id: UUID, old_hash: str, new_hash: str) -> bool:
+        """The same password, hashed as it is hashed today; False when it is another hash by now."""
+        return await execute(self._database.pool, _REHASH, {"user_id": user_id, "old_hash": old_hash, "new_hash": new_hash}) > 0
 
     async def verify_email(self, user_id: UUID, email: str, address: str | None) -> bool:
         """False when the user is gone, or has another email."""
@@ -126,4 +128,16 @@ def user_of(row: Mapping[str, Any], prefix: str = "") -> User:
         tier=row[f"{prefix}tier"],
         email_verified_at=row[f"{prefix}email_verified_at"],
         created_at=row[f"{prefix}created_at"],
+    )
+
+
+def caller_of(row: Mapping[str, Any], prefix: str = "") -> Caller:
+    """From a row that has PROOF_COLUMNS too."""
+    return Caller(
+        user=user_of(row, prefix),
+        login_id=row["proof_login_id"],
+        by_page=row["proof_by_page"],
+        logged_in_at=row["proof_logged_in_at"],
+        key_id=row["proof_key_id"],
+        scopes=scopes_of(row["proof_scopes"]),
     )

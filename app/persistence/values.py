@@ -1,13 +1,13 @@
 """What leaves this package: rows as frozen values."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from app.persistence.accounts import UserRole
+from app.persistence.accounts import User
 from app.persistence.spending import LedgerCall
 
 
@@ -23,19 +23,6 @@ class RunStatus(StrEnum):
 class Role(StrEnum):
     USER = "user"
     ASSISTANT = "assistant"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class User:
-    """Unless they let it, nothing is remembered of them, and what was is not used."""
-
-    id: UUID
-    email: str
-    remembers: bool
-    role: UserRole
-    tier: str
-    created_at: datetime
-    email_verified_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +60,9 @@ class Attachment:
 class Message:
     """One entry of a transcript; `tool_calls` holds {id, name, args, content, is_error} in the order they were made.
 
-    `attachments` holds {id, name, media_type, bytes} of what the user sent with it.
-
-    `model` is the one that gave an answer, None for what a user said. Of those that are compacted the model reads a summary only.
+    `steps` holds {agent, node, namespace, status, title, content} of an agent that is several, each step as it was told last, and
+    `attachments` {id, name, media_type, bytes} of what the user sent. `model` is the one that gave an answer, None for what a user said.
+    Of those that are compacted the model reads a summary only.
     """
 
     id: UUID
@@ -88,6 +75,7 @@ class Message:
     status: RunStatus
     created_at: datetime
     is_compacted: bool = False
+    steps: Sequence[Mapping[str, Any]] = ()
     attachments: Sequence[Mapping[str, Any]] = ()
 
 
@@ -179,9 +167,9 @@ class TakenRun:
     """A run that this process holds, with what it takes to make its attempt.
 
     It begins at `from_checkpoint`, at one within its turn that it `replays`, or where an earlier attempt has left its own `checkpoint`.
-    A run that goes on after questions has `answers`; `parent_status` is how the run before it ended, and `crashes` how many processes
-    died in this one. It `recalls` when something is remembered of the user, and user and session have it used. `config` is what the
-    session had set of its agent.
+    A run that goes on after questions has `answers`; `parent_status` is how the run before it ended, `crashes` how many processes died in
+    this one, and `spent_seconds` how long earlier attempts have worked on it. It `recalls` when something is remembered of the user, and
+    user and session have it used. `config` is what the session had set of its agent.
     """
 
     id: UUID
@@ -197,6 +185,7 @@ class TakenRun:
     parent_status: RunStatus | None = None
     answers: Mapping[str, Any] | None = None
     crashes: int = 0
+    spent_seconds: float = 0
     cache: bool = False
     recalls: bool = False
     attachments: Sequence[Attachment] = ()
@@ -235,17 +224,6 @@ class WaitingRun:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Branch:
-    """One of several turns that follow the same one; `run_id` began it. `is_shown` tells whether the transcript goes through it."""
-
-    run_id: UUID
-    parent_id: UUID | None
-    text: str
-    created_at: datetime
-    is_shown: bool
-
-
 @dataclass(frozen=True, slots=True)
 class Entry:
     """An event in its place: numbered within its run, its JSON as it goes over the wire."""
@@ -281,6 +259,7 @@ class FinishedRun:
     content: str = ""
     reasoning: str = ""
     tool_calls: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+    steps: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
     input_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0
@@ -297,4 +276,4 @@ class FinishedRun:
 
 def columns_of(record: NewRun | Resumption | FinishedRun | Question | LedgerCall) -> dict[str, Any]:
     """The record's fields by name, as they are: `asdict` would copy all that is in them."""
-    return {field.name: getattr(record, field.name) for field in fields(record)}
+    return {name: getattr(record, name) for name in record.__slots__}

@@ -10,7 +10,8 @@ from uuid import UUID
 import orjson
 from uuid_utils.compat import uuid7
 
-from app.persistence.values import Attachment, Claim, NewRun, Resumption, TakenRun, User
+from app.persistence.accounts import User
+from app.persistence.values import Attachment, Claim, NewRun, Resumption, TakenRun
 
 _TITLE_LENGTH: Final = 60
 

@@ -142,7 +142,7 @@ class Attempts:
 
     async def _finish_empty(self, failed: FinishedRun) -> bool:
         try:
-            return await self._finish(replace(failed, content="", reasoning="", tool_calls=(), questions=()))
+            return await self._finish(replace(failed, content="", reasoning="", tool_calls=(), steps=(), questions=()))
         except AppError as error:
             log.error("run_not_ended", error=error.code)  # noqa: TRY400  # the frames are the database's
             return not isinstance(error, DatabaseUnavailable)

@@ -1,7 +1,7 @@
 """The agents as a user may choose and set them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from langchain_core.tools import BaseTool
 
@@ -9,6 +9,8 @@ from app.agent.registry import DEFAULT_AGENT, Agents
 from app.agent.spec import Agent
 from app.errors import InvalidInput
 from app.llm.models import Models
+
+_LONGEST_NAMED: Final = 300
 
 
 class Catalog:
@@ -23,7 +25,7 @@ class Catalog:
         return iter(self._agents)
 
     def checked(self, agent: str, config: Mapping[str, Any]) -> dict[str, Any]:
-        """The configuration as it is kept: what was set, and no defaults.
+        """The configuration as it is kept: what was set, also where it is the agent's default today, and nothing else.
 
         Raise UnknownAgent, UnknownModel, or InvalidInput that names what is wrong.
         """
@@ -31,12 +33,11 @@ class Catalog:
         checked = found.configured(config)
         known = {tool.name for tool in self._agents.tools(agent)}
         if unknown := sorted({*checked.tools_off} - known):
-            raise InvalidInput(
-                f"config.tools_off: {', '.join(unknown)} is none of this agent's tools, which are {', '.join(sorted(known))}."
-            )
-        if checked.model:
+            words = f"{', '.join(unknown)[:_LONGEST_NAMED]} is none of this agent's tools, which are {', '.join(sorted(known))}"
+            raise InvalidInput(faults=[("config.tools_off", words)])
+        if checked.model is not None:
             self._models.get(checked.model)
-        return checked.model_dump(mode="json", exclude_unset=True, exclude_defaults=True)
+        return checked.model_dump(mode="json", exclude_unset=True)
 
     def tools(self, agent: str) -> Sequence[BaseTool]:
         return self._agents.tools(agent)

@@ -15,8 +15,7 @@ from app.errors import CheckpointNotFound, InvalidInput
 from app.persistence.history import TurnAt
 from app.persistence.values import Session
 from app.runs.asking import Place
-from app.runs.stream import storable_values
-from app.text import storable
+from app.text import storable, storable_values
 
 _ROLES: Final[Mapping[str, str]] = {"human": "user", "ai": "assistant"}
 _TOLD_APART: Final = {"messages", "summary", "kept_from"}

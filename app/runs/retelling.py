@@ -1,7 +1,7 @@
 """What was said before an attempt begins and its readers must know: by earlier attempts, and by the run that asked a question."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
@@ -14,9 +14,15 @@ from app.llm.reasoning import thoughts_of
 from app.persistence.values import TakenRun
 from app.runs.stream import Story
 
+# The step of a state that is empty: the first message is one later.
+_BEFORE_THE_FIRST: Final = -2
 
-async def retell(agent: AgentGraph, config: RunnableConfig, taken: TakenRun, story: Story, recount: Recount | None = None) -> bool:
-    """Tell all that this run has said since it began, and which calls it was asked about; False when nothing is left to be done."""
+
+async def retell(agent: AgentGraph, config: RunnableConfig, taken: TakenRun, story: Story, recount: Recount | None = None) -> int | None:
+    """Tell all that this run has said since it began, and which calls it was asked about.
+
+    Return how many steps it has made, None when nothing is left to be done.
+    """
     now, before = await agent.aget_state(config, subgraphs=recount is not None), await _snapshot_at(agent, config, taken.from_checkpoint)
     if before and taken.answers is not None:
         _tell_asked(before, taken.answers, story)
@@ -31,7 +37,13 @@ async def retell(agent: AgentGraph, config: RunnableConfig, taken: TakenRun, sto
     paid = {message.id for message in _messages(replayed)}
     _tell(_after_question([message for message in _messages(now) if message.id not in known]), story, paid)
     # Not `next`: it leaves out a step that was done but not checkpointed, and all that should follow it.
-    return bool(now.tasks)
+    return _step_of(now) - _step_of(replayed or before) if now.tasks else None
+
+
+def _step_of(snapshot: StateSnapshot | None) -> int:
+    """LangGraph's number of the step that the snapshot is after."""
+    metadata = snapshot.metadata if snapshot else None
+    return metadata["step"] if metadata else _BEFORE_THE_FIRST
 
 
 def _tell_asked(snapshot: StateSnapshot, answers: Mapping[str, Any], story: Story) -> None:

@@ -250,7 +250,8 @@ def _live_run(crew: Crew, taken: TakenRun) -> LiveRun:
     story = Story(run_log, model, shows_reasoning=crew.models.choice.shows_reasoning)
     cache = crew.cache.of(str(taken.user.id)) if crew.cache and taken.cache else None
     attached = Attached(partial(crew.attachments.content, taken.user.id))
-    asker = Asker(crew.models, model, story, cache, attached, most_usd=crew.agents.limits(taken.agent).cost_usd)
+    most_usd, hooks = crew.agents.limits(taken.agent).cost_usd, crew.agents.hooks(taken.agent)
+    asker = Asker(crew.models, model, story, cache, attached, most_usd=most_usd, hooks=hooks)
     return LiveRun(taken=taken, asker=asker, bench=crew.bench_of(taken), log=run_log, story=story)
 
 

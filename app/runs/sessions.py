@@ -7,9 +7,10 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from app.errors import BranchNotFound, InvalidInput, SessionNotFound
-from app.persistence.accounts import Credential
+from app.persistence.branches import Branch
 from app.persistence.configured import Held, SessionConfig
-from app.persistence.values import Branch, Message, Session, User
+from app.persistence.credentials import Caller, Proof
+from app.persistence.values import Message, Session
 from app.runs.catalog import Catalog
 from app.runs.service import Runs
 from app.runs.turns import busy
@@ -20,7 +21,7 @@ class SessionStore(Protocol):
     async def configure(self, session_id: UUID, config: Mapping[str, Any]) -> None: ...
     async def configs(self, session_id: UUID) -> Sequence[SessionConfig]: ...
     async def read(self, user_id: UUID, session_id: UUID) -> Session | None: ...
-    async def read_with_owner(self, credential: Credential, session_id: UUID) -> tuple[User, Session] | None: ...
+    async def read_with_owner(self, proof: Proof, session_id: UUID) -> tuple[Caller, Session] | None: ...
     async def page(self, user_id: UUID, *, limit: int, before: UUID | None, search: str) -> Sequence[Session]: ...
     async def change(self, session_id: UUID, *, name: str | None, remembers: bool | None) -> None: ...
     async def delete(self, session_id: UUID) -> None: ...
@@ -64,9 +65,9 @@ class Sessions:
             return session
         raise SessionNotFound
 
-    async def find_with_owner(self, credential: Credential, session_id: UUID) -> tuple[User, Session] | None:
-        """The session and its user, if it is that user's and the credential still holds."""
-        return await self._store.read_with_owner(credential, session_id)
+    async def find_with_owner(self, proof: Proof, session_id: UUID) -> tuple[Caller, Session] | None:
+        """The session and who asks for it, if it is theirs and the proof still holds."""
+        return await self._store.read_with_owner(proof, session_id)
 
     async def page(self, user_id: UUID, *, limit: int, before: UUID | None, search: str) -> Page[Session]:
         """Newest first; one more than the page is read, to know whether another follows."""

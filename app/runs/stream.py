@@ -1,6 +1,5 @@
 """What the graph tells, as events; and the same once more as the transcript will keep it."""
 
-import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,9 +11,10 @@ from app.agent.source import Source
 from app.agent.state import StepStatus
 from app.llm.calls import ModelCall, Purpose
 from app.llm.money import total_usd
-from app.runs.events import Located, Reasoning, Remembered, Reset, RunEvent, Stepped, Token, ToolAnswered, ToolCalled, Used
+from app.runs.events import Located, Reasoning, Remembered, Reset, RunEvent, Token, ToolAnswered, ToolCalled, Used
 from app.runs.log import RunLog
-from app.text import storable
+from app.runs.steps import Steps
+from app.text import storable, storable_values
 
 _PARAGRAPH: Final = "\n\n"
 
@@ -26,6 +26,7 @@ class _Mark:
     number: int
     text: int
     thoughts: int
+    steps: int
     breaks: bool
 
 
@@ -43,6 +44,7 @@ class Story:
         self._text: list[str] = []
         self._thoughts: list[str] = []
         self._calls: list[dict[str, Any]] = []
+        self._steps = Steps()
         self._breaks = False
         self.kept_from: UUID | None = None
         self.first_token_at: datetime | None = None
@@ -83,7 +85,7 @@ class Story:
         self._tell(ToolAnswered(id=call_id, name=name, content=content, is_error=is_error), source)
 
     def step(self, source: Source, status: StepStatus, title: str, content: Mapping[str, Any]) -> None:
-        self._tell(Stepped(status=status, title=storable(title), content=storable_values(content)), source)
+        self._tell(self._steps.take(source, status, title, content), source)
 
     def at(self, source: Source) -> "StoryAt":
         return StoryAt(self, source)
@@ -104,7 +106,7 @@ class Story:
             self.kept_from = UUID(kept_from)
 
     def answer_begins(self) -> None:
-        self._mark = _Mark(self._log.last, len(self._text), len(self._thoughts), breaks=self._breaks)
+        self._mark = _Mark(self._log.last, len(self._text), len(self._thoughts), len(self._steps), breaks=self._breaks)
 
     def answer_taken_back(self, reason: str) -> None:
         """Tell readers to start afresh, and tell again what was said before the answer; nothing if it has said nothing."""
@@ -112,6 +114,7 @@ class Story:
         if self._log.last == mark.number:
             return
         del self._text[mark.text :], self._thoughts[mark.thoughts :]
+        self._steps.take_back(mark.steps)
         self._breaks = mark.breaks
         if not self._text:
             self.first_token_at = None
@@ -122,9 +125,10 @@ class Story:
         self.calls.append(call)
 
     def transcript(self, *, waits: bool = False) -> dict[str, Any]:
-        """The assistant's side so far: content, reasoning and tool_calls; unless it `waits`, a call without a result has failed."""
+        """The assistant's side so far: content, reasoning, tool_calls and steps; unless it `waits`, a call without a result has failed."""
         calls = [{**call, "is_error": not waits if call["is_error"] is None else call["is_error"]} for call in self._calls]
-        return {"content": "".join(self._text), "reasoning": "".join(self._thoughts), "tool_calls": calls}
+        thoughts = "".join(self._thoughts)
+        return {"content": "".join(self._text), "reasoning": thoughts, "tool_calls": calls, "steps": self._steps.kept()}
 
     def usage(self) -> Used:
         """All calls of the run in one sum; its cost is not known where that of one is not."""
@@ -172,20 +176,3 @@ class StoryAt:
 
     def tool_answered(self, call_id: str, name: str, content: str, *, is_error: bool) -> None:
         self._story.tool_answered(call_id, name, content, is_error=is_error, source=self._source)
-
-
-def storable_values(value: Any) -> Any:  # noqa: ANN401  # JSON of any shape
-    """The value as JSON that Postgres can hold."""
-    match value:
-        case str():
-            return storable(value)
-        case Mapping():
-            return {storable(str(key)): storable_values(inner) for key, inner in value.items()}
-        case list() | tuple():
-            return [storable_values(inner) for inner in value]
-        case float() if not math.isfinite(value):
-            return None  # Python reads NaN and Infinity in JSON, which has neither
-        case bool() | int() | float() | None:
-            return value
-        case _:
-            return storable(str(value))

@@ -29,8 +29,9 @@ from app.runs.events import Remembered
 from app.runs.log import RunLog
 from app.runs.recalling import recalling
 from app.runs.retelling import retell
-from app.runs.stream import Story, storable_values
+from app.runs.stream import Story
 from app.settings import ContextSettings, RunSettings, ToolSettings
+from app.text import storable_values
 
 FIRST_ATTEMPT: Final = 1
 # After a turn that ended so, nothing is left to close.
@@ -103,7 +104,7 @@ async def walk(run: LiveRun, means: Means) -> AppError | None:  # noqa: PLR0911 
     """
     try:
         agent = means.agents.get(run.taken.agent)
-        async with asyncio.timeout(min(means.runs.timeout_seconds, agent.limits.seconds)), _memory(run, agent, means) as memory:
+        async with asyncio.timeout(_seconds(agent, means)), _memory(run, agent, means) as memory:
             await _walk(run, agent, means, memory)
     except TimeoutError:
         return RunTimeout()
@@ -135,22 +136,29 @@ async def _memory(run: LiveRun, agent: Agent, means: Means) -> AsyncGenerator[Me
 
 
 async def _walk(run: LiveRun, agent: Agent, means: Means, memory: Memory | None) -> None:
-    graph, config = run.bench.agent, _config(run, min(means.runs.max_steps, agent.limits.steps))
+    graph, config = run.bench.agent, _config(run, most := min(means.runs.max_steps, agent.limits.steps))
     too_often = run.taken.crashes - means.runs.max_attempts
     if too_often > 0:  # not even telling again what was said may be what they died of
         raise AttemptsExhausted
     state: AgentState | Command[Any] | None = None
     begun = run.taken.checkpoint or run.taken.replays
     # Go on from where an earlier attempt has come, or another run had.
-    if begun and not await retell(graph, config, run.taken, run.story, agent.recount):
+    made = await retell(graph, config, run.taken, run.story, agent.recount) if begun else 0
+    if made is None:
         return
     if too_often == 0:
         raise AttemptsExhausted  # and yet what was said is kept, and what was paid
     if not begun:
         state = await _beginning(run, config, agent.recount)
     run.asker.paid(run.story.calls)
-    result = await graph.ainvoke(state, config, context=_context(run, agent, means, memory), durability="async", control=run.control)
+    config["recursion_limit"] = max(1, most - made)  # LangGraph takes no less
+    async with asyncio.timeout(_seconds(agent, means) - run.taken.spent_seconds):
+        result = await graph.ainvoke(state, config, context=_context(run, agent, means, memory), durability="async", control=run.control)
     run.questions = [_question(question) for question in result.get("__interrupt__", ())]
+
+
+def _seconds(agent: Agent, means: Means) -> float:
+    return min(means.runs.timeout_seconds, agent.limits.seconds)
 
 
 async def _beginning(run: LiveRun, config: RunnableConfig, recount: Recount | None) -> AgentState | Command[Any]:

@@ -7,9 +7,16 @@ from typing import Final
 _LINE_LENGTH: Final = 140
 
 
+def names_in(source: str, variable: str) -> list[str]:
+    """What the tuple that is the variable's value has; raise SyntaxError, or ValueError where there is none."""
+    return [ast.unparse(element) for element in _tuple_of(source, variable)[0]]
+
+
 def with_import(source: str, module: str, name: str) -> str:
-    """Put `from module import name` where the import sorter would; `source` has other imports of `app`."""
+    """Put `from module import name` where the import sorter would; raise ValueError where `source` has no other import of `app`."""
     imports = [node for node in ast.parse(source).body if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("app.")]
+    if not imports:
+        raise ValueError("There is no import beside which this one would stand.")
     before = [node for node in imports if _in_order(node.module or "") < _in_order(module)]
     lines = source.splitlines(keepends=True)
     place = (before[-1].end_lineno or 0) if before else imports[0].lineno - 1
@@ -21,15 +28,15 @@ def with_element(source: str, variable: str, element: str) -> str:
     elements, value = _tuple_of(source, variable)
     lines = source.splitlines(keepends=True)
     first, last = value.lineno - 1, (value.end_lineno or value.lineno) - 1
-    if first != last:
+    if first != last and elements:
         place = elements[-1].end_lineno or last
         return "".join([*lines[:place], f"    {element},\n", *lines[place:]])
     names = [*(ast.get_source_segment(source, one) or "" for one in elements), element]
-    head, tail = lines[first].encode()[: value.col_offset].decode(), lines[first].encode()[value.end_col_offset :].decode()
-    line = f"{head}({', '.join(names)}){tail}"
+    head, tail = lines[first].encode()[: value.col_offset].decode(), lines[last].encode()[value.end_col_offset :].decode()
+    line = f"{head}({', '.join(names)}{'' if elements else ','}){tail}"
     if len(line.rstrip()) > _LINE_LENGTH:
         line = f"{head}(\n{''.join(f'    {each},\n' for each in names)}){tail}"
-    return "".join([*lines[:first], line, *lines[first + 1 :]])
+    return "".join([*lines[:first], line, *lines[last + 1 :]])
 
 
 def with_sorted_imports(source: str) -> str:

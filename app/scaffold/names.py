@@ -15,8 +15,8 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 MAX_LENGTH: Final = 40
 
 
-def check_name(name: str, sources: Iterable[str]) -> None:
-    """Raise InvalidInput for a name that Python, the linter or one of these source texts, which will have it in them, cannot bear."""
+def check_form(name: str) -> None:
+    """Raise InvalidInput for a name that Python or the linter cannot bear."""
     if not _NAME.fullmatch(name) or len(name) > MAX_LENGTH:
         raise InvalidInput(
             f"{name!r} is no name: take lower-case words with _ between them, such as order_status; {MAX_LENGTH} letters at most."
@@ -25,6 +25,10 @@ def check_name(name: str, sources: Iterable[str]) -> None:
         raise InvalidInput(f"{name} is a word of Python itself.")
     if name in sys.stdlib_module_names or hasattr(builtins, name):
         raise InvalidInput(f"{name} is a module or function of Python itself, which this would hide.")
+
+
+def check_meaning(name: str, sources: Iterable[str]) -> None:
+    """Raise InvalidInput for a name that stands for something else in one of these source texts, which will have it in them."""
     if {name, name.upper()} & {identifier for source in sources for identifier in _identifiers(source)}:
         raise InvalidInput(f"{name} means something else already where it would stand. Take another name.")
 

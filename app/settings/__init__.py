@@ -7,10 +7,12 @@ wins over it. `.env.example` lists every variable, and a test keeps it so.
 from app.settings.accounts import AccountSettings, MailSettings
 from app.settings.faults import in_words
 from app.settings.files import read_yaml
+from app.settings.hooks import HookSettings
 from app.settings.kept import AttachmentSettings, RetentionSettings
 from app.settings.loading import Settings, load_settings, variables
 from app.settings.mcp import McpSettings
 from app.settings.memory import MemorySettings, RememberingSettings
+from app.settings.oidc import OidcSettings
 from app.settings.sections import (
     ROOT,
     SECONDS_PER_HOUR,
@@ -28,6 +30,7 @@ from app.settings.sections import (
     WorkerSettings,
 )
 from app.settings.web import WebSettings
+from app.settings.webhooks import WebhookSettings
 
 __all__ = [
     "ROOT",
@@ -38,11 +41,13 @@ __all__ = [
     "ContextSettings",
     "DatabaseSettings",
     "Environment",
+    "HookSettings",
     "LogSettings",
     "MailSettings",
     "McpSettings",
     "MemorySettings",
     "ModelSettings",
+    "OidcSettings",
     "RedisSettings",
     "RememberingSettings",
     "RetentionSettings",
@@ -52,6 +57,7 @@ __all__ = [
     "ToolSettings",
     "WebAddress",
     "WebSettings",
+    "WebhookSettings",
     "WorkerSettings",
     "in_words",
     "load_settings",

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
-from app.settings.sections import Count, Section, WebAddress, split_commas
+from app.settings.sections import Count, Section, split_commas
 
 
 def _smtp_address(url: SecretStr) -> SecretStr:
@@ -92,8 +92,3 @@ class MailSettings(Section):
         description="smtp://user:password@host:587 (STARTTLS), smtps://host:465 (TLS) or smtp+plain://host:25; empty sends no mail",
     )
     sender: str = Field("", max_length=320, validation_alias="MAIL_FROM", description="Address that mail is from")
-    public_url: WebAddress = Field(
-        "",
-        validation_alias="PUBLIC_URL",
-        description="Address of this server as its users know it, for links in mail; empty is HOST and PORT",
-    )

@@ -12,9 +12,11 @@ from pydantic import SecretStr, ValidationError
 from app.errors import SettingsInvalid
 from app.settings.accounts import AccountSettings, MailSettings
 from app.settings.faults import in_words
+from app.settings.hooks import HookSettings
 from app.settings.kept import AttachmentSettings, RetentionSettings
 from app.settings.mcp import McpSettings
 from app.settings.memory import MemorySettings, RememberingSettings
+from app.settings.oidc import OidcSettings
 from app.settings.sections import (
     ROOT,
     CacheSettings,
@@ -31,6 +33,7 @@ from app.settings.sections import (
     WorkerSettings,
 )
 from app.settings.web import WebSettings
+from app.settings.webhooks import WebhookSettings
 
 MIN_SECRET_BYTES: Final = 32
 
@@ -76,6 +79,7 @@ class Settings:
     redis: RedisSettings
     accounts: AccountSettings
     mail: MailSettings
+    oidc: OidcSettings
     attachments: AttachmentSettings
     models: ModelSettings
     context: ContextSettings
@@ -84,6 +88,8 @@ class Settings:
     runs: RunSettings
     tools: ToolSettings
     web: WebSettings
+    webhooks: WebhookSettings
+    hooks: HookSettings
     mcp: McpSettings
     retention: RetentionSettings
     worker: WorkerSettings
@@ -133,7 +139,7 @@ def _written(value: object) -> str:
         case bool():
             return str(value).lower()
         case tuple():
-            return ",".join(value)
+            return ",".join(map(str, value))
         case _:
             return str(value)
 
@@ -192,13 +198,14 @@ def _sentences(error: ValidationError) -> Iterator[str]:
 
 def _contradictions(settings: Settings) -> Iterator[str]:
     """Settings of two sections that cannot both be meant; a default gives way to what is set."""
+    yield from settings.oidc.faults(settings.server, is_at_home=settings.environment in {Environment.DEVELOPMENT, Environment.TEST})
     if "turn_seconds" in settings.models.model_fields_set and settings.models.turn_seconds > settings.runs.timeout_seconds:
         yield "LLM_TURN_SECONDS: must not be more than RUN_TIMEOUT_SECONDS, which ends the whole run and the model calls with it."
     mail = settings.mail
     if mail.smtp_url.get_secret_value():
         yield from (
             f"{name}: must be set where SMTP_URL is."
-            for name, value in (("MAIL_FROM", mail.sender), ("PUBLIC_URL", mail.public_url))
+            for name, value in (("MAIL_FROM", mail.sender), ("PUBLIC_URL", settings.server.public_url))
             if not value
         )
     elif settings.accounts.require_verified_email and settings.environment is not Environment.DEVELOPMENT:
@@ -214,6 +221,8 @@ def _weaknesses(settings: Settings) -> Iterator[str]:
         yield f"JWT_SECRET_KEY: {weakness} in {settings.environment}."
     if weakness := next(filter(None, map(_weakness, accounts.jwt_previous_secret_keys)), None):
         yield f"JWT_PREVIOUS_SECRET_KEYS: each {weakness} in {settings.environment}; leave it out and have everybody log in again."
+    if any(map(_is_weak, settings.webhooks.named_keys)):
+        yield f"WEBHOOK_KEYS: each must be at least {MIN_SECRET_BYTES} random bytes, and no known example."
     if settings.environment is Environment.PRODUCTION and settings.server.debug:
         yield "DEBUG: must be false in production."
     if settings.environment is Environment.PRODUCTION and settings.database.migrate_on_start:
@@ -228,3 +237,8 @@ def _weakness(secret: SecretStr) -> str | None:
     if any(example in value.lower() for example in _EXAMPLE_SECRETS) or len(set(value)) < MIN_SECRET_BYTES // 4:
         return f"must be no known example value, but at least {MIN_SECRET_BYTES} random bytes"
     return None
+
+
+def _is_weak(secret: str) -> bool:
+    is_example = any(example in secret.lower() for example in _EXAMPLE_SECRETS)
+    return is_example or len(secret.encode()) < MIN_SECRET_BYTES or len(set(secret)) < MIN_SECRET_BYTES // 4

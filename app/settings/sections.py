@@ -81,6 +81,9 @@ class ServerSettings(Section):
         validation_alias="ALLOWED_ORIGINS",
         description="Web origins that may call the API from a browser, separated by commas; * for all",
     )
+    public_url: WebAddress = Field(
+        "", validation_alias="PUBLIC_URL", description="Where browsers find the server, https://chat.example.com say; empty is as they say"
+    )
     body_limit_bytes: Bytes = Field(
         1_000_000, le=1_000_000_000, validation_alias="BODY_LIMIT_BYTES", description="Largest request body taken"
     )

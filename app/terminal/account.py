@@ -1,4 +1,4 @@
-"""Who speaks: a token that was kept, or email and password; the password is never kept."""
+"""Who speaks: an API key, a token that was kept, or email and password; neither key nor password is ever kept."""
 
 import json
 import os
@@ -8,12 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from app.errors import AppError, EmailNotVerified, InvalidCredentials, NotAuthenticated
+from app.errors import AppError, InvalidCredentials, NotAuthenticated, VerificationNeeded
 from app.terminal.screen import Screen
 from app.terminal.server import Server
 
 _PASSWORD: Final = "MILEPOST_PASSWORD"  # noqa: S105  # a variable's name
 _EMAIL: Final = "MILEPOST_EMAIL"
+_API_KEY: Final = "MILEPOST_API_KEY"
 
 
 def kept_tokens() -> Path:
@@ -69,6 +70,9 @@ class Tokens:
 
 def log_in(server: Server, screen: Screen, tokens: Tokens, *, email: str, registers: bool) -> None:
     """Have the server speak as a user; raise AppError where nobody can be asked for what is missing."""
+    if (key := os.environ.get(_API_KEY)) and not email:
+        server.use(key)
+        return
     email = email or os.environ.get(_EMAIL, "")
     if token := tokens.find(server.url, email):
         server.use(token, partial(tokens.renew, server))
@@ -77,7 +81,7 @@ def log_in(server: Server, screen: Screen, tokens: Tokens, *, email: str, regist
             return
         tokens.forget(server.url)
     server.http.headers.pop("Authorization", None)
-    email = email or _asked(screen, "Email: ", f"Say who you are: --email, or {_EMAIL}.")
+    email = email or _asked(screen, "Email: ", f"Say who you are: --email, {_EMAIL} or {_API_KEY}.")
     given = _given(server, screen, email, registers=registers)
     server.use(given["access_token"], partial(tokens.renew, server))
     tokens.keep(server.url, email, given["access_token"], given["refresh_token"])
@@ -94,7 +98,7 @@ def _given(server: Server, screen: Screen, email: str, *, registers: bool) -> Ma
                 raise
     registered: Mapping[str, str] | None = server.post("auth/register", {"email": email, "password": password})["tokens"]
     if registered is None:
-        raise EmailNotVerified("There is an account now. Open the link in the mail, and come again.")
+        raise VerificationNeeded("There is an account now. Open the link in the mail, and come again.")
     return registered
 
 

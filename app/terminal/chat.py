@@ -29,6 +29,7 @@ class Chat:
         self._agent = agent
         self._session_id = session_id
         self._model = model
+        self._has_left = False
         self._commands: Mapping[str, Callable[[str], None]] = {
             "/sessions": self._sessions,
             "/new": self._new,
@@ -42,7 +43,7 @@ class Chat:
         self._screen.note(f"{self._server.url} · /help has the commands")
         if self._session_id:
             self._guarded(self._open, self._session_id)
-        while (line := self._line()) is not None:
+        while not self._has_left and (line := self._line()) is not None:
             if line:
                 self._guarded(self._obey, line)
 
@@ -56,7 +57,7 @@ class Chat:
         if self._screen.is_interactive:
             return self._reply(outcome)
         for question in outcome.questions:
-            self._screen.fail(f"{in_words(question)}; answer it with: python -m app chat --session {self._session_id}")
+            self._screen.fail(f"{in_words(question)}; answer it with: {self._way_back()}")
         return outcome.status == "completed"
 
     def _line(self) -> str | None:
@@ -81,6 +82,7 @@ class Chat:
         elif command := self._commands.get(name):
             command(argument.strip())
         else:
+            self._screen.note(f"There is no command {name}; there are:")
             self._lines(_HELP)
 
     def _asking(self, message: str) -> Reading:
@@ -93,12 +95,20 @@ class Chat:
 
     def _reply(self, outcome: Outcome) -> bool:
         while outcome.questions:
-            replies = answered(outcome.questions, self._screen)
+            try:
+                replies = answered(outcome.questions, self._screen)
+            except (EOFError, KeyboardInterrupt):
+                self._has_left = True
+                self._screen.say(f"\nThe question waits; come back to it with: {self._way_back()}\n")
+                return False
             try:
                 outcome = self._read(Reading(self._server, f"sessions/{self._session_id}/resume/stream", {"answers": replies}))
             except InvalidAnswer as error:
                 self._screen.fail(error.detail)
         return outcome.status == "completed"
+
+    def _way_back(self) -> str:
+        return f"python -m app chat --session {self._session_id} --url {self._server.url}"
 
     def _read(self, reading: Reading) -> Outcome:
         outcome, teller = Outcome(), (Live if self._screen.is_interactive else Whole)(self._screen)
@@ -133,6 +143,8 @@ class Chat:
         if number.isdigit() and 0 < int(number) <= len(sessions):
             self._open(sessions[int(number) - 1]["id"])
             return
+        if number:
+            self._screen.note(f"There is no session {number}; there are:")
         for place, session in enumerate(sessions, 1):
             here = "*" if session["id"] == self._session_id else " "
             self._screen.note(f"{here}{place:>3} {session['id']} {session['agent']} · {session['name'] or 'unnamed'}")
@@ -147,6 +159,8 @@ class Chat:
             self._agent, self._session_id = name, None
             self._screen.note(f"The next message begins a session with {name}.")
             return
+        if name:
+            self._screen.note(f"There is no agent {name}; there are:")
         for agent in agents.values():
             self._screen.note(f"{agent['name']}: {agent['description']}")
 
@@ -154,7 +168,11 @@ class Chat:
         names = [model["name"] for model in self._server.get("models")["items"]]
         if name in names:
             self._model = name
-        self._screen.note(f"asking {self._model or 'what the session or the server names'}; there are {', '.join(names)}")
+            self._screen.note(f"Asking {name} from now on.")
+            return
+        self._screen.note(f"There is no model {name}; there are:" if name else "the session's or the server's, unless one has a star:")
+        for each in names:
+            self._screen.note(f"{'*' if each == self._model else ' '} {each}")
 
     def _lines(self, text: str) -> None:
         for line in text.splitlines():

@@ -159,4 +159,4 @@ def _events(answer: httpx2.Response) -> Iterator[Event]:
 
 
 def _silent(url: str) -> Unavailable:
-    return Unavailable(f"No server answers at {url}.")
+    return Unavailable(f"No server answers at {url}. `make dev` starts one here, --url names another.")

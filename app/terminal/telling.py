@@ -73,14 +73,22 @@ def _line(kind: str, data: Mapping[str, Any]) -> str | None:  # noqa: PLR0911  #
         case "tool_result":
             return f"{where}{'✗' if data['is_error'] else '←'} {data['name']} {data['content']}"
         case "step":
-            return f"{data['agent']}/{where}{data['title']} ({data['status']})"
+            why = f": {reason}" if (reason := data["content"].get("reason")) else ""
+            return f"{data['agent']}/{where}{data['title']} ({data['status']}{why})"
         case "memory":
             return f"remembers: {'; '.join(data['memories'])}"
         case "reset":
             return f"↺ {data['reason']} The answer is told again from its beginning:"
         case "usage":
-            cost = "" if data["cost_usd"] is None else f", ${data['cost_usd']:.4f}"
-            return f"{data['model']}: {data['total_tokens']:,} tokens{cost}"
+            return _usage(data)
         case "end" if data["status"] == "cancelled":
             return "stopped; what was said is kept"
     return None
+
+
+def _usage(data: Mapping[str, Any]) -> str | None:
+    """None where nobody told, as of an answer that was stopped."""
+    if data["from_cache"]:
+        return f"{data['model']}: told again from the cache"
+    cost = "" if data["cost_usd"] is None else f", ${data['cost_usd']:.4f}"
+    return f"{data['model']}: {data['total_tokens']:,} tokens{cost}" if data["total_tokens"] else None

@@ -70,6 +70,12 @@ def test_an_agent_has_a_name_for_addresses_and_words_for_people(agent: Agent) ->
 
 
 @EVERY
+def test_what_a_page_offers_to_ask_it_is_a_line_that_can_be_asked(agent: Agent) -> None:
+    assert len(agent.examples) <= 4
+    assert all(example.strip() == example and 0 < len(example) <= 80 and "\n" not in example for example in agent.examples)
+
+
+@EVERY
 def test_its_state_has_messages_that_are_added_to(agent: Agent) -> None:
     messages = _state_of(agent)["messages"]
     assert get_origin(messages) is Annotated

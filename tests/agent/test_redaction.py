@@ -98,6 +98,6 @@ def test_what_stands_beside_a_secret_stays() -> None:
 
 @pytest.mark.parametrize("piece", ["a", "aB", "eyJaaaaaaaa-", "pin", "password ", "a://", "1 ", "one ", "de89 ", ". ", "it. ", "code 1"])
 def test_a_long_text_without_a_space_takes_no_longer_than_another(piece: str) -> None:
-    began = time.monotonic()
+    began = time.thread_time()
     redacted((piece * 32_000)[:32_000])
-    assert time.monotonic() - began < 0.5
+    assert time.thread_time() - began < 0.5

@@ -57,7 +57,7 @@ async def test_every_error_is_documented_with_a_whole_problem_document(document:
 # for a worker.
 _SOUND_BUT_REFUSED: Final = {
     *("email_taken", "interrupt_not_found", "branch_not_found", "session_busy", "message_not_found", "wrong_password"),
-    *("checkpoint_not_found", "user_not_found", "invalid_refresh_token", "link_invalid"),
+    *("checkpoint_not_found", "csrf_refused", "user_not_found", "webhook_not_found", "invalid_refresh_token", "link_invalid"),
 }
 
 
@@ -65,14 +65,12 @@ async def test_what_the_docs_page_offers_to_send_is_taken(document: Document, se
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("""UPDATE "user" SET role = 'admin'""")
     session = await ada.open_session()
-    sent = 0
+    sent, ids = 0, dict.fromkeys(("message_id", "user_id", "webhook_id"), uuid4())
     for method, path, operation in _operations(document):
         if (body := _body(document, operation)) is None:
             continue
         sent += 1
-        answer = await ada.http.request(
-            method, server.url + path.format(session_id=session, message_id=uuid4(), user_id=uuid4()), json=body
-        )
+        answer = await ada.http.request(method, server.url + path.format(session_id=session, **ids), json=body)
         assert answer.is_success or answer.json()["code"] in _SOUND_BUT_REFUSED, (path, answer.text)
     assert sent >= 5
 

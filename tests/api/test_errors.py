@@ -59,7 +59,7 @@ async def test_who_is_nobody_hears_that_before_what_else_is_wrong(stranger: Visi
 
 
 async def test_a_method_that_is_not_taken_is_told_what_is(ada: Visitor) -> None:
-    assert (await ada.http.put("/auth/me")).headers["allow"] == "GET"
+    assert (await ada.http.put("/auth/me")).headers["allow"] == "GET, PATCH"
 
 
 async def test_nothing_leads_out_of_the_files_of_the_page(server: Server) -> None:

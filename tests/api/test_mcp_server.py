@@ -73,6 +73,24 @@ async def test_nobody_comes_in_without_a_token(server: Server, authorization: st
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
+async def test_a_key_comes_in_with_the_scope_chat_only(server: Server, ada: Visitor) -> None:
+    codes = {}
+    async with httpx.AsyncClient(base_url=server.url) as http:
+        for scope in ("read", "chat"):
+            key = (await ada.http.post("/auth/api-keys", json={"name": "MCP", "scopes": [scope]})).json()["key"]
+            for headers in ({"x-api-key": key}, {"Authorization": f"Bearer {key}"}):
+                asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+                accepted = {"Accept": "application/json, text/event-stream"}
+                answer = await http.post("/mcp", json=asked, headers={**headers, **accepted})
+                codes[scope, *headers] = answer.status_code
+    assert codes == {
+        ("read", "x-api-key"): 403,
+        ("read", "Authorization"): 403,
+        ("chat", "x-api-key"): 200,
+        ("chat", "Authorization"): 200,
+    }
+
+
 async def test_another_users_session_is_not_there(server: Server, ada: Visitor, bob: Visitor) -> None:
     hers = await ada.open_session()
     async with talking(server, bob) as session:

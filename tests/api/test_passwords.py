@@ -195,7 +195,7 @@ async def test_where_it_is_wanted_nobody_comes_in_who_has_not_opened_the_link(
     made = await stranger.http.post("/auth/register", json={"email": ADA, "password": PASSWORD})
     assert (made.status_code, made.json()["tokens"], made.json()["user"]["email_verified"]) == (201, None, False)
     refused = await _log_in(stranger)
-    assert (refused.status_code, refused.json()["code"]) == (403, "email_not_verified")
+    assert (refused.status_code, refused.json()["code"]) == (403, "verification_needed")
     assert (await _log_in(stranger, "Wrong-12")).json()["code"] == "invalid_credentials"
     token = await _token(post, 1, "verify-email")
     for _ in range(2):

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator, Mapping
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -40,6 +41,12 @@ async def open_session(visitor: Visitor, agent: str = "researcher", **config: ob
     return str(answer.json()["id"])
 
 
+def shown(events: list[Event]) -> list[dict[str, Any]]:
+    """The steps as a page shows them at the end: each as it was told last, after the last reset."""
+    begin = max((place for place, event in enumerate(events) if event.type == "reset"), default=0)
+    return [*{event.data["namespace"]: event.data for event in events[begin:] if event.type == "step"}.values()]
+
+
 def steps(events: list[Event]) -> list[tuple[str, str]]:
     return [(event.data["node"], event.data["status"]) for event in events if event.type == "step"]
 
@@ -65,6 +72,29 @@ async def test_its_events_say_which_part_is_at_work_and_the_tokens_are_the_write
     begun, done = [event.data for event in events if event.type == "step" and event.data["node"] == "worker"]
     assert begun["namespace"] == done["namespace"]
     assert begun["namespace"].startswith("worker:")
+
+
+async def test_the_steps_are_kept_with_the_answer_as_a_reader_of_the_stream_saw_them(
+    ada: Visitor, provider: ProviderStub, web: WebStub
+) -> None:
+    web.pages["/fox"] = html("Fox", "The fox is red.")
+    await provider.script(
+        Text(plan("fox", "unicorn"), when="Which colours"),
+        Text(note("It is red."), when="<pages>"),
+        Text("Red [1].", when="Which colours"),
+        Text('{"good": false, "remarks": "Say more."}', when="<answer>"),
+        Text("Quite red [1].", when="Which colours"),
+    )
+    session = await open_session(ada)
+    events = await ada.stream(session, "Which colours?")
+    asked, answer = await ada.messages(session)
+    assert (asked["steps"], answer["steps"]) == ([], shown(events))
+    told = [(one["node"], one["title"], one["status"]) for one in answer["steps"]]
+    assert (told[0], told[-1]) == (("plan", "Planning", "done"), ("write", "Writing", "done")), "the review of the draft is not of this one"
+    assert sorted(told[1:-1]) == [("worker", "fox", "done"), ("worker", "unicorn", "failed")]
+    failed = next(one for one in answer["steps"] if one["status"] == "failed")
+    assert failed["content"]["reason"].startswith("The web search found nothing")
+    assert answer["steps"][0]["content"] == {"questions": ["fox", "unicorn"]}
 
 
 async def test_a_plan_is_asked_about_and_gone_on_with_in_another_run_and_paid_once(

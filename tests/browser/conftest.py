@@ -36,14 +36,15 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def page(browser: Browser, server: Served) -> AsyncIterator[Page]:
     """Open the page; an error on its console, or a request to anywhere but the server, fails the test at its end."""
-    page = await browser.new_page(base_url=server.url, viewport={"width": 1200, "height": 800})
+    context = await browser.new_context(base_url=server.url, viewport={"width": 1200, "height": 800})
+    page = await context.new_page()
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda message: faults.append(message.text) if _is_fault(message) else None)
     page.on("request", lambda request: None if request.url.removeprefix("blob:").startswith(server.url) else faults.append(request.url))
     await page.goto("/")
     yield page
-    await page.close()
+    await context.close()
     assert faults == []
 
 

@@ -6,7 +6,7 @@ from playwright.async_api import Page, expect
 
 from app.accounts.links import Links
 from app.accounts.secrets import development_secret
-from app.accounts.signing import Keys
+from app.accounts.signing import SigningKeys
 from app.persistence.mailing import Addressee, Letter
 from tests.browser.visitor import PASSWORD, fill_in, sign_up
 from tests.conftest import Server
@@ -21,7 +21,7 @@ def _link(server: Server, letter: Letter, email: str) -> str:
     with psycopg.connect(server.settings.database.url) as connection:
         found = connection.execute('SELECT id, email, password_hash FROM "user" WHERE email = %s', [email]).fetchone()
     assert found
-    keys = Keys(development_secret(server.settings.database.data_dir))
+    keys = SigningKeys(development_secret(server.settings.database.data_dir))
     return Links(keys, server.url).make(letter, Addressee(user_id=found[0], email=found[1], password_hash=found[2]))
 
 

@@ -141,9 +141,9 @@ async def test_what_trying_again_cannot_mend_has_no_retry(page: Page, provider: 
     await expect(answer.get_by_role("button", name="Retry")).to_have_count(0)
 
 
-async def test_a_token_that_is_no_longer_good_leads_to_the_door_and_keeps_the_message(page: Page) -> None:
+async def test_a_login_that_is_no_longer_good_leads_to_the_door_and_keeps_the_message(page: Page) -> None:
     email = await sign_up(page)
-    await page.evaluate("sessionStorage.setItem('milepost.tokens', JSON.stringify({access_token: 'old', expires_at: '2999-01-01'}))")
+    await page.context.clear_cookies()
 
     await page.get_by_role("textbox", name="Message").fill("Do not lose me")
     await page.keyboard.press("Enter")

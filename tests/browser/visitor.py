@@ -41,9 +41,11 @@ def session_names(page: Page) -> Locator:
 
 
 async def signature(page: Page) -> dict[str, str]:
-    """The header that proves to the API that somebody is who logged in at the page."""
-    token: str = await page.evaluate("JSON.parse(sessionStorage.getItem('milepost.tokens')).access_token")
-    return {"Authorization": f"Bearer {token}"}
+    """The headers that prove to the API that somebody is who logged in at the page, as the page's own requests have them."""
+    cookies = await page.context.cookies()
+    kept = "; ".join(f"{cookie['name']}={cookie['value']}" for cookie in cookies)
+    origin, _, _ = page.url.partition("/#")
+    return {"Cookie": kept, "X-Milepost-CSRF": "1", "Origin": origin.rstrip("/")}
 
 
 def address_of_session(page: Page) -> str:
@@ -55,7 +57,7 @@ def address_of_session(page: Page) -> str:
 async def first_frame_only(route: Route) -> None:
     """Start the run as the page asks, and hand it the `start` event alone, as a proxy that restarts would."""
     request = route.request
-    headers = {**request.headers, "content-type": "application/json"}
+    headers = {**await request.all_headers(), "content-type": "application/json"}
     async with httpx.AsyncClient() as client, client.stream("POST", request.url, headers=headers, content=request.post_data) as answer:
         run_id = answer.headers["x-run-id"]
         frame = b""

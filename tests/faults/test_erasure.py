@@ -33,9 +33,20 @@ ZERO_VECTOR: Final = "[0,0,0]"
 # Where the canary is planted; a test that stops planting it in one of these proves nothing of it.
 PLANTED: Final = {
     *("user", "session", "message", "run_event", "interrupt", "feedback", "memory", "procrastinate_jobs"),
-    *("checkpoint_blobs", "checkpoint_writes", "attachment", "session_config"),
+    *("checkpoint_blobs", "checkpoint_writes", "attachment", "session_config", "webhook"),
 }
-EXPORTED: Final = {"profile", "sessions", "configs", "transcripts", "attachments", "memories", "feedback", "questions", "the file itself"}
+EXPORTED: Final = {
+    "profile",
+    "sessions",
+    "configs",
+    "transcripts",
+    "attachments",
+    "memories",
+    "feedback",
+    "questions",
+    "webhooks",
+    "the file itself",
+}
 # One of each but the sessions, on the receipt.
 ERASED: Final = {"session": 3, **dict.fromkeys(("user", "memory", "feedback", "export", "attachment_files", "redis_answers"), 1)}
 _REMEMBER: Final = """
@@ -130,6 +141,8 @@ async def _plant(ada: Visitor, provider: ProviderStub, url: str) -> str:
         RENAMES,
     )
     session = await ada.open_session(CANARY)
+    hook = {"url": f"https://127.0.0.1.invalid/{CANARY}", "include_message": True}
+    assert (await ada.http.post("/webhooks", json=hook)).status_code == httpx.codes.CREATED
     await ada.http.patch(f"/sessions/{session}", json={"config": {"instructions": f"Speak of {CANARY}"}})
     attached = await ada.http.post(f"/attachments?name={CANARY}.txt", content=f"Notes on {CANARY}", headers={"Content-Type": "text/plain"})
     answer = (await ada.ask(session, f"Remember {CANARY}", cache=True, attachments=[attached.json()["id"]])).json()

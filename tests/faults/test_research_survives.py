@@ -10,15 +10,19 @@ import pytest
 import pytest_asyncio
 
 from tests.faults.server_process import ServerProcess
-from tests.persistence.clients import eventually
+from tests.persistence.clients import ask, eventually
 from tests.stub.answers import Hang, Text
 from tests.stub.client import ProviderStub
 from tests.visitor import Event, Visitor, text_of
 from tests.web_stub import WebStub, html, start_web
 
 QUESTION: Final = "Which is the longest?"
-# Longer than a checkpoint waits to be written.
-WRITTEN_SECONDS: Final = 0.5
+# The last step of a worker by LangGraph's number, as its checkpoints have it.
+SEARCHED, READ, NOTED = 1, 2, 3
+_COME_TO: Final = """
+SELECT array_agg(step ORDER BY step)
+  FROM (SELECT max((metadata ->> 'step')::int) AS step FROM checkpoints WHERE checkpoint_ns <> '' GROUP BY checkpoint_ns) AS worker
+"""
 
 
 def notes(says: str) -> str:
@@ -46,6 +50,11 @@ async def research(ada: Visitor) -> tuple[str, str]:
         return session, (await anext(events)).data["run_id"]
 
 
+async def workers_come_to(database_url: str, *come_to: int) -> None:
+    """Wait until it is written how far each worker has come."""
+    assert await asyncio.to_thread(eventually, lambda: ask(database_url, _COME_TO) == [*come_to], 10)
+
+
 def steps(events: list[Event]) -> list[tuple[str, str, str]]:
     """As a page shows them at the end: after the last reset."""
     begin = max((place for place, event in enumerate(events) if event.type == "reset"), default=0)
@@ -53,7 +62,7 @@ def steps(events: list[Event]) -> list[tuple[str, str, str]]:
 
 
 async def test_a_kill_in_the_middle_of_the_workers_repeats_no_search_and_no_finished_worker(
-    server: ServerProcess, ada: Visitor, web: WebStub, provider: ProviderStub
+    server: ServerProcess, ada: Visitor, web: WebStub, provider: ProviderStub, database_url: str
 ) -> None:
     web.pages["/newt"] = html("About newt", "Never read.", seconds=30)
     await provider.script(
@@ -64,7 +73,7 @@ async def test_a_kill_in_the_middle_of_the_workers_repeats_no_search_and_no_fini
     session, run = await research(ada)
     await provider.wait_until_asked(containing="heron is")
     assert await asyncio.to_thread(eventually, lambda: web.fetches["/newt"] == 1, 5)
-    await asyncio.sleep(WRITTEN_SECONDS)
+    await workers_come_to(database_url, SEARCHED, READ, NOTED)
     server.kill()
 
     web.pages["/newt"] = html("About newt", "The newt is 4 long.")
@@ -93,10 +102,12 @@ async def test_a_kill_in_the_middle_of_the_workers_repeats_no_search_and_no_fini
     assert text_of(events).startswith("The heron [1], before newt [2] and fox [3].")
     [*_, answer] = await ada.messages(session)
     assert (answer["status"], answer["content"]) == ("completed", text_of(events))
+    kept = [(one["node"], one["title"], one["status"]) for one in answer["steps"]]
+    assert kept == [*dict.fromkeys((node, title, "done") for node, title, _ in shown)]
 
 
 async def test_what_finished_workers_cost_is_in_the_account_of_the_whole_run(
-    server: ServerProcess, ada: Visitor, provider: ProviderStub
+    server: ServerProcess, ada: Visitor, provider: ProviderStub, database_url: str
 ) -> None:
     await provider.script(
         Text(json.dumps({"questions": ["fox length", "heron length"]}), when=QUESTION),
@@ -105,7 +116,7 @@ async def test_what_finished_workers_cost_is_in_the_account_of_the_whole_run(
     )
     _, run = await research(ada)
     await provider.wait_until_asked(containing="heron is")
-    await asyncio.sleep(WRITTEN_SECONDS)
+    await workers_come_to(database_url, READ, NOTED)
     server.kill()
     await provider.script(Text(notes("Five."), when="heron"), Text("Heron.", when=QUESTION), Text('{"good": true}', when="<answer>"))
     await server.start()

@@ -10,9 +10,11 @@ from typing import Any, Final
 
 import pytest
 import pytest_asyncio
-from langchain_core.callbacks import AsyncCallbackHandler
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.callbacks import AsyncCallbackHandler, AsyncCallbackManager
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.outputs import LLMResult
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import set_config_context
 from pydantic import BaseModel, SecretStr
 
 from app.agent.tools import TOOLS
@@ -231,6 +233,47 @@ async def test_the_provider_is_asked_the_same(models: tuple[LeanModel, OpenAIMod
         answer.tool_calls[0]["id"] = "call-a"
     asked = [request.body for request in await provider.requests()]
     assert asked[0] == asked[1]
+
+
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
+@pytest.mark.parametrize("name", STREAMS)
+async def test_where_nobody_watches_the_message_is_the_same(
+    models: tuple[LeanModel, OpenAIModel], provider: ProviderStub, name: str
+) -> None:
+    await provider.script(Raw([lines(STREAMS[name])], times=2))
+    lean, stock = models
+    unwatched = RunnableConfig(callbacks=AsyncCallbackManager([]))
+    with set_config_context(unwatched) as context:
+        assert await asyncio.create_task(outcome(lean), context=context) == await outcome(stock)
+
+
+CONVERSATION: Final[Sequence[BaseMessage]] = [
+    SystemMessage("You are."),
+    HumanMessage("Hello", id="h-1"),
+    HumanMessage("I am Bo", name="bo"),
+    AIMessage("Bo 🐻", id="a-1", response_metadata={"finish_reason": "stop"}, additional_kwargs={"reasoning_content": "Hm."}),
+    HumanMessage([{"type": "text", "text": "Look"}, {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}]),
+    AIMessage("", tool_calls=[{"name": "calculate", "args": {"expression": "1"}, "id": "call-a", "type": "tool_call"}]),
+    ToolMessage("1", tool_call_id="call-a"),
+    AIMessage(
+        "Let me.", invalid_tool_calls=[{"name": "calculate", "args": "{", "id": "call-b", "error": None, "type": "invalid_tool_call"}]
+    ),
+    ToolMessage("no", tool_call_id="call-b", status="error"),
+    AIMessage([{"type": "text", "text": "One"}]),
+    AIMessage("Two", name="bob"),
+    AIMessage("Three", additional_kwargs={"audio": {"id": "s-1"}}),
+    AIMessage("", additional_kwargs={"refusal": "No."}),
+    HumanMessage(""),
+]
+
+
+async def test_a_conversation_is_put_the_same(models: tuple[LeanModel, OpenAIModel], provider: ProviderStub) -> None:
+    await provider.script(Text("1", times=4))
+    for prompt in (CONVERSATION, [message for message in CONVERSATION if isinstance(message.content, str)]):
+        for model in models:
+            await streamed(model, prompt, HeardAll(), hears=isinstance(model, LeanModel))
+        asked = [request.body for request in await provider.requests()]
+        assert asked[-2] == asked[-1]
 
 
 class Watcher(AsyncCallbackHandler):

@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from app.persistence.accounts import User
 from app.persistence.database import Database, open_database
 from app.persistence.sessions import SessionTable
 from app.persistence.users import UserTable
-from app.persistence.values import Session, User
+from app.persistence.values import Session
 from app.settings import Settings
 from tests.persistence.rows import Process, process
 

@@ -2,9 +2,9 @@
 
 from app.llm.embedding import Embedder
 from app.llm.words_embedder import WordsEmbedder
+from app.persistence.accounts import User
 from app.persistence.database import Database, execute
 from app.persistence.memory_search import vector_text
-from app.persistence.values import User
 
 _REMEMBER = """
 INSERT INTO memory (id, vector, payload)

@@ -8,11 +8,12 @@ from uuid import UUID, uuid4
 
 from uuid_utils.compat import uuid7
 
+from app.persistence.accounts import User
 from app.persistence.database import Database, execute, fetch_all
 from app.persistence.runs import RunTable
 from app.persistence.sessions import SessionTable
 from app.persistence.turns import TurnTable
-from app.persistence.values import Entry, FinishedRun, NewRun, Question, Resumption, RunStatus, Session, User
+from app.persistence.values import Entry, FinishedRun, NewRun, Question, Resumption, RunStatus, Session
 
 _CHECKPOINT: Final = """
 INSERT INTO checkpoints (thread_id, checkpoint_id, checkpoint) VALUES (%(session_id)s::text, %(id)s, '{}') ON CONFLICT DO NOTHING

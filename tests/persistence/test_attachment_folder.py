@@ -11,11 +11,12 @@ from uuid import UUID, uuid4
 import pytest
 from uuid_utils.compat import uuid7
 
+from app.persistence.accounts import User
 from app.persistence.attachment_folder import AttachmentFolder
 from app.persistence.attachments import AttachmentTable
 from app.persistence.database import Database, execute
 from app.persistence.users import UserTable
-from app.persistence.values import Attachment, User
+from app.persistence.values import Attachment
 
 CONTENT = b"The train leaves at noon."
 DAY_SECONDS = 86_400

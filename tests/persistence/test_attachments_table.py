@@ -11,12 +11,13 @@ from uuid import uuid4
 import pytest
 from uuid_utils.compat import uuid7
 
+from app.persistence.accounts import User
 from app.persistence.attachment_folder import AttachmentFolder
 from app.persistence.attachments import AttachmentTable
 from app.persistence.database import Database, execute, fetch_all
 from app.persistence.sessions import SessionTable
 from app.persistence.users import UserTable
-from app.persistence.values import Attachment, Session, User
+from app.persistence.values import Attachment, Session
 from tests.persistence.rows import Process, claimed
 
 CONTENT = b"The train leaves at noon."

@@ -6,10 +6,11 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
+from app.persistence.accounts import User
 from app.persistence.branches import BranchTable
 from app.persistence.database import Database, execute, fetch_all
 from app.persistence.sessions import SessionTable
-from app.persistence.values import NewRun, RunStatus, Session, User
+from app.persistence.values import NewRun, RunStatus, Session
 from tests.persistence.moments import once, until_waiting
 from tests.persistence.rows import (
     Process,

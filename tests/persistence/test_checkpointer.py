@@ -33,9 +33,12 @@ from langgraph.checkpoint.conformance.capabilities import BASE_CAPABILITIES
 from psycopg import sql
 
 from app.errors import AppError, DatabaseUnavailable, RunLost
+from app.persistence.accounts import User
 from app.persistence.checkpointer import FencedSaver, PooledPostgresSaver
 from app.persistence.database import Database, fetch_all, open_database
-from app.persistence.values import Session, User
+from app.persistence.pace import Pace
+from app.persistence.recent_checkpoints import RecentCheckpoints
+from app.persistence.values import Session
 from app.settings import DatabaseSettings
 from tests.persistence.moments import once, until_waiting
 from tests.persistence.rows import Process, answered, claimed, process
@@ -105,7 +108,7 @@ async def test_so_does_an_attempts_own(database: Database, here: Process, user: 
     run_id = (await claimed(here, user, session)).id
 
     async def saver() -> AsyncIterator[BaseCheckpointSaver[str]]:
-        yield WritingThrough(database.pool, run_id, 1, None, patience_seconds=1, pause_seconds=600)
+        yield WritingThrough(database.pool, run_id, 1, None, patience_seconds=1, pace=Pace(600), recent=RecentCheckpoints())
 
     report = await validate(checkpointer_test("FencedSaver")(saver))
     passed = {name for name, result in report.results.items() if result.passed}
@@ -189,7 +192,9 @@ def fenced(
     database: Database, run_id: UUID, attempt: int = 1, *, begin_at: str | None = None, patience_seconds: float = 0.2
 ) -> FencedSaver:
     # It writes when it is told to, and by itself never within a test.
-    return FencedSaver(database.pool, run_id, attempt, begin_at, patience_seconds=patience_seconds, pause_seconds=600)
+    return FencedSaver(
+        database.pool, run_id, attempt, begin_at, patience_seconds=patience_seconds, pace=Pace(600), recent=RecentCheckpoints()
+    )
 
 
 async def test_an_attempt_that_holds_its_run_writes_checkpoints(database: Database, here: Process, user: User, session: Session) -> None:
@@ -355,13 +360,30 @@ async def test_a_channel_that_changed_only_in_what_was_overtaken_is_written(
 
 async def test_it_writes_by_itself_after_its_pause(database: Database, here: Process, user: User, session: Session) -> None:
     run_id = (await claimed(here, user, session)).id
-    saver = FencedSaver(database.pool, run_id, 1, None, patience_seconds=1, pause_seconds=0.01)
+    saver = FencedSaver(database.pool, run_id, 1, None, patience_seconds=1, pace=Pace(0.01), recent=RecentCheckpoints())
     for value in ("first", "second"):
         written = await put(saver, thread(), value)
-        async with asyncio.timeout(5):
-            while saver.latest != place(written):  # noqa: ASYNC110  # there is no event for it
-                await asyncio.sleep(0.01)
+        await until_at(saver, written)
         assert await kept(PooledPostgresSaver(database.pool), written) == [value]
+
+
+async def until_at(saver: FencedSaver, written: RunnableConfig) -> None:
+    async with asyncio.timeout(5):
+        while saver.latest != place(written):  # noqa: ASYNC110  # there is no event for it
+            await asyncio.sleep(0.01)
+
+
+def test_the_pause_grows_with_what_a_write_takes() -> None:
+    pace = Pace(0.1)
+    with pace.timing():
+        pass
+    assert pace.pause_seconds == pytest.approx(0.1)
+    with pace.timing():
+        time.sleep(0.02)
+    assert 0.4 <= pace.pause_seconds < 2
+    with pace.timing():
+        time.sleep(0.11)
+    assert pace.pause_seconds == pytest.approx(2), "and not beyond the longest"
 
 
 async def test_who_waits_for_a_write_may_be_stopped_and_the_write_is_whole(

@@ -6,9 +6,10 @@ from uuid import UUID
 import pytest
 
 from app.errors import TurnTooOld
+from app.persistence.accounts import User
 from app.persistence.checkpoints import CheckpointTable
 from app.persistence.database import Database, fetch_all
-from app.persistence.values import Session, User
+from app.persistence.values import Session
 from app.settings import Settings
 from tests.persistence.moments import once, until_waiting
 from tests.persistence.rows import Process, answered, claimed, head_of, new_run

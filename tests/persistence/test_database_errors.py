@@ -9,10 +9,10 @@ import pytest_asyncio
 
 from app.errors import DatabaseRefused, DatabaseUnavailable
 from app.persistence import migrate
+from app.persistence.accounts import User
 from app.persistence.database import Database, database_errors, open_database
 from app.persistence.runs import RunTable
 from app.persistence.sessions import SessionTable
-from app.persistence.values import User
 from app.settings import DatabaseSettings, Settings
 
 

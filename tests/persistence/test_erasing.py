@@ -11,13 +11,14 @@ import pytest
 import sqlalchemy as sa
 from uuid_utils.compat import uuid7
 
+from app.persistence.accounts import User
 from app.persistence.database import Database, execute, fetch_all, sqlalchemy_url
 from app.persistence.erasing import Erasing
 from app.persistence.exports import ExportTable
 from app.persistence.lifecycle import ExportAttempt
 from app.persistence.sessions import SessionTable
 from app.persistence.users import UserTable
-from app.persistence.values import Session, User
+from app.persistence.values import Session
 from tests.persistence.moments import once, until_waiting
 from tests.persistence.rows import Process, answered, claimed, finished
 

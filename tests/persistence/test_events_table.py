@@ -5,10 +5,11 @@ from uuid import uuid4
 
 import pytest
 
+from app.persistence.accounts import User
 from app.persistence.database import Database
 from app.persistence.events import EventTable
 from app.persistence.sessions import SessionTable
-from app.persistence.values import Entry, EventBatch, NewRun, Session, User
+from app.persistence.values import Entry, EventBatch, NewRun, Session
 from tests.persistence.rows import Process, claimed, finished
 
 

@@ -8,12 +8,13 @@ from uuid import uuid4
 import pytest
 from uuid_utils.compat import uuid7
 
+from app.persistence.accounts import User
 from app.persistence.database import Database, execute, fetch_all
 from app.persistence.ledger import LedgerTable
 from app.persistence.sessions import SessionTable
 from app.persistence.spending import LedgerCall
 from app.persistence.users import UserTable
-from app.persistence.values import RunStatus, Session, User
+from app.persistence.values import RunStatus, Session
 from tests.persistence.rows import Process, asking, claimed, finished
 
 NOON: Final = datetime(2026, 11, 20, 12, tzinfo=UTC)

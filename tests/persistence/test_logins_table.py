@@ -8,13 +8,12 @@ from uuid import UUID
 import psycopg
 from uuid_utils.compat import uuid7
 
-from app.persistence.accounts import Origin
+from app.persistence.accounts import Origin, User
 from app.persistence.audit import Actor, AuditTable
 from app.persistence.database import Database, execute, fetch_all
 from app.persistence.erasing import Erasing
 from app.persistence.logins import LoginTable, Opening, Outcome, Rotation
 from app.persistence.users import PasswordChange, UserTable
-from app.persistence.values import User
 from tests.persistence.moments import once, until_waiting
 
 HERE: Final = Origin(address="192.0.2.1", user_agent="A browser")

@@ -8,13 +8,13 @@ import pytest
 
 from app.llm.embedding import Embedder
 from app.llm.words_embedder import WordsEmbedder
+from app.persistence.accounts import User
 from app.persistence.database import Database, execute, fetch_all
 from app.persistence.memory_search import MemorySearch
 from app.persistence.memory_vectors import MemoryVectors, Remembered
 from app.persistence.remembering import RememberingTable
 from app.persistence.sessions import SessionTable
 from app.persistence.users import UserTable
-from app.persistence.values import User
 from app.runs.reembedding import check_embedder, reembed
 from tests.persistence.memories import remember
 from tests.persistence.rows import Process, claimed, new_run

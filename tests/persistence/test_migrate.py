@@ -19,11 +19,12 @@ from uuid_utils.compat import uuid7
 
 from app.errors import DatabaseUnavailable, MigrationFailed
 from app.persistence import migrate
+from app.persistence.accounts import User
 from app.persistence.address import database_url as open_address
 from app.persistence.database import Database, sqlalchemy_url
 from app.persistence.tables import METADATA
 from app.persistence.tool_starts import ToolStarts
-from app.persistence.values import Session, User
+from app.persistence.values import Session
 from app.settings import DatabaseSettings
 from tests.persistence.clients import ask, eventually
 from tests.persistence.rows import Process, asking, claimed, finished, head_of, new_resumption, row_of

@@ -10,11 +10,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from app.persistence.accounts import User
 from app.persistence.database import Database, fetch_all
 from app.persistence.interrupts import InterruptTable
 from app.persistence.sessions import SessionTable
 from app.persistence.users import UserTable
-from app.persistence.values import Claim, NewRun, RunStatus, Session, User
+from app.persistence.values import Claim, NewRun, RunStatus, Session
 from tests.persistence.rows import (
     Process,
     answered,

@@ -13,9 +13,10 @@ import structlog
 from procrastinate import App
 
 from app.errors import ModelUnavailable
+from app.persistence.accounts import User
 from app.persistence.database import Database, execute, fetch_all
 from app.persistence.queue import Chore, Job, open_queue, work
-from app.persistence.values import Session, User
+from app.persistence.values import Session
 from tests.persistence.rows import Process, claimed, new_run
 
 _SECRET: Final = "canary-in-a-job"

@@ -16,6 +16,7 @@ from uuid_utils.compat import uuid7
 
 from app.api.health import Health, HealthReport, report
 from app.errors import SettingsInvalid
+from app.persistence.accounts import User
 from app.persistence.channels import EVENTS
 from app.persistence.database import Database
 from app.persistence.events import EventTable
@@ -23,7 +24,7 @@ from app.persistence.health import DatabaseHealth
 from app.persistence.redis_notices import ANSWER_SECONDS, IDS_PER_NOTICE, SILENCE_SECONDS, RedisNotices, open_redis_notices
 from app.persistence.runs import RunTable
 from app.persistence.turns import TurnTable
-from app.persistence.values import Entry, EventBatch, NewRun, Session, User
+from app.persistence.values import Entry, EventBatch, NewRun, Session
 from app.settings import Environment, RedisSettings
 from tests.persistence.rows import finished, new_run
 from tests.valkey_process import ValkeyProcess

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import pytest
 
 from app.llm.words_embedder import WordsEmbedder
+from app.persistence.accounts import User
 from app.persistence.database import Database, execute, fetch_all
 from app.persistence.memories import MemoryTable
 from app.persistence.remembering import NewFact, RememberingTable, Unremembered
 from app.persistence.users import UserTable
-from app.persistence.values import Session, User
+from app.persistence.values import Session
 from tests.persistence.memories import remember
 from tests.persistence.rows import Process, answered, jobs
 

@@ -12,12 +12,13 @@ from langgraph.checkpoint.base import CheckpointMetadata, empty_checkpoint
 from uuid_utils.compat import uuid7
 
 from app.persistence import checkpointer, runs, turns
+from app.persistence.accounts import User
 from app.persistence.channels import EVENTS, STOPS, WORK
 from app.persistence.checkpointer import PooledPostgresSaver
 from app.persistence.database import Database, execute
 from app.persistence.runs import RunTable
 from app.persistence.sessions import SessionTable
-from app.persistence.values import Message, Role, RunStatus, Session, TakenRun, User
+from app.persistence.values import Message, Role, RunStatus, Session, TakenRun
 from tests.persistence.rows import Process, answered, claimed, finished, jobs, process, row_of
 
 QUESTION = (Role.USER, "When does the train leave?", RunStatus.COMPLETED)
@@ -384,6 +385,37 @@ async def test_that_a_kept_answer_will_do_is_known_to_each_who_takes_the_run(dat
     run = await claimed(background, user, sessions[1], cache=cache, background=True)
     taken = [*await background.runs.take(5, []), await background.runs.take_queued(run.id)]
     assert [bool(one and one.cache) for one in taken] == [cache, cache]
+
+
+async def test_the_time_that_attempts_have_worked_on_a_run_adds_up_and_that_between_them_does_not_count(
+    database: Database, user: User, session: Session
+) -> None:
+    run = await claimed(process(database, lease_seconds=30), user, session)
+    ago = "UPDATE run SET {column} = now() - make_interval(secs => %(seconds)s) WHERE id = %(run_id)s"
+
+    async def spent_when_heard_of(seconds_ago: float) -> float:
+        """The process dies, and its lease of half a minute has run out; another looks much later."""
+        await execute(database.pool, ago.format(column="lease_expires_at"), {"seconds": seconds_ago - 30, "run_id": run.id})
+        [taken] = await process(database, lease_seconds=30).runs.take(1, [])
+        return taken.spent_seconds
+
+    await execute(database.pool, ago.format(column="started_at"), {"seconds": 5_000, "run_id": run.id})
+    assert await spent_when_heard_of(4_900) == pytest.approx(100, abs=5), "it was worked on for 100 seconds, an hour and more ago"
+    await execute(database.pool, ago.format(column="working_since"), {"seconds": 1_100, "run_id": run.id})
+    assert await spent_when_heard_of(900) == pytest.approx(200, abs=5)
+    row = await row_of(database, run.id)
+    here = process(database, lease_seconds=30, owner=row["owner"])
+    await here.runs.release(run.id, row["attempt"])
+    [taken] = await process(database, lease_seconds=30).runs.take(1, [])
+    assert taken.spent_seconds == pytest.approx(200, abs=5), "one that is handed back was worked on until then"
+
+
+async def test_a_run_that_nobody_has_begun_has_spent_nothing(database: Database, here: Process, user: User, session: Session) -> None:
+    run = await claimed(here, user, session, background=True)
+    await execute(database.pool, "UPDATE run SET created_at = now() - interval '1 hour'", {})
+    taken = await here.runs.take_queued(run.id)
+    assert taken
+    assert taken.spent_seconds == 0
 
 
 def test_no_statement_of_a_turn_is_too_long_to_be_kept() -> None:

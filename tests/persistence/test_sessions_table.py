@@ -8,12 +8,13 @@ import pytest
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import CheckpointMetadata, empty_checkpoint
 
+from app.persistence.accounts import User
 from app.persistence.checkpointer import PooledPostgresSaver
 from app.persistence.database import Database, fetch_all
 from app.persistence.sessions import FirstTurn, SessionTable
 from app.persistence.tool_starts import ToolStarts
 from app.persistence.users import UserTable
-from app.persistence.values import Session, User
+from app.persistence.values import Session
 from tests.persistence.moments import once, until_waiting
 from tests.persistence.rows import Process, answered, asking, claimed, finished, process
 

@@ -10,8 +10,22 @@ from app.persistence.database import sqlalchemy_url
 from app.persistence.tables import METADATA
 
 TABLES = [
-    *("attachment", "attachment_blob", "audit", "export", "export_chunk", "feedback", "interrupt", "login", "login_failure", "message"),
-    *("message_attachment", "model_call", "run", "run_event", "session", "session_config", "tool_start", "user"),
+    *(
+        "api_key",
+        "attachment",
+        "attachment_blob",
+        "audit",
+        "export",
+        "export_chunk",
+        "feedback",
+        "identity",
+        "interrupt",
+        "login",
+        "login_failure",
+        "message",
+    ),
+    *("message_attachment", "model_call", "run", "run_event", "session", "session_config", "tool_start", "user", "webhook"),
+    "webhook_delivery",
 ]
 # Those that belong to nobody.
 ROOTS = {"audit", "login_failure", "user"}

@@ -6,11 +6,12 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from app.persistence.accounts import User
 from app.persistence.configured import Held
 from app.persistence.database import Database, execute
 from app.persistence.sessions import SessionTable
 from app.persistence.temporary import TemporarySessions
-from app.persistence.values import Session, User
+from app.persistence.values import Session
 from tests.persistence.moments import once, until_waiting
 from tests.persistence.rows import Process, claimed, finished
 

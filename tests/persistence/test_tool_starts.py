@@ -6,9 +6,10 @@ from collections import Counter
 import pytest
 
 from app.errors import RunLost
+from app.persistence.accounts import User
 from app.persistence.database import Database, fetch_all
 from app.persistence.tool_starts import ToolStarts
-from app.persistence.values import Session, User
+from app.persistence.values import Session
 from tests.persistence.rows import Process, answered, claimed, finished, process
 
 

@@ -9,11 +9,12 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from app.persistence.accounts import User
 from app.persistence.channels import WORK
 from app.persistence.database import Database, fetch_all
 from app.persistence.sessions import SessionTable
 from app.persistence.users import UserTable
-from app.persistence.values import Claim, NewRun, Role, RunStatus, Session, User
+from app.persistence.values import Claim, NewRun, Role, RunStatus, Session
 from tests.persistence.moments import once, until_waiting
 from tests.persistence.rows import (
     Process,

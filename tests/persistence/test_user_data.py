@@ -1,6 +1,7 @@
 """What an export is made of: all of one user's, and nothing of another's."""
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,20 +10,25 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from app.accounts.exports import Exports
-from app.persistence.accounts import Origin
+from app.persistence.accounts import Origin, User
+from app.persistence.api_keys import ApiKeyTable, NewApiKey
 from app.persistence.attachments import AttachmentTable
 from app.persistence.configured import Held
+from app.persistence.credentials import Scope
 from app.persistence.database import Database, execute, fetch_all
+from app.persistence.deliveries import DeliveryTable
 from app.persistence.exports import ExportTable
 from app.persistence.feedback import FeedbackTable
+from app.persistence.identities import IdentityTable
 from app.persistence.logins import LoginTable, Opening
 from app.persistence.sessions import SessionTable
 from app.persistence.spending import LedgerCall
 from app.persistence.user_data import FILES, UserData
 from app.persistence.users import UserTable
-from app.persistence.values import Attachment, User
+from app.persistence.values import Attachment
 from tests.persistence.memories import remember
 from tests.persistence.rows import Process, asking, claimed, finished
+from tests.persistence.webhooks import webhook
 
 
 async def _live(here: Process, user: User, folder: Path) -> None:
@@ -31,12 +37,20 @@ async def _live(here: Process, user: User, folder: Path) -> None:
     sent = Attachment(id=uuid7(), name="a.txt", media_type="text/plain", bytes=1, sha256="a" * 64)
     await AttachmentTable(here.database.pool, folder, in_folder=False, patience_seconds=1).add(user.id, sent, b"a")
     run = await claimed(here, user, session, attachments=[sent])
-    assert await here.runs.finish(finished(run, calls=[_call()]))
+    step = {"agent": "a", "node": "b", "namespace": "c", "status": "done", "title": "Looked for Ada", "content": {}}
+    assert await here.runs.finish(finished(run, calls=[_call()], steps=[step]))
+    await webhook(here.database, user)
+    await DeliveryTable(here.database.pool).announce(run.id)
     assert await FeedbackTable(here.database.pool).keep(user.id, run.message_id, 1, "Good.")
     assert await here.runs.finish(asking(await claimed(here, user, session), "which"))
     await remember(here.database, user, "Lives in Oslo")
     logins = LoginTable(here.database.pool, login_days=1, idle_days=1, grace_seconds=0)
     assert await logins.open(Opening(user_id=user.id, login_id=uuid7(), refresh_hash=b"x"), Origin(address="127.0.0.1", user_agent=None))
+    key = NewApiKey(name="Report", start="mp_abcde", hash=uuid7().bytes, scopes=[Scope.READ], expires_at=None)
+    assert await ApiKeyTable(here.database.pool).add(user.id, key, most=1)
+    identities = IdentityTable(here.database.pool)
+    await identities.propose("https://accounts.example.com", str(user.id), user.email, b"secret")
+    await identities.confirm(user.id, b"secret")
 
 
 def _call() -> LedgerCall:
@@ -71,6 +85,12 @@ async def test_every_file_has_what_is_the_users_and_nothing_that_is_not(
     await _live(here, bob, tmp_path)
     assert await _rows(database, user.id) == {**dict.fromkeys(FILES, 0), "profile": 1}
     assert all((await _rows(database, bob.id)).values())
+
+
+async def test_the_steps_of_an_answer_are_in_the_export(database: Database, here: Process, user: User, tmp_path: Path) -> None:
+    await _live(here, user, tmp_path)
+    lines = [json.loads(line) async for name, lines in UserData(database.pool).read(user.id) if name == "transcripts" for line in lines]
+    assert [[step["title"] for step in line["steps"]] for line in lines] == [[], ["Looked for Ada"], [], []]
 
 
 async def test_an_export_that_was_never_whole_makes_room_for_another_after_an_hour(database: Database, user: User) -> None:

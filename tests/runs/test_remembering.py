@@ -16,13 +16,14 @@ from structlog.testing import capture_logs
 from app.errors import ModelBadAnswer, ModelError, ModelRejected, ModelUnavailable
 from app.llm.models import open_models
 from app.llm.words_embedder import WordsEmbedder
+from app.persistence.accounts import User
 from app.persistence.database import Database, execute, fetch_all, open_database
 from app.persistence.extraction import open_extraction
 from app.persistence.ledger import LedgerTable
 from app.persistence.remembering import RememberingTable
 from app.persistence.sessions import SessionTable
 from app.persistence.users import UserTable
-from app.persistence.values import RunStatus, Session, User
+from app.persistence.values import RunStatus, Session
 from app.runs.ledger import Ledger
 from app.runs.remembering import Remembering
 from app.settings import Settings

@@ -117,6 +117,7 @@ class Session:
     saver: MortalSaver = field(default_factory=MortalSaver)
     head: LiveRun | None = None
     chat: ScriptedChat = field(default_factory=ScriptedChat)
+    kind: type[Replying] = Replying
     most_usd: float | None = None
 
     def run(self, answers: Mapping[str, Any] | None = None) -> TakenRun:
@@ -140,7 +141,7 @@ class Session:
         """Make an attempt at the run; one after the first begins at the run's own last checkpoint, if it has one."""
         checkpoint = own_checkpoint(self.saver, self.id, taken.id) if attempt > 1 else None
         saver = AttemptSaver(self.saver, checkpoint or taken.from_checkpoint)
-        self.chat, log = Replying(*self.wanted), RunLog(taken.id, attempt, lambda _: None)
+        self.chat, log = self.kind(*self.wanted), RunLog(taken.id, attempt, lambda _: None)
         story = Story(log, "scripted")
         names = {name: getattr(taken, name) for name in taken.__slots__}
         self.head = LiveRun(
@@ -256,6 +257,52 @@ async def test_an_agents_own_seconds_and_steps_hold_where_they_are_less_than_the
     assert session.last.story.transcript()["content"].startswith("I have used all the steps")
     session.saver.readable.clear()
     assert isinstance(await session.walks(session.run(), means=limited(Limits(seconds=0.1))), RunTimeout)
+
+
+class Restless(Replying):
+    """Never has enough: it asks for another sum as long as it may call tools."""
+
+    async def astream(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[AIMessage]:  # noqa: A002  # the parent's name
+        asked = input if isinstance(input, list) else []
+        made = sum(message.type == "tool" for message in asked)
+        self.answers = [calls(("calculate", f'{{"expression": "{made}+1"}}'), first_id=made)]
+        async for chunk in ScriptedChat.astream(self, input, config, **kwargs):
+            yield chunk
+
+
+@pytest.mark.parametrize("earlier", [False, True], ids=["first message", "later message"])
+@pytest.mark.parametrize("lives", range(0, 40, 3))
+async def test_whichever_write_was_the_last_the_run_makes_no_more_steps_than_without_a_crash(lives: int, *, earlier: bool) -> None:
+    means = replace(MEANS, agents=Agents(InMemorySaver(), [replace(ASSISTANT, limits=Limits(steps=10))]))
+
+    async def calls_made(*, dies: bool) -> int:
+        session = Session()
+        if earlier:
+            await session.walks(session.run())
+        session.kind, run = Restless, session.run()
+        if dies:
+            session.saver.count, session.saver.lives = 0, lives
+        await session.walks(run, means=means)
+        session.saver.lives = None
+        if dies:
+            assert await session.walks(run, attempt=2, means=means) is None
+        assert "I have used all the steps" in session.last.story.transcript()["content"]
+        return len(told(session.last))
+
+    assert await calls_made(dies=True) == await calls_made(dies=False) > 2
+
+
+async def test_a_run_has_the_seconds_that_earlier_attempts_have_left_it_and_keeps_what_they_said() -> None:
+    session = Session()
+    run = session.run()
+    await session.dies_after(5, run)
+    means = replace(MEANS, agents=Agents(InMemorySaver(), [replace(ASSISTANT, limits=Limits(seconds=60))]))
+    over = replace(run, spent_seconds=61)
+    assert isinstance(await session.walks(over, attempt=2, means=means), RunTimeout)
+    assert session.chat.asked == []
+    assert [name for name, *_ in told(session.last)] == ["calculate"], "what was done is told all the same"
+    assert await session.walks(replace(run, spent_seconds=30), attempt=3, means=means) is None
+    assert session.last.story.transcript()["content"] == "It is 84."
 
 
 async def test_recall_begins_before_the_conversation_is_read_and_is_waited_for_by_the_answer() -> None:

@@ -46,7 +46,7 @@ def use(story: Story, call_id: str = "c", args: dict[str, Any] | None = None) ->
 def test_the_transcript_is_the_tokens_joined() -> None:
     told = Told()
     tokens(told.story, "The ", "train ", "", "leaves.")
-    assert told.story.transcript() == {"content": "The train leaves.", "reasoning": "", "tool_calls": []}
+    assert told.story.transcript() == {"content": "The train leaves.", "reasoning": "", "tool_calls": [], "steps": []}
     assert told.text() == "The train leaves."
 
 
@@ -74,7 +74,12 @@ def test_what_neither_postgres_nor_utf8_can_hold_is_replaced_everywhere() -> Non
     told.story.tool_called(bad, bad, {bad: [bad, {"deep": (bad,)}]})
     told.story.tool_answered(bad, bad, bad, is_error=True)
     call = {"id": good, "name": good, "args": {good: [good, {"deep": [good]}]}}
-    assert told.story.transcript() == {"content": good, "reasoning": good, "tool_calls": [{**call, "content": good, "is_error": True}]}
+    assert told.story.transcript() == {
+        "content": good,
+        "reasoning": good,
+        "tool_calls": [{**call, "content": good, "is_error": True}],
+        "steps": [],
+    }
     assert told.events() == [
         ("memory", {"memories": [good]}),
         ("token", {"content": good, "done": False}),

@@ -38,6 +38,7 @@ def _at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("MILEPOST_PASSWORD", PASSWORD)
     monkeypatch.delenv("MILEPOST_EMAIL", raising=False)
+    monkeypatch.delenv("MILEPOST_API_KEY", raising=False)
 
 
 @pytest.fixture
@@ -50,6 +51,22 @@ def talk(server: Server, screen: ScriptedScreen, **chosen: Any) -> int:
     """As Ada, who has an account."""
     given: dict[str, Any] = {"session": None, "agent": None, "model": None, "email": "ada@example.com", "register": False}
     return chat(argparse.Namespace(**given | {"url": server.url} | chosen), screen)
+
+
+async def test_a_key_in_the_environment_speaks_for_its_user_and_is_not_kept(
+    server: Server, provider: ProviderStub, ada: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await provider.script(Text("Four."))
+    new = (await ada.http.post("/auth/api-keys", json={"name": "Terminal", "scopes": ["chat"]})).json()
+    monkeypatch.setenv("MILEPOST_API_KEY", new["key"])
+    screen = ScriptedScreen("What is 2+2?", "/quit")
+    assert talk(server, screen, email="") == 0
+    assert "Four." in screen.heard
+    assert not kept_tokens().exists()
+    assert len((await ada.http.get("/sessions")).json()["items"]) == 1
+    await ada.http.delete(f"/auth/api-keys/{new['id']}")
+    with pytest.raises(NotAuthenticated):
+        talk(server, ScriptedScreen("Still there?", "/quit"), email="")
 
 
 @pytest.mark.usefixtures("ada")
@@ -100,6 +117,7 @@ async def test_ctrl_c_stops_the_answer_and_the_talk_goes_on(server: Server, ada:
     assert talk(server, screen) == 0
     assert "stopping; Ctrl-C again leaves" in screen.heard
     assert "stopped; what was said is kept" in screen.heard
+    assert screen.heard.count(" tokens") == 1  # of the second: nobody told what the first had cost
     assert "Here." in screen.heard
     [session] = (await ada.http.get("/sessions")).json()["items"]
     statuses = [message["status"] for message in await ada.messages(session["id"]) if message["role"] == "assistant"]
@@ -123,21 +141,53 @@ async def test_the_commands_list_and_choose(server: Server, ada: Visitor, provid
     await provider.script(Text("Hello."), Text("Again."))
     old = await ada.open_session("Old one")
     await ada.ask(old, "Hi")
-    screen = ScriptedScreen("/agent", "/model", "/model gpt-5", "/sessions", "/sessions 1", "More", "/new", "/agent assistant", "/what")
+    screen = ScriptedScreen("/agent", "/model", "/model gpt-5", "/sessions", "/sessions 1", "More", "/new", "/agent assistant", "/model")
     talk(server, screen)
     for words in (
         "[assistant: Answers and helps",
-        "there are stub, gpt-5",
-        "[asking gpt-5",
+        "[  stub]\n\n[  gpt-5]",
+        "[Asking gpt-5 from now on.]",
         "Old one",
         "> Hi\nHello.",
         "Again.",
         "begins a session with assistant",
-        "/sessions       list",
+        "[  stub]\n\n[* gpt-5]",
     ):
         assert words in screen.heard, words
     assert (await provider.requests())[-1].body["model"] == "gpt-5"
     assert len(await ada.messages(old)) == 4
+
+
+@pytest.mark.usefixtures("ada")
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("/agent nobody", "[There is no agent nobody; there are:]\n\n[assistant: "),
+        ("/model nothing", "[There is no model nothing; there are:]\n\n[  stub]\n\n[  gpt-5]"),
+        ("/sessions 99", "[There is no session 99; there are:]"),
+        ("/what is this", "[There is no command /what; there are:]\n\n[/sessions       list"),
+    ],
+)
+async def test_what_there_is_not_is_said_not_to_be_there(server: Server, typed: str, told: str) -> None:
+    screen = ScriptedScreen(typed)
+    assert talk(server, screen) == 0
+    assert told in screen.heard
+
+
+@pytest.mark.parametrize("pressed", [KeyboardInterrupt, EOFError])
+async def test_who_leaves_at_a_question_is_told_the_way_back(
+    server: Server, ada: Visitor, provider: ProviderStub, pressed: type[BaseException]
+) -> None:
+    await provider.script(RENAME, Text("Done."))
+    screen = ScriptedScreen("Call it Oslo", pressed, "never sent")
+    assert talk(server, screen) == 0
+    [session] = (await ada.http.get("/sessions")).json()["items"]
+    assert screen.heard.endswith(
+        f"The question waits; come back to it with: python -m app chat --session {session['id']} --url {server.url}\n"
+    )
+    again = ScriptedScreen("y")
+    assert talk(server, again, session=session["id"]) == 0
+    assert "Done." in again.heard
 
 
 @pytest.mark.usefixtures("ada")

@@ -11,4 +11,5 @@ ASSISTANT: Final = Agent(
     description="Answers and helps, with tools for time, sums and the web, and remembers what you tell it.",
     build=build_assistant,
     tools=TOOLS,
+    examples=("What time is it in Oslo?", "What is 12*7?"),
 )

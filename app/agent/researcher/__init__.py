@@ -14,6 +14,7 @@ RESEARCHER: Final = Agent(
     description="Researches a question on the web: plans, searches and reads several things at once, and answers with numbered sources.",
     build=build_researcher,
     tools=(web_search,),
+    examples=("How did Postgres begin, and who leads it now?", "Which is longer, the Danube or the Rhine?"),
     takes_tools=False,  # a page that is read must find nothing to call
     config=ResearcherConfig,
     limits=Limits(steps=25, tool_calls=MOST_WORKERS, seconds=240),

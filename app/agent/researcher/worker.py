@@ -14,8 +14,8 @@ from app.agent.researcher.asking import ask_step, config_of
 from app.agent.researcher.state import Finding, Note, Source, Text, WorkerState, WorkerUpdate
 from app.agent.researcher.telling import tell_begun, tell_finding, worker_of
 from app.agent.state import AgentContext
-from app.agent.web import WebError
 from app.errors import ModelBadAnswer, ModelError
+from app.internet import WebError
 from app.llm.calls import account
 
 _NOTING_SECONDS: Final = 90

@@ -9,7 +9,8 @@ from pydantic import BaseModel
 
 from app.agent.marks import safe_to_repeat
 from app.agent.state import AgentContext, AgentState
-from app.agent.web import Hit, WebError
+from app.agent.web import Hit
+from app.internet import WebError
 
 MAX_QUERY_LENGTH: Final = 300
 MAX_TITLE_LENGTH: Final = 150

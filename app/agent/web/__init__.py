@@ -5,10 +5,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 
-class WebError(Exception):
-    """Why there is no result or page, in words for models and people."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
     """What a search found."""

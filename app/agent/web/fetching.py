@@ -12,8 +12,9 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
-from app.agent.web import WebError
-from app.agent.web.addresses import PublicResolver, checked_url, public_socket
+from app.internet import WebError
+from app.internet.addresses import checked_url
+from app.internet.connecting import open_guarded
 from app.settings import WebSettings
 
 _MOST_REDIRECTS: Final = 5
@@ -102,16 +103,5 @@ class _Unpacking:
 
 @asynccontextmanager
 async def open_fetcher(settings: WebSettings, resolver: AbstractResolver | None = None) -> AsyncGenerator[Fetcher]:
-    """With no cookies, no proxies, and no connection that is used twice: a name is resolved and checked for each."""
-    names = resolver or aiohttp.ThreadedResolver()
-    connector = aiohttp.TCPConnector(
-        limit=_CONNECTIONS,
-        force_close=True,
-        use_dns_cache=False,
-        resolver=names if settings.allow_private else PublicResolver(names),
-        socket_factory=None if settings.allow_private else public_socket,
-    )
-    async with aiohttp.ClientSession(
-        connector=connector, cookie_jar=aiohttp.DummyCookieJar(), headers=_HEADERS, trust_env=False, auto_decompress=False
-    ) as session:
+    async with open_guarded(allow_private=settings.allow_private, connections=_CONNECTIONS, headers=_HEADERS, resolver=resolver) as session:
         yield Fetcher(session, settings)

@@ -8,8 +8,9 @@ from asyncio.subprocess import DEVNULL, PIPE
 from pathlib import Path
 from typing import Final
 
-from app.agent.web import Page, WebError
+from app.agent.web import Page
 from app.agent.web.fetching import Fetched
+from app.internet import WebError
 
 _SCRIPT: Final = str(Path(__file__).with_name("page_text.py"))
 _READ_AT_ONCE: Final = 2
@@ -37,6 +38,7 @@ class Reader:
         head = {
             "is_plain": fetched.media_type == "text/plain",
             "charset": fetched.charset,
+            "bytes": len(fetched.content),
             "characters": self._characters,
             "seconds": math.ceil(self._seconds),
         }

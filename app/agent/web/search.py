@@ -12,7 +12,8 @@ from ddgs import DDGS
 from ddgs.exceptions import DDGSException
 from pydantic import BaseModel, BeforeValidator, ValidationError
 
-from app.agent.web import Hit, Searcher, WebError
+from app.agent.web import Hit, Searcher
+from app.internet import WebError
 from app.settings import WebSettings
 
 NOTHING_FOUND: Final = "The web search found nothing, or no search engine can be reached."

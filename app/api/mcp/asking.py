@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from app.api.deps import State
 from app.api.v1.text import MessageText
 from app.errors import AppError, InvalidInput
+from app.persistence.accounts import User
 from app.persistence.configured import Held
-from app.persistence.values import Session, User
+from app.persistence.values import Session
 from app.runs.answer import Answer, whole_answer
 from app.runs.asking import Ask
 

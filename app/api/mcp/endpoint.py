@@ -20,8 +20,10 @@ from app.accounts.presence import Guest
 from app.api.deps import State
 from app.api.errors import problem
 from app.api.mcp.callers import check_caller
-from app.errors import MethodNotAllowed, NotAuthenticated
-from app.persistence.values import User
+from app.api.proof import admitted, proof_of
+from app.api.scopes import Need
+from app.errors import MethodNotAllowed
+from app.persistence.accounts import User
 from app.settings import ServerSettings
 
 if TYPE_CHECKING:
@@ -53,7 +55,8 @@ class McpEndpoint:
         request = Request(scope, receive)
         check_caller(request.headers, self._settings)
         state = cast("State", scope["state"])
-        caller = await _caller(state, request)
+        known = admitted(scope, await state["users"].authenticate(proof_of(scope, of_page=False)), Need.CHAT)
+        caller = Caller(known.user, state["presence"].guest(known), request.headers.get(SESSION_ID))
         if request.method != "POST":  # nothing is said unasked, and there is no session to end
             refusal = problem(MethodNotAllowed(), PATH, scope.get("request_id", ""))
             refusal.headers["Allow"] = "POST"
@@ -91,19 +94,6 @@ class McpEndpoint:
             module = await to_thread.run_sync(import_module, "app.api.mcp.protocol")
             self._protocol = cast("protocol.Protocol", module.Protocol(self))
         return self._protocol
-
-
-async def _caller(state: State, request: Request) -> Caller:
-    token, users = _token(request), state["users"]
-    user = await users.authenticate(token)
-    return Caller(user, state["presence"].guest(users.credential_of(token).login_id), request.headers.get(SESSION_ID))
-
-
-def _token(request: Request) -> str:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise NotAuthenticated
-    return token
 
 
 def _message(body: bytes) -> Mapping[str, Any]:

@@ -15,10 +15,9 @@ from app.api.errors import problems
 from app.api.v1.admin_schemas import AccountChangeIn, AccountOut, AccountPage, AuditEntryOut, AuditPage, RevokedOut, TierName
 from app.api.v1.text import SOUND
 from app.errors import AdminOnly, OwnAccount, UnknownTier, UserNotFound
-from app.persistence.accounts import UserRole
+from app.persistence.accounts import User, UserRole
 from app.persistence.administration import AccountChange, AccountSearch
 from app.persistence.audit import Actor, AuditEntry, AuditSearch
-from app.persistence.values import User
 
 _LINES: Final = "application/x-ndjson"
 

@@ -1,5 +1,6 @@
 """The agents a session may be held with."""
 
+from functools import cache
 from typing import Any
 
 from fastapi import APIRouter
@@ -34,7 +35,8 @@ class LimitsOut(BaseModel):
 
 class AgentOut(BaseModel):
     """`input_schema` is that of a message, `config_schema` that of a session's `config`; `events` are those its runs may write beside
-    the ones that every run writes. `mermaid` is its graph, drawn by LangGraph. Without a `model` it asks the server's default.
+    the ones that every run writes, and `examples` messages to begin with. `mermaid` is its graph, drawn by LangGraph. Without a `model` it
+    asks the server's default.
     """
 
     name: str
@@ -44,6 +46,7 @@ class AgentOut(BaseModel):
     tools: list[ToolOut]
     limits: LimitsOut
     events: list[str]
+    examples: list[str]
     input_schema: dict[str, Any]
     config_schema: dict[str, Any]
     mermaid: str
@@ -77,7 +80,14 @@ def _agent(agent: Agent, catalog: Catalog) -> AgentOut:
         tools=tools,
         limits=LimitsOut.model_validate(agent.limits, from_attributes=True),
         events=sorted(agent.events),
-        input_schema=AskIn.model_json_schema(),
-        config_schema=agent.config.model_json_schema(),
+        examples=[*agent.examples],
+        input_schema=_schema(AskIn),
+        config_schema=_schema(agent.config),
         mermaid=catalog.picture(agent.name),
     )
+
+
+@cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    """Made once: it takes pydantic milliseconds."""
+    return model.model_json_schema()

@@ -23,7 +23,6 @@ _file: Final[dict[str, Any]] = {
 }
 # Whatever a browser makes of it, it is no page of ours: it is saved and not shown, and could load and run nothing.
 _HARMLESS: Final = {
-    "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
     "Cache-Control": "no-store",
 }

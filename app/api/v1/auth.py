@@ -3,21 +3,33 @@
 from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Depends
-from fastapi.security import OAuth2PasswordRequestForm
+from fastapi import APIRouter, Body, Form, Request
 
-from app.api.deps import CredentialDep, CurrentUser, LoginsDep, OptionalCredential, OriginDep, UsersDep
+from app.api.deps import CallerDep, CurrentUser, LoginsDep, OriginDep, UsersDep
 from app.api.errors import problems
-from app.api.v1.auth_schemas import Credentials, LeaveIn, LoginList, LoginOut, RefreshIn, Registered, TokensOut, UserChange, UserOut
+from app.api.proof import proof_of
+from app.api.v1.auth_schemas import (
+    Credentials,
+    LeaveIn,
+    LoginForm,
+    LoginList,
+    LoginOut,
+    RefreshIn,
+    Registered,
+    TokensOut,
+    UserChange,
+    UserOut,
+)
 from app.errors import (
-    EmailNotVerified,
     EmailTaken,
     InvalidCredentials,
     InvalidRefreshToken,
     LoginNotFound,
     NotAuthenticated,
+    ScopeMissing,
     ServerBusy,
     TooManyAttempts,
+    VerificationNeeded,
 )
 
 router = APIRouter()
@@ -32,8 +44,8 @@ async def register(credentials: Credentials, users: UsersDep, origin: OriginDep)
     return Registered(user=UserOut.of(user), tokens=TokensOut.of(pair) if pair else None)
 
 
-@router.post("/login", responses=problems(InvalidCredentials, EmailNotVerified, TooManyAttempts, ServerBusy))
-async def log_in(form: Annotated[OAuth2PasswordRequestForm, Depends()], users: UsersDep, origin: OriginDep) -> TokensOut:
+@router.post("/login", responses=problems(InvalidCredentials, VerificationNeeded, TooManyAttempts, ServerBusy))
+async def log_in(form: Annotated[LoginForm, Form()], users: UsersDep, origin: OriginDep) -> TokensOut:
     """OAuth 2's password form, so that the docs page's Authorize button works: `username` is the email."""
     return TokensOut.of(await users.log_in(form.username, form.password, origin))
 
@@ -44,17 +56,18 @@ async def refresh(given: RefreshIn, logins: LoginsDep, origin: OriginDep) -> Tok
     return TokensOut.of(await logins.refresh(given.refresh_token, origin))
 
 
-@router.post("/logout", status_code=204, responses=problems(NotAuthenticated))
+@router.post("/logout", status_code=204, responses=problems(NotAuthenticated, ScopeMissing))
 async def log_out(
-    credential: OptionalCredential, logins: LoginsDep, origin: OriginDep, leaving: Annotated[LeaveIn, Body()] = _NO_TOKEN
+    request: Request, users: UsersDep, logins: LoginsDep, origin: OriginDep, leaving: Annotated[LeaveIn, Body()] = _NO_TOKEN
 ) -> None:
     """End the login that the refresh token is of, or else that of the access token: none of its tokens is good for anything any more."""
     if leaving.refresh_token is not None:
         await logins.leave_by_token(leaving.refresh_token, origin)
-    elif credential is None:
-        raise NotAuthenticated
-    else:
-        await logins.leave(credential, origin)
+        return
+    caller = await users.authenticate(proof_of(request.scope))
+    if caller.login_id is None:
+        raise ScopeMissing("An API key has no login to end: revoke it.")
+    await logins.leave(caller.user.id, caller.login_id, origin)
 
 
 @router.post("/logout-everywhere", status_code=204, responses=problems(NotAuthenticated))
@@ -64,10 +77,10 @@ async def log_out_everywhere(user: CurrentUser, logins: LoginsDep, origin: Origi
 
 
 @router.get("/logins", responses=problems(NotAuthenticated))
-async def list_logins(user: CurrentUser, credential: CredentialDep, logins: LoginsDep) -> LoginList:
+async def list_logins(caller: CallerDep, logins: LoginsDep) -> LoginList:
     """Where one is logged in, the last used first; a hundred at the most."""
-    found = await logins.list(user.id)
-    return LoginList(items=[LoginOut.of(login, is_current=login.id == credential.login_id) for login in found])
+    found = await logins.list(caller.user.id)
+    return LoginList(items=[LoginOut.of(login, is_current=login.id == caller.login_id) for login in found])
 
 
 @router.delete("/logins/{login_id}", status_code=204, responses=problems(NotAuthenticated, LoginNotFound))

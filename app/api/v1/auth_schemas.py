@@ -5,15 +5,14 @@ from datetime import UTC, datetime
 from typing import Annotated, Final, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field, StrictBool
 
 from app.accounts.logins import TokenPair
 from app.accounts.passwords import MAX_LENGTH, MIN_LENGTH, missing_rules
 from app.accounts.refresh_tokens import PREFIX
 from app.api.v1.text import SOUND, SoundText
-from app.persistence.accounts import UserRole
+from app.persistence.accounts import User, UserRole
 from app.persistence.logins import Login
-from app.persistence.values import User
 
 
 def _good_password(password: str) -> str:
@@ -30,6 +29,7 @@ NewPassword = Annotated[
     Field(
         description=f"{MIN_LENGTH} to {MAX_LENGTH} characters with an upper-case letter, a digit and a special one",
         examples=["Analytical-1"],
+        json_schema_extra={"minLength": MIN_LENGTH, "maxLength": MAX_LENGTH},  # as _good_password says in its own words
     ),
 ]
 Token = Annotated[str, Field(max_length=_LONGEST_TOKEN, examples=["eyJhbGciOiJIUzI1NiIs…"]), SOUND]
@@ -78,10 +78,24 @@ class ResetIn(TokenIn):
     new_password: NewPassword
 
 
+class LoginForm(BaseModel):
+    """OAuth 2's password form (RFC 6749, 4.3.2), with what clients send beside it, which is not looked at."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    # What cannot be one's email or password is as wrong as another's would be.
+    username: Annotated[str, Field(max_length=320, examples=["ada@example.com"])]
+    password: Annotated[str, Field(max_length=MAX_LENGTH, examples=["Analytical-1"], json_schema_extra={"format": "password"})]
+    grant_type: Literal["password"] | None = None
+    scope: Annotated[str, Field(max_length=200)] = ""
+    client_id: Annotated[str, Field(max_length=200)] | None = None
+    client_secret: Annotated[str, Field(max_length=200, json_schema_extra={"format": "password"})] | None = None
+
+
 class UserChange(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"remembers": True}]})
 
-    remembers: bool
+    remembers: StrictBool
 
 
 class UserOut(BaseModel):
@@ -130,13 +144,13 @@ class Registered(BaseModel):
 
 
 class LoginOut(BaseModel):
-    """A login: where its tokens were last renewed, or given; `is_current` is the one that asks."""
+    """A login, of a program or the page; `is_current` is the one that asks, `seen_at` is when its tokens or the page were last renewed."""
 
     id: UUID
     is_current: bool
     address: str | None
     user_agent: str | None
-    refreshed_at: datetime
+    seen_at: datetime
     created_at: datetime
 
     @classmethod

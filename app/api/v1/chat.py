@@ -1,14 +1,16 @@
 """A message or an answer in; what the agent says out, whole or as it is made."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header
+from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import StreamingResponse
 
-from app.api.deps import AttachmentsDep, Own, OwnDep, QuestionsDep, Reading, ReadingDep, RunsDep
+from app.accounts.presence import Guest
+from app.api.deps import AttachmentsDep, Own, OwnDep, RunsDep
 from app.api.errors import problems
 from app.api.sse import MEDIA_TYPE, event_stream
 from app.api.v1.chat_schemas import STREAM_EXAMPLE, AgainIn, AnswerOut, AskIn, IdempotencyKey, OnDisconnect, ReplyIn
@@ -36,8 +38,13 @@ from app.errors import (
     UnknownModel,
 )
 from app.persistence.values import Attachment
-from app.runs.answer import Answer, whole_answer
+from app.runs.answer import whole_answer
 from app.runs.asking import Ask, Reply
+from app.runs.attachments import Attachments
+from app.runs.questions import Questions
+from app.runs.service import Runs
+from app.runs.tail import Tails
+from app.settings import ServerSettings
 
 _before_the_first_byte = (
     SessionNotFound,
@@ -62,19 +69,32 @@ router = APIRouter()
 Key = Annotated[IdempotencyKey | None, Header()]
 
 
-async def _attached(own: OwnDep, ask: AskIn, attachments: AttachmentsDep) -> Sequence[Attachment] | None:
-    return None if ask.attachments is None else await attachments.find(own.user.id, ask.attachments)
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A run, who reads it and how, and with what."""
+
+    run_id: UUID
+    guest: Guest
+    on_disconnect: OnDisconnect
+    runs: Runs
+    tails: Tails
+    server: ServerSettings
 
 
-AttachedDep = Annotated[Sequence[Attachment] | None, Depends(_attached)]
+def begun(request: Request, own: Own, run_id: UUID, on_disconnect: OnDisconnect) -> Begun:
+    parts = request.state
+    return Begun(run_id, parts.presence.guest(own.caller), on_disconnect, parts.runs, parts.tails, parts.server)
 
 
-async def _asked(own: OwnDep, ask: AskIn, attached: AttachedDep, runs: RunsDep, idempotency_key: Key = None) -> UUID:
-    return await runs.start(_ask(own, ask, attached, idempotency_key))
+async def _asked(own: OwnDep, ask: AskIn, request: Request, idempotency_key: Key = None) -> Begun:
+    runs: Runs = request.state.runs
+    attached = await _attached(own, ask, request.state.attachments)
+    return begun(request, own, await runs.start(_ask(own, ask, attached, idempotency_key)), ask.on_disconnect)
 
 
-async def _asked_again(own: OwnDep, again: AgainIn, runs: RunsDep, idempotency_key: Key = None) -> UUID:
-    return await runs.start(
+async def _asked_again(own: OwnDep, again: AgainIn, request: Request, idempotency_key: Key = None) -> Begun:
+    runs: Runs = request.state.runs
+    run_id = await runs.start(
         Ask(
             user=own.user,
             session_id=own.session.id,
@@ -88,56 +108,64 @@ async def _asked_again(own: OwnDep, again: AgainIn, runs: RunsDep, idempotency_k
             instead_of=again.message_id,
         )
     )
+    return begun(request, own, run_id, again.on_disconnect)
 
 
-async def _replied(own: OwnDep, reply: ReplyIn, questions: QuestionsDep, idempotency_key: Key = None) -> UUID:
-    return await questions.answer(Reply(user=own.user, session_id=own.session.id, answers=reply.by_id(), idempotency_key=idempotency_key))
+async def _replied(own: OwnDep, reply: ReplyIn, request: Request, idempotency_key: Key = None) -> Begun:
+    questions: Questions = request.state.questions
+    answers = Reply(user=own.user, session_id=own.session.id, answers=reply.by_id(), idempotency_key=idempotency_key)
+    return begun(request, own, await questions.answer(answers), reply.on_disconnect)
 
 
-AskedRun = Annotated[UUID, Depends(_asked)]
-AskedAgainRun = Annotated[UUID, Depends(_asked_again)]
-RepliedRun = Annotated[UUID, Depends(_replied)]
+async def _attached(own: Own, ask: AskIn, attachments: Attachments) -> Sequence[Attachment] | None:
+    return None if ask.attachments is None else await attachments.find(own.user.id, ask.attachments)
+
+
+AskedRun = Annotated[Begun, Depends(_asked)]
+AskedAgainRun = Annotated[Begun, Depends(_asked_again)]
+RepliedRun = Annotated[Begun, Depends(_replied)]
 
 
 @router.post("/chat", responses=ASKING | ANSWERING)
-async def chat(run_id: AskedRun, reading: ReadingDep) -> AnswerOut:
+async def chat(run: AskedRun) -> AnswerOut:
     """Send a message and wait for the whole answer; a provider's failure is a problem document."""
-    return await answer(run_id, reading)
+    return await answer(run)
 
 
 @router.post("/chat/stream", **STREAM | {"responses": ASKING | STREAM["responses"]})
-async def chat_stream(run_id: AskedRun, ask: AskIn, reading: ReadingDep) -> StreamingResponse:
+async def chat_stream(run: AskedRun) -> StreamingResponse:
     """Send a message and read the answer as it is made. The run goes on when the connection ends: read on, or stop it, at `runs`."""
-    return tail(run_id, reading, ask.on_disconnect)
+    return tail(run)
 
 
 @router.post("/regenerate", responses=ASKING | ANSWERING)
-async def regenerate(run_id: AskedAgainRun, reading: ReadingDep) -> AnswerOut:
+async def regenerate(run: AskedAgainRun) -> AnswerOut:
     """Answer the last message, or the one named, once more, never from the cache; what was said before becomes another branch."""
-    return await answer(run_id, reading)
+    return await answer(run)
 
 
 @router.post("/regenerate/stream", **STREAM | {"responses": ASKING | STREAM["responses"]})
-async def regenerate_stream(run_id: AskedAgainRun, again: AgainIn, reading: ReadingDep) -> StreamingResponse:
+async def regenerate_stream(run: AskedAgainRun) -> StreamingResponse:
     """The same as a stream."""
-    return tail(run_id, reading, again.on_disconnect)
+    return tail(run)
 
 
 @router.post("/resume", responses=_replying | ANSWERING)
-async def resume(run_id: RepliedRun, reading: ReadingDep) -> AnswerOut:
+async def resume(run: RepliedRun) -> AnswerOut:
     """Answer questions of the agent, which goes on in a run of its own; what is left open it asks again."""
-    return await answer(run_id, reading)
+    return await answer(run)
 
 
 @router.post("/resume/stream", **STREAM | {"responses": _replying | STREAM["responses"]})
-async def resume_stream(run_id: RepliedRun, reply: ReplyIn, reading: ReadingDep) -> StreamingResponse:
+async def resume_stream(run: RepliedRun) -> StreamingResponse:
     """The same as a stream."""
-    return tail(run_id, reading, reply.on_disconnect)
+    return tail(run)
 
 
 @router.post("/runs", status_code=202, responses=ASKING)
-async def run_in_background(own: OwnDep, ask: AskIn, attached: AttachedDep, runs: RunsDep, idempotency_key: Key = None) -> RunOut:
+async def run_in_background(own: OwnDep, ask: AskIn, attachments: AttachmentsDep, runs: RunsDep, idempotency_key: Key = None) -> RunOut:
     """Send a message for a worker to answer; read the run, or its stream, at `runs`."""
+    attached = await _attached(own, ask, attachments)
     run_id = await runs.start(_ask(own, ask, attached, idempotency_key, background=True))
     return RunOut.model_validate(await runs.read(own.user.id, run_id), from_attributes=True)
 
@@ -160,18 +188,15 @@ def _ask(own: Own, ask: AskIn, attached: Sequence[Attachment] | None, key: str |
     )
 
 
-async def answer(run_id: UUID, reading: Reading) -> AnswerOut:
+def tail(run: Begun) -> StreamingResponse:
+    hung_up = partial(run.runs.stop_soon, run.run_id) if run.on_disconnect == "cancel" else None
+    return event_stream(run.tails, run.run_id, run.guest, heartbeat_seconds=run.server.heartbeat_seconds, hung_up=hung_up)
+
+
+async def answer(run: Begun) -> AnswerOut:
     """Wait for the whole answer, as long as the reader's login lasts."""
-    with reading.guest as guest:
-        return _answer_out(await guest.hear(whole_answer(reading.tails, run_id, silence_seconds=reading.server.heartbeat_seconds)))
-
-
-def tail(run_id: UUID, reading: Reading, on_disconnect: OnDisconnect) -> StreamingResponse:
-    hung_up = partial(reading.runs.stop_soon, run_id) if on_disconnect == "cancel" else None
-    return event_stream(reading.tails, run_id, reading.guest, heartbeat_seconds=reading.server.heartbeat_seconds, hung_up=hung_up)
-
-
-def _answer_out(answer: Answer) -> AnswerOut:
+    with run.guest as guest:
+        answer = await guest.hear(whole_answer(run.tails, run.run_id, silence_seconds=run.server.heartbeat_seconds))
     return AnswerOut.model_validate(
         {
             "run_id": answer.run_id,

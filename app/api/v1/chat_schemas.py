@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
-from app.api.v1.text import SOUND, MessageText, PlainValue
+from app.api.v1.text import LINE, MessageText, PlainValue
 from app.persistence.values import RunStatus
 from app.runs.asking import OnBusy
 
@@ -33,14 +33,14 @@ data: {"status":"completed","message_id":"0198…","content":"","done":true}
 IdempotencyKey = Annotated[
     str,
     Field(min_length=1, max_length=200, description="Sent again with the same body, it means the same run", examples=["5f1c2a90"]),
-    SOUND,
+    LINE,
 ]
 MAX_ATTACHMENTS: Final = 10
-InterruptId = Annotated[str, Field(min_length=1, max_length=64), SOUND]
+InterruptId = Annotated[str, Field(min_length=1, max_length=64), LINE]
 
 
 OnDisconnect = Annotated[Literal["continue", "cancel"], Field(description="What a stream's hang-up means for the run")]
-ModelName = Annotated[str, Field(max_length=200, description="One of `GET models`; none is the default", examples=["demo"]), SOUND]
+ModelName = Annotated[str, Field(max_length=200, description="One of `GET models`; none is the default", examples=["demo"]), LINE]
 
 
 class AskIn(BaseModel):
@@ -63,7 +63,7 @@ class AskIn(BaseModel):
         ),
     )
     on_disconnect: OnDisconnect = "continue"
-    cache: bool = Field(
+    cache: StrictBool = Field(
         False, description="Whether an answer given to this user before, to the very same prompt, will do; the server must keep answers"
     )
 

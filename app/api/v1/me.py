@@ -6,12 +6,12 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from app.api.deps import CurrentUser, ErasureDep, ExportsDep, OriginDep, RetentionDep, UsersDep
+from app.api.deps import CallerDep, CurrentUser, ErasureDep, ExportsDep, OriginDep, RetentionDep, UsersDep
 from app.api.errors import problems
 from app.api.v1.me_schemas import Confirmation, ExportOut, ReceiptOut
-from app.errors import ExportNotFound, ServerBusy, TooManyAttempts, Unavailable, WrongPassword
+from app.errors import ExportNotFound, LoginTooOld, ServerBusy, TooManyAttempts, Unavailable, WrongPassword
+from app.persistence.accounts import User
 from app.persistence.lifecycle import Export
-from app.persistence.values import User
 from app.settings import RetentionSettings
 
 router = APIRouter()
@@ -49,12 +49,12 @@ async def read_export(user: CurrentUser, exports: ExportsDep, retention: Retenti
     return StreamingResponse(exports.pieces(export.id), media_type=_ZIP, headers=headers)
 
 
-async def _confirmed(user: CurrentUser, confirmation: Confirmation, users: UsersDep, origin: OriginDep) -> User:
-    await users.check_password(user, confirmation.password, origin)
-    return user
+async def _confirmed(caller: CallerDep, confirmation: Confirmation, users: UsersDep, origin: OriginDep) -> User:
+    await users.confirm(caller, confirmation.password, origin)
+    return caller.user
 
 
-@router.delete("", responses=problems(WrongPassword, TooManyAttempts, ServerBusy, Unavailable))
+@router.delete("", responses=problems(WrongPassword, LoginTooOld, TooManyAttempts, ServerBusy, Unavailable))
 async def erase_me(user: Annotated[User, Depends(_confirmed)], erasure: ErasureDep) -> ReceiptOut:
     """Erase the account and all that is kept of it, for good. What is being answered is stopped, and no token works any more."""
     return ReceiptOut.model_validate(await erasure.erase(user.id), from_attributes=True)

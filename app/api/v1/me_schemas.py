@@ -12,6 +12,8 @@ from app.api.v1.text import SOUND
 
 
 class Confirmation(BaseModel):
+    """Who has no password, for an account elsewhere logs them in, leaves it empty and has logged in within the last ten minutes."""
+
     model_config = ConfigDict(extra="forbid")
 
     password: Annotated[str, Field(max_length=MAX_LENGTH, examples=["My-passw0rd"]), SOUND]

@@ -2,18 +2,18 @@
 
 from fastapi import APIRouter
 
-from app.api.deps import CredentialDep, CurrentUser, OriginDep, RecoveryDep, UsersDep
+from app.api.deps import CallerDep, OriginDep, RecoveryDep, UsersDep
 from app.api.errors import problems
 from app.api.v1.auth_schemas import EmailIn, NewPasswordIn, ResetIn, TokenIn
-from app.errors import LinkInvalid, NotAuthenticated, ServerBusy, TooManyAttempts, WrongPassword
+from app.errors import LinkInvalid, LoginTooOld, NotAuthenticated, ServerBusy, TooManyAttempts, WrongPassword
 
 router = APIRouter()
 
 
-@router.post("/password", status_code=204, responses=problems(NotAuthenticated, WrongPassword, TooManyAttempts, ServerBusy))
-async def change_password(given: NewPasswordIn, user: CurrentUser, credential: CredentialDep, users: UsersDep, origin: OriginDep) -> None:
-    """Take the old one; all other logins end."""
-    await users.change_password(credential, user, given.old_password, given.new_password, origin)
+@router.post("/password", status_code=204, responses=problems(NotAuthenticated, WrongPassword, LoginTooOld, TooManyAttempts, ServerBusy))
+async def change_password(given: NewPasswordIn, caller: CallerDep, users: UsersDep, origin: OriginDep) -> None:
+    """All other logins end. Who has no password yet, for they come from elsewhere, sets one within ten minutes of logging in."""
+    await users.change_password(caller, given.old_password, given.new_password, origin)
 
 
 @router.post("/password/forgot", status_code=202)

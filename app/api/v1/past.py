@@ -4,16 +4,17 @@ from dataclasses import asdict
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
 
-from app.api.deps import OwnDep, OwnSession, PastDep, ReadingDep, RunsDep
+from app.api.deps import OwnDep, OwnSession, PastDep
 from app.api.errors import problems
-from app.api.v1.chat import ANSWERING, ASKING, STREAM, Key, answer, tail
+from app.api.v1.chat import ANSWERING, ASKING, STREAM, Begun, Key, answer, begun, tail
 from app.api.v1.chat_schemas import AnswerOut
 from app.api.v1.past_schemas import CheckpointOut, CheckpointPageOut, CheckpointStateOut, ReplayIn
 from app.errors import CheckpointNotFound, SessionNotFound
 from app.runs.asking import Ask
+from app.runs.service import Runs
 
 router = APIRouter()
 
@@ -22,8 +23,9 @@ _no_checkpoint = problems(SessionNotFound, CheckpointNotFound)
 Limit = Annotated[int, Query(ge=1, le=100, description="Most items of a page")]
 
 
-async def _replayed(own: OwnDep, replay: ReplayIn, past: PastDep, runs: RunsDep, idempotency_key: Key = None) -> UUID:
-    return await runs.start(
+async def _replayed(own: OwnDep, replay: ReplayIn, past: PastDep, request: Request, idempotency_key: Key = None) -> Begun:
+    runs: Runs = request.state.runs
+    run_id = await runs.start(
         Ask(
             user=own.user,
             session_id=own.session.id,
@@ -35,9 +37,10 @@ async def _replayed(own: OwnDep, replay: ReplayIn, past: PastDep, runs: RunsDep,
             config=own.session.config,
         )
     )
+    return begun(request, own, run_id, replay.on_disconnect)
 
 
-ReplayedRun = Annotated[UUID, Depends(_replayed)]
+ReplayedRun = Annotated[Begun, Depends(_replayed)]
 
 
 @router.get("/checkpoints", responses=_not_found)
@@ -62,12 +65,12 @@ async def read_checkpoint(session: OwnSession, checkpoint_id: UUID, past: PastDe
 
 
 @router.post("/replay", responses=ASKING | ANSWERING | _no_checkpoint)
-async def replay(run_id: ReplayedRun, reading: ReadingDep) -> AnswerOut:
+async def replay(run: ReplayedRun) -> AnswerOut:
     """Run on from a checkpoint, as another branch: with a message where a run has ended, else by making its remaining steps anew."""
-    return await answer(run_id, reading)
+    return await answer(run)
 
 
 @router.post("/replay/stream", **STREAM | {"responses": ASKING | _no_checkpoint | STREAM["responses"]})
-async def replay_stream(run_id: ReplayedRun, replay: ReplayIn, reading: ReadingDep) -> StreamingResponse:
+async def replay_stream(run: ReplayedRun) -> StreamingResponse:
     """The same as a stream."""
-    return tail(run_id, reading, replay.on_disconnect)
+    return tail(run)

@@ -3,16 +3,39 @@
 from fastapi import APIRouter
 
 from app.api.errors import problems
-from app.api.v1 import admin, agents, attachments, auth, chat, me, memories, messages, models, passwords, past, runs, sessions, usage
+from app.api.v1 import (
+    admin,
+    agents,
+    api_keys,
+    attachments,
+    auth,
+    chat,
+    me,
+    memories,
+    messages,
+    models,
+    oidc,
+    page,
+    passwords,
+    past,
+    runs,
+    sessions,
+    usage,
+    webhooks,
+)
 from app.errors import AppError, BodyTooLarge, BodyTooSlow, DatabaseUnavailable, InvalidInput, NotAuthenticated
 
 router = APIRouter(prefix="/api/v1", responses=problems(AppError, DatabaseUnavailable, InvalidInput, BodyTooLarge, BodyTooSlow))
 _signed_in = problems(NotAuthenticated)
 
+# FastAPI tries one route after the other, three times for each request: what is asked most comes first.
+router.include_router(chat.router, prefix="/sessions/{session_id}", tags=["chat"], responses=_signed_in)
 router.include_router(auth.router, prefix="/auth", tags=["auth"])
 router.include_router(passwords.router, prefix="/auth", tags=["auth"])
+router.include_router(page.router, prefix="/auth/page", tags=["page"])
+router.include_router(oidc.router, prefix="/auth/oidc", tags=["page"])
+router.include_router(api_keys.router, prefix="/auth/api-keys", tags=["API keys"], responses=_signed_in)
 router.include_router(sessions.router, prefix="/sessions", tags=["sessions"], responses=_signed_in)
-router.include_router(chat.router, prefix="/sessions/{session_id}", tags=["chat"], responses=_signed_in)
 router.include_router(past.router, prefix="/sessions/{session_id}", tags=["time travel"], responses=_signed_in)
 router.include_router(messages.router, prefix="/messages", tags=["chat"], responses=_signed_in)
 router.include_router(attachments.router, prefix="/attachments", tags=["attachments"], responses=_signed_in)
@@ -21,5 +44,6 @@ router.include_router(memories.router, prefix="/memories", tags=["memories"], re
 router.include_router(agents.router, prefix="/agents", tags=["agents"], responses=_signed_in)
 router.include_router(models.router, prefix="/models", tags=["models"], responses=_signed_in)
 router.include_router(usage.router, prefix="/usage", tags=["usage"], responses=_signed_in)
+router.include_router(webhooks.router, prefix="/webhooks", tags=["webhooks"], responses=_signed_in)
 router.include_router(admin.router, prefix="/admin", tags=["admin"], responses=_signed_in)
 router.include_router(me.router, prefix="/me", tags=["me"], responses=_signed_in)

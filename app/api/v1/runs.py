@@ -3,10 +3,10 @@
 from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import StreamingResponse
 
-from app.api.deps import CurrentUser, ReadingDep, RunsDep
+from app.api.deps import CallerDep, CurrentUser, RunsDep
 from app.api.errors import problems
 from app.api.sse import MEDIA_TYPE, event_stream
 from app.api.v1.run_schemas import RunOut
@@ -38,11 +38,15 @@ async def read_run(run: OwnRun) -> RunOut:
     response_class=StreamingResponse,
     responses=problems(EventsExpired) | {200: {"description": "Server-sent events, one `end` last", "content": {MEDIA_TYPE: {}}}},
 )
-async def stream_run(run: OwnRun, reading: ReadingDep, after: Sequence = None, last_event_id: LastEventId = None) -> StreamingResponse:
+async def stream_run(
+    run: OwnRun, caller: CallerDep, request: Request, after: Sequence = None, last_event_id: LastEventId = None
+) -> StreamingResponse:
     """The run's events from any place on, live or long over, byte for byte as the first reader saw them."""
-    await reading.tails.check(run)
+    parts = request.state
+    await parts.tails.check(run)
     place = last_event_id or 0 if after is None else after
-    return event_stream(reading.tails, run.id, reading.guest, after=place, heartbeat_seconds=reading.server.heartbeat_seconds)
+    guest = parts.presence.guest(caller)
+    return event_stream(parts.tails, run.id, guest, after=place, heartbeat_seconds=parts.server.heartbeat_seconds)
 
 
 @router.post("/{run_id}/cancel", status_code=204)

@@ -4,22 +4,27 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
+from app.agent.state import StepStatus
 from app.api.v1.chat_schemas import InterruptOut
-from app.api.v1.text import SOUND, GivenName, Name, PlainValue
+from app.api.v1.text import LINE, GivenName, Name, PlainValue
 from app.persistence.values import Role, RunStatus
 
-Config = Annotated[dict[str, PlainValue], Field(description="As the agent's `config_schema` says", examples=[{"temperature": 0.2}])]
+Config = Annotated[
+    dict[str, PlainValue], Field(max_length=100, description="As the agent's `config_schema` says", examples=[{"temperature": 0.2}])
+]
 
 
 class NewSession(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "Trip to Oslo"}]})
 
     name: Name = ""
-    remembers: Annotated[bool | None, Field(description="Whether memories are used and made in it; true unless it is temporary")] = None
-    temporary: Annotated[bool, Field(description="Nothing of it is remembered, nor kept after its end")] = False
-    agent: Annotated[str, Field(max_length=64, description="One of `GET agents`; it stays the session's"), SOUND] = "assistant"
+    remembers: Annotated[StrictBool | None, Field(description="Whether memories are used and made in it; true unless it is temporary")] = (
+        None
+    )
+    temporary: Annotated[StrictBool, Field(description="Nothing of it is remembered, nor kept after its end")] = False
+    agent: Annotated[str, Field(max_length=64, description="One of `GET agents`; it stays the session's"), LINE] = "assistant"
     config: Config = {}
 
     @model_validator(mode="after")
@@ -35,7 +40,7 @@ class SessionChange(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "Trip to Oslo", "remembers": True}]})
 
     name: GivenName | None = None
-    remembers: bool | None = None
+    remembers: StrictBool | None = None
     config: Config | None = None
 
     @model_validator(mode="after")
@@ -125,6 +130,17 @@ class ToolCallOut(BaseModel):
     is_error: bool
 
 
+class StepOut(BaseModel):
+    """A step of an agent that is several, as its last `step` event told it; the same `namespace` is the same step."""
+
+    agent: str
+    node: str
+    namespace: str
+    status: StepStatus
+    title: str
+    content: dict[str, Any]
+
+
 class SentAttachment(BaseModel):
     """Its content is at `GET attachments/{id}`."""
 
@@ -144,6 +160,7 @@ class MessageOut(BaseModel):
     content: str
     reasoning: str
     tool_calls: list[ToolCallOut]
+    steps: list[StepOut]
     status: RunStatus
     created_at: datetime
     is_compacted: bool

@@ -1,10 +1,11 @@
 """Text that people send: checked, never changed."""
 
+from math import isfinite
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field
 
-from app.text import checked
+from app.text import checked, checked_line
 
 MAX_MESSAGE_LENGTH: Final = 32_000
 _MAX_DEPTH: Final = 50
@@ -14,8 +15,8 @@ def _plain(value: Any, depth: int = 0) -> Any:  # noqa: ANN401  # JSON of any sh
     match value:
         case str():
             checked(value)
-        case int() if not -(2**63) <= value < 2**63:
-            raise ValueError("must not contain a number past 64 bits")
+        case int() | float() if not _fits(value):
+            raise ValueError("must not contain a number past 64 bits, or one that is none")
         case dict() | list() if depth == _MAX_DEPTH:
             raise ValueError(f"must not be nested more than {_MAX_DEPTH} deep")
         case dict():
@@ -28,6 +29,10 @@ def _plain(value: Any, depth: int = 0) -> Any:  # noqa: ANN401  # JSON of any sh
     return value
 
 
+def _fits(number: float) -> bool:
+    return isfinite(number) if isinstance(number, float) else -(2**63) <= number < 2**63
+
+
 def _said(text: str) -> str:
     if not text.strip():
         raise ValueError("must not be empty")
@@ -38,8 +43,10 @@ def _said(text: str) -> str:
 PlainValue = Annotated[Any, AfterValidator(_plain)]
 # Bounds of a length stand before these, or pydantic counts a text's characters as "items".
 SOUND: Final = AfterValidator(checked)
+# The same of what stands on one line: names, keys and ids.
+LINE: Final = AfterValidator(checked_line)
 _SAID: Final = AfterValidator(_said)
 SoundText = Annotated[str, SOUND]
 MessageText = Annotated[str, Field(min_length=1, max_length=MAX_MESSAGE_LENGTH, examples=["What time is it in Oslo?"]), SOUND, _SAID]
-Name = Annotated[str, Field(max_length=200, examples=["Trip to Oslo"]), SOUND]
-GivenName = Annotated[str, Field(min_length=1, max_length=200, examples=["Trip to Oslo"]), SOUND, _SAID]
+Name = Annotated[str, Field(max_length=200, examples=["Trip to Oslo"]), LINE]
+GivenName = Annotated[str, Field(min_length=1, max_length=200, examples=["Trip to Oslo"]), LINE, _SAID]

@@ -1,10 +1,11 @@
 """A whole answer from its chunks, without an object for each.
 
-Neighbouring chunks that add nothing but text are joined into one. What is left, a handful in an answer, goes through LangChain's own
-conversion and merge, so the message is the one that ChatOpenAI makes of the stream.
+Neighbouring chunks that add nothing but text are joined into one: those of one read for who hears it, and all of them for the message.
+What is left, a handful in an answer, goes through LangChain's own conversion and merge, so the message is the one that ChatOpenAI makes
+of the stream.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from app.llm.calls import Hearer
@@ -25,11 +26,20 @@ class Assembly:
         self._chunks: list[Chunk] = []
         self._kind = ""
         self._texts: list[str] = []
+        self._told = 0
         self._like: Chunk = {}
         self.is_finished = False
 
+    def take_all(self, chunks: Iterable[Chunk]) -> None:
+        """What one read has brought; raise what it raises, and LookupError, TypeError or AttributeError for a chunk of another shape."""
+        try:
+            for chunk in chunks:
+                self.take(chunk)
+        finally:
+            self._tell_rest()
+
     def take(self, chunk: Chunk) -> None:
-        """The hot path: once per token. Raise LookupError, TypeError or AttributeError for a chunk of another shape."""
+        """The hot path: once per token."""
         choices = chunk.get("choices")
         if choices and not chunk.get("usage"):
             choice = choices[0]
@@ -37,9 +47,7 @@ class Assembly:
             if delta and not choice.get("finish_reason") and not choice.get("logprobs") and (kind := _only_text(delta)):
                 if kind != self._kind:
                     self._begin(kind, chunk)
-                text = delta[kind]
-                self._texts.append(text)
-                self._tell[kind](text)
+                self._texts.append(delta[kind])
                 return
         self._keep(chunk)
 
@@ -61,11 +69,17 @@ class Assembly:
                 if text and kind in _JOINED and isinstance(text, str):
                     self._tell[kind](text)
 
+    def _tell_rest(self) -> None:
+        if untold := self._texts[self._told :]:
+            self._tell[self._kind]("".join(untold))
+            self._told = len(self._texts)
+
     def _close(self) -> None:
+        self._tell_rest()
         if self._texts:
             (choice, *_) = self._like["choices"]
             self._chunks.append({**self._like, "choices": [{**choice, "delta": {**choice["delta"], self._kind: "".join(self._texts)}}]})
-            self._kind, self._texts = "", []
+            self._kind, self._texts, self._told = "", [], 0
 
 
 def _only_text(delta: Mapping[str, Any]) -> str:

@@ -2,19 +2,22 @@
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import aclosing
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeGuard
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
-from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.callbacks import AsyncCallbackManager, AsyncCallbackManagerForLLMRun
+from langchain_core.language_models import LanguageModelInput
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import add_ai_message_chunks
 from langchain_core.messages.utils import message_chunk_to_message
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.runnables import RunnableConfig, ensure_config
 from pydantic import PrivateAttr
 
 from app.errors import ModelBadAnswer
 from app.llm.calls import Hearer
 from app.llm.errors import model_errors
 from app.llm.lean.assembly import Assembly, Chunk
+from app.llm.lean.prompt import plain
 from app.llm.lean.transport import Transport
 from app.llm.openai import OpenAIModel
 
@@ -32,6 +35,22 @@ class LeanModel(OpenAIModel):
         """The same model, over this transport."""
         self._transport = transport
         return self
+
+    async def ainvoke(
+        self,
+        input: LanguageModelInput,  # noqa: A002  # the parent's name
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,  # noqa: ANN401  # the parent's own
+    ) -> AIMessage:
+        """As the parent does; what it prepares for callbacks, which takes more than a hundred tokens, only if there are any."""
+        is_ours = "hearer" in kwargs and "response_format" not in kwargs
+        if is_ours and _are_texts(input) and not _is_watched(self, config):
+            answer = (await self._agenerate(input, stop, **kwargs)).generations[0].message
+            assert isinstance(answer, AIMessage)  # noqa: S101  # what its result always holds
+            return answer
+        return await super().ainvoke(input, config, stop=stop, **kwargs)
 
     async def _agenerate(
         self,
@@ -51,8 +70,7 @@ class LeanModel(OpenAIModel):
         with model_errors():
             async with aclosing(self._transport.chunks(self._body(messages, stop, kwargs))) as reads:
                 async for chunks in reads:
-                    for chunk in chunks:
-                        assembly.take(chunk)
+                    assembly.take_all(chunks)
             if not assembly.is_finished:
                 raise ModelBadAnswer("The model's answer broke off.")
             return ChatResult(generations=[_whole(self._converted(assembly.chunks()))])
@@ -75,7 +93,7 @@ class LeanModel(OpenAIModel):
             async with aclosing(self._transport.chunks(self._body(messages, stop, kwargs))) as reads:
                 async for chunks in reads:
                     for taken in chunks:
-                        assembly.take(taken)
+                        assembly.take_all([taken])
                         for piece in self._converted([taken]):
                             if run_manager:
                                 await run_manager.on_llm_new_token(piece.text, chunk=piece)
@@ -84,7 +102,11 @@ class LeanModel(OpenAIModel):
                 raise ModelBadAnswer("The model's answer broke off.")
 
     def _body(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]) -> dict[str, Any]:
-        return self._get_request_payload(messages, stop=stop, **{**kwargs, "stream": True, "stream_options": {"include_usage": True}})
+        known = [plain(message) for message in messages]
+        others = [message for message, ours in zip(messages, known, strict=True) if ours is None]
+        body = self._get_request_payload(others, stop=stop, **{**kwargs, "stream": True, "stream_options": {"include_usage": True}})
+        theirs = iter(body["messages"])
+        return {**body, "messages": [ours or next(theirs) for ours in known]}
 
     def _converted(self, chunks: Iterable[Chunk]) -> list[ChatGenerationChunk]:
         pieces = (self._convert_chunk_to_generation_chunk(dict(chunk), AIMessageChunk, {}) for chunk in chunks)
@@ -93,6 +115,15 @@ class LeanModel(OpenAIModel):
     def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:  # noqa: ANN401  # the parent's own
         """What tracing is shown: our hearer is no parameter of the model."""
         return super()._get_invocation_params(stop, **{name: value for name, value in kwargs.items() if name != "hearer"})
+
+
+def _are_texts(prompt: LanguageModelInput) -> TypeGuard[list[BaseMessage]]:
+    return isinstance(prompt, list) and all(isinstance(one, BaseMessage) and isinstance(one.content, str) for one in prompt)
+
+
+def _is_watched(model: LeanModel, config: RunnableConfig | None) -> bool:
+    """Whether a callback wants to hear of the call: those of the config, of a graph around it, of the model, or of the environment."""
+    return bool(AsyncCallbackManager.configure(ensure_config(config)["callbacks"], model.callbacks, model.verbose).handlers)
 
 
 def _whole(pieces: list[ChatGenerationChunk]) -> ChatGeneration:

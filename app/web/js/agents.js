@@ -1,4 +1,4 @@
-/** Which agent a new session is held with, and a badge that says whose session is open. */
+/** Which agent a new session is held with, what one may ask it first, and a badge that says whose session is open. */
 
 import { ask } from "./api.js";
 import { $, h } from "./dom.js";
@@ -8,8 +8,8 @@ let standard = "assistant";
 
 export async function loadAgents() {
   ({ items: agents, default: standard } = await ask("GET", "agents"));
-  $("agents").hidden = agents.length < 2;
   $("agent-choices").replaceChildren(...agents.map(choice));
+  showAgent(null);
 }
 
 /** The chosen agent's name, or undefined to leave it to the server; the next new session begins with the default again. */
@@ -24,9 +24,16 @@ export function showAgent(session) {
   $("agent-badge").hidden = !name;
   $("agent-badge").textContent = name;
   if (!session) for (const input of document.querySelectorAll("#agent-choices input")) input.checked = input.value === standard;
+  $("agents").hidden = agents.length < 2 || Boolean(session);
+  showSigns(session?.agent ?? standard);
 }
 
-function choice({ name, description, is_default }) {
-  const input = h("input", { type: "radio", name: "agent", value: name, checked: is_default });
+function showSigns(name) {
+  const { examples } = agents.find((agent) => agent.name === name) ?? { examples: [] };
+  $("signs").replaceChildren(...examples.map((example) => h("li", {}, h("button", { class: "sign", type: "button" }, example))));
+}
+
+function choice({ name, description }) {
+  const input = h("input", { type: "radio", name: "agent", value: name, onchange: () => showSigns(name) });
   return h("label", { class: "agent" }, input, h("span", {}, h("strong", {}, name.replaceAll("_", " ")), h("small", {}, description)));
 }

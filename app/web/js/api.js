@@ -1,10 +1,11 @@
 /** The server's API: one function that asks, one error that says what went wrong. */
 
-import { credentials } from "./auth.js";
-
 const ROOT = "/api/v1/";
 
-/** Hears `logged-out` when the server no longer accepts our token. */
+// Who we are is in a cookie that no script can read; this header, which no other page may send, says that it is us who ask.
+const OURS = { "X-Milepost-CSRF": "1" };
+
+/** Hears `logged-out` when the server no longer knows us. */
 export const door = new EventTarget();
 
 /** What a problem+json document says, or that there was no answer at all (status 0). */
@@ -34,14 +35,14 @@ export async function ask(method, path, options) {
 }
 
 /** As `ask`, with the response itself, whose body may be a stream. */
-export async function send(method, path, { json, form, file, signal, headers: more } = {}) {
-  const headers = { ...(form ? {} : credentials()), ...more };
+export async function send(method, path, { json, file, signal, headers: more } = {}) {
+  const headers = { ...OURS, ...more };
   if (json !== undefined) headers["Content-Type"] = "application/json";
-  const body = form ? new URLSearchParams(form) : (file ?? (json && JSON.stringify(json)));
+  const body = file ?? (json && JSON.stringify(json));
   const response = await fetch(ROOT + path, { method, headers, body, signal }).catch(unreachable);
   if (response.ok) return response;
   const problem = await readProblem(response);
-  if (response.status === 401 && "Authorization" in headers) door.dispatchEvent(new Event("logged-out"));
+  if (problem.code === "not_authenticated") door.dispatchEvent(new Event("logged-out"));
   throw problem;
 }
 

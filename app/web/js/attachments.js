@@ -147,7 +147,7 @@ async function show(image) {
   image.src = address;
 }
 
-/** Where the page has its content; an <img> or a link could not show our token. */
+/** Where the page has its content; an <img> or a link could not say that it is us who ask. */
 async function fetched({ id }) {
   const response = await send("GET", `attachments/${id}`);
   return URL.createObjectURL(await response.blob());

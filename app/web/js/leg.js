@@ -12,7 +12,7 @@ export class Leg {
     this.markdown = new MarkdownView();
     this.tools = new Map();
     this.steps = new Map();
-    this.parts = { memory: h("div"), reasoning: h("div"), steps: h("ol", { class: "steps", "aria-label": "Steps" }), tools: h("div", { class: "tools" }), notes: h("div", { class: "notes" }) };
+    this.parts = { memory: h("div"), reasoning: h("div"), steps: h("div"), tools: h("div", { class: "tools" }), notes: h("div", { class: "notes" }) };
     const { memory, reasoning, steps, tools, notes } = this.parts;
     this.waiting = h("div", { class: "waiting", role: "img", "aria-label": "Waiting for the answer" }, h("i"));
     this.root = h("div", { class: "leg" }, memory, reasoning, steps, tools, this.markdown.root, this.waiting, notes);
@@ -53,9 +53,22 @@ export class Leg {
     if (!this.steps.has(event.namespace)) {
       const card = new StepCard(event);
       this.steps.set(event.namespace, card);
-      this.parts.steps.append(card.root);
+      this.#listSteps().append(card.root);
     }
     return this.steps.get(event.namespace);
+  }
+
+  // Open while they are made; of an answer that is read again, one line stands for them.
+  #listSteps() {
+    const { steps } = this.parts;
+    if (!steps.firstChild) steps.append(stepList());
+    steps.querySelector(".step-count").textContent = this.steps.size === 1 ? "One step" : `${this.steps.size} steps`;
+    return steps.querySelector(".steps");
+  }
+
+  /** Show that there were steps, and what they were to those who ask. */
+  foldSteps() {
+    for (const list of this.parts.steps.children) list.open = false;
   }
 
   /** The step within whose namespace a call was made. */
@@ -122,8 +135,9 @@ const SHOW = {
 };
 
 /** The events that a stored message stands for. */
-export function* eventsOf({ reasoning, tool_calls, content, status }) {
+export function* eventsOf({ reasoning, steps, tool_calls, content, status }) {
   if (reasoning) yield { type: "reasoning", content: reasoning };
+  for (const step of steps) yield { ...step, type: "step" };
   for (const call of tool_calls) {
     yield { ...call, type: "tool_call" };
     if (status !== "interrupted" || call.content !== "") yield { ...call, type: "tool_result" };
@@ -138,6 +152,11 @@ function memoryLine(memories) {
   const title = memories.length === 1 ? "Used one memory of you" : `Used ${memories.length} memories of you`;
   const all = h("button", { type: "button", class: "link all-memories", onclick: () => $("open-memories").click() }, "All memories");
   return h("details", { class: "aside" }, h("summary", {}, icon("memory"), title), h("ul", {}, ...memories.map((memory) => h("li", {}, memory)), h("li", {}, all)));
+}
+
+function stepList() {
+  const summary = h("summary", {}, icon("steps"), h("span", { class: "step-count" }), icon("chevron"));
+  return h("details", { class: "step-list", open: true }, summary, h("ol", { class: "steps", "aria-label": "Steps" }));
 }
 
 function reasoningCard(content) {

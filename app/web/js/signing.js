@@ -1,9 +1,21 @@
 /** The door: log in, or sign up. */
 
 import { Problem, ask } from "./api.js";
-import { keepTokens } from "./auth.js";
-import { $ } from "./dom.js";
+import { $, h } from "./dom.js";
 import { keepsPasswordRule, showPasswordRule } from "./password.js";
+
+// By the code of what went wrong on the way back from an account elsewhere.
+const REFUSALS = {
+  account_exists: "There is an account with this email already. Log in with its password once, and the two belong together.",
+  email_unverified: "Your email address is not confirmed there, so it cannot be used here.",
+  provider_unavailable: "Signing in there is not possible now. Try again in a moment.",
+};
+
+/** What to say after a failed sign-in elsewhere; nothing where the address tells of none. */
+export function refusalIn(hash) {
+  const [, code] = /^#\/sign-in\/(\w+)$/.exec(hash) ?? [];
+  return code ? (REFUSALS[code] ?? "Signing in there did not succeed. Please try again.") : "";
+}
 
 export class Signing {
   #isNew = false;
@@ -13,6 +25,12 @@ export class Signing {
     $("signing-form").addEventListener("submit", (event) => (event.preventDefault(), this.#submit()));
     $("signing-other").addEventListener("click", () => this.#choose(!this.#isNew));
     $("password").addEventListener("input", () => showPasswordRule($("password").value));
+  }
+
+  /** Accounts elsewhere that one may sign in with. */
+  offer(providers) {
+    $("providers").replaceChildren(...providers.map(({ name, url }) => h("a", { href: url }, `Continue with ${name}`)));
+    $("providers").hidden = providers.length === 0;
   }
 
   show(notice = "") {
@@ -46,7 +64,7 @@ export class Signing {
     this.#complain({});
     $("signing-submit").disabled = true;
     try {
-      keepTokens(this.#isNew ? await register(email, password) : await logIn(email, password));
+      await ask("POST", this.#isNew ? "auth/page/register" : "auth/page/login", { json: { email, password } });
       this.hide();
       this.onentered();
     } catch (problem) {
@@ -73,13 +91,4 @@ export class Signing {
     if (email) $("email").focus();
     else if (password) $("password").focus();
   }
-}
-
-async function register(email, password) {
-  const { tokens } = await ask("POST", "auth/register", { json: { email, password } });
-  return tokens;
-}
-
-function logIn(username, password) {
-  return ask("POST", "auth/login", { form: { username, password } });
 }

@@ -1,4 +1,4 @@
-/** Server-sent events from a fetch body, since EventSource can neither POST nor send a token (HTML standard, 9.2.6). */
+/** Server-sent events from a fetch body, since EventSource can neither POST nor send a header (HTML standard, 9.2.6). */
 
 /** Yield {id, type, data} for each complete frame; chunks may be cut anywhere. */
 export async function* readFrames(body) {

@@ -33,7 +33,8 @@ export class StepCard {
   }
 }
 
-function* parts({ questions = [], sources = [] }) {
+function* parts({ questions = [], sources = [], reason }) {
+  if (reason) yield h("p", { class: "step-reason", dir: "auto" }, String(reason));
   if (questions.length > 0) yield h("ol", {}, ...questions.map((question) => h("li", { dir: "auto" }, String(question))));
   if (sources.length > 0) yield h("ul", {}, ...sources.map(source));
 }

@@ -151,6 +151,7 @@ function asking({ run_id: runId, id: messageId, content: asked, attachments }, a
 function showStored(turn, message) {
   const leg = turn.beginLeg();
   for (const event of eventsOf(message)) turn.apply(leg, event);
+  leg.foldSteps();
   if (message.status === "failed") leg.note(icon("alert"), "This answer failed.");
 }
 

@@ -58,7 +58,7 @@ export class Workspace {
     addEventListener("hashchange", () => this.stage.current && this.#show());
     $("new-session").addEventListener("click", () => this.#startAnew());
     $("sessions").addEventListener("click", (event) => event.target.closest("a") && closeDrawer());
-    for (const sign of document.querySelectorAll(".sign")) sign.addEventListener("click", () => this.#send(sign.textContent.trim()));
+    $("signs").addEventListener("click", ({ target }) => target.matches(".sign") && this.#send(target.textContent));
   }
 
   async #show() {

@@ -1,5 +1,6 @@
 """Pages and searches, on a loopback web: what is read, and what is given up."""
 
+import asyncio
 import gzip
 import time
 import zlib
@@ -11,11 +12,11 @@ import pytest
 import pytest_asyncio
 from yarl import URL
 
-from app.agent.web import WebError
-from app.agent.web.addresses import checked_url
 from app.agent.web.fetching import Fetched
 from app.agent.web.opening import OpenWeb, open_web
 from app.agent.web.reading import Reader
+from app.internet import WebError
+from app.internet.addresses import checked_url
 from app.settings import WebSettings
 from tests.web_stub import HTML, Answer, WebStub, bomb, html, moved, start_web
 
@@ -173,6 +174,44 @@ async def test_a_page_made_to_be_slow_is_read_or_given_up_and_the_server_goes_on
     with suppress(WebError):
         await Reader(8_000, seconds=3).read(_page(content))
     assert not any("page_text" in " ".join(child.cmdline()) for child in psutil.Process().children(recursive=True))
+
+
+@pytest.mark.timeout(90)
+async def test_a_large_page_that_takes_all_the_memory_a_page_can_is_read_all_the_same() -> None:
+    content = b"<p>" * 1_650_000 + b"<main>" + b"It is red. " * 30
+    page = Fetched(url="https://fox.test/", media_type="text/html", charset="utf-8", content=content)
+    assert (await Reader(8_000, seconds=60).read(page)).text.startswith("It is red.")
+
+
+def _readers() -> list[psutil.Process]:
+    """The processes that read pages, as far as they have begun to."""
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if "page_text" in " ".join(child.cmdline()) and child.rlimit(psutil.RLIMIT_CPU)[0] == READING_SECONDS:
+                found.append(child)
+    return found
+
+
+READING_SECONDS = 7
+
+
+@pytest.mark.skipif(not psutil.LINUX, reason="no other system tells of another process's limits")
+async def test_no_more_than_two_pages_are_read_at_once_each_in_no_more_memory_than_it_can_need() -> None:
+    reader = Reader(8_000, seconds=READING_SECONDS)
+    reading = [asyncio.create_task(reader.read(_page(HOSTILE["attributes"]))) for _ in range(6)]
+    most = 0
+    while not all(task.done() for task in reading[:2]):
+        readers = _readers()
+        most = max(most, len(readers))
+        for process in readers:
+            with suppress(psutil.Error):
+                assert process.rlimit(psutil.RLIMIT_AS)[0] < 200_000_000
+        await asyncio.sleep(0.01)
+    for task in reading:
+        task.cancel()
+    await asyncio.gather(*reading, return_exceptions=True)
+    assert most == 2
 
 
 async def test_a_page_that_takes_too_long_is_given_up_with_its_process() -> None:

@@ -4,11 +4,13 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "a7c3d5e9f101"
-down_revision = "e1a2b3c4d5f6"
+down_revision = "e4f1b2c3d5a7"
 branch_labels = None
 depends_on = None
 
 _MOMENT = sa.DateTime(timezone=True)
+_HASH = "argon2id, or bcrypt until they log in; empty for who comes from elsewhere"
+_HASH_BEFORE = "argon2id, with its parameters; empty for who comes from elsewhere"
 _OF_USER = {
     "email_verified_at": "When they showed that the email is theirs (UTC)",
     "reset_mailed_at": "When they were last sent a link for a new password (UTC)",
@@ -19,7 +21,7 @@ _OF_USER = {
 def upgrade() -> None:
     for name, comment in _OF_USER.items():
         op.add_column("user", sa.Column(name, _MOMENT, comment=comment))
-    _comment_on_hash("argon2id, with its parameters; bcrypt where brought from elsewhere", "argon2id, with its parameters")
+    _comment_on_hash(_HASH, _HASH_BEFORE)
     op.add_column("login", sa.Column("address", sa.String(64), comment="Of the client that came in"))
     op.add_column("login", sa.Column("user_agent", sa.String(200), comment="What the client calls itself"))
     op.add_column("login", sa.Column("refresh_hash", sa.LargeBinary(), comment="SHA-256 of the refresh token that is good now"))
@@ -44,12 +46,10 @@ def downgrade() -> None:
     op.drop_table("login_failure")
     for name in ("refreshed_at", "successor", "previous_hash", "refresh_hash", "user_agent", "address"):
         op.drop_column("login", name)
-    _comment_on_hash("argon2id, with its parameters", "argon2id, with its parameters; bcrypt where brought from elsewhere")
+    _comment_on_hash(_HASH_BEFORE, _HASH)
     for name in reversed(_OF_USER):
         op.drop_column("user", name)
 
 
 def _comment_on_hash(comment: str, before: str) -> None:
-    op.alter_column(
-        "user", "password_hash", existing_type=sa.String(255), existing_nullable=False, comment=comment, existing_comment=before
-    )
+    op.alter_column("user", "password_hash", existing_type=sa.String(255), existing_nullable=True, comment=comment, existing_comment=before)

@@ -1,4 +1,4 @@
-"""Which addresses a page may be fetched from: those of the public internet, however they are written."""
+"""Which addresses may be asked: those of the public internet, however they are written."""
 
 import socket
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from typing import Any, Final
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from app.agent.web import WebError
+from app.internet import WebError
 
 PRIVATE: Final = "This address is not on the public internet, and is not fetched."
 
@@ -32,7 +32,7 @@ def is_public(text: str) -> bool:
     return all(map(_is_public, _meant(address)))
 
 
-def checked_url(text: str, *, allow_private: bool) -> URL:
+def checked_url(text: str, *, allow_private: bool, https_only: bool = False) -> URL:
     """Raise WebError unless it may be fetched, as far as can be seen before its name is resolved."""
     if len(text) > _MAX_LENGTH:
         raise WebError("This address is too long.")
@@ -43,6 +43,8 @@ def checked_url(text: str, *, allow_private: bool) -> URL:
         raise WebError("This is no web address.") from error
     if url.scheme not in {"http", "https"} or not host:
         raise WebError("Only http:// and https:// addresses can be fetched.")
+    if https_only and url.scheme != "https":
+        raise WebError("Only https:// addresses can be called.")
     if url.user is not None or url.password is not None:
         raise WebError("An address with a name or password in it is not fetched.")
     if not allow_private and (port not in _PORTS or (_is_literal(host) and not is_public(host))):

@@ -5,9 +5,9 @@ import socket
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from app.agent.web import WebError
-from app.agent.web.addresses import PublicResolver, checked_url, is_public, public_socket
 from app.agent.web.opening import open_web
+from app.internet import WebError
+from app.internet.addresses import PublicResolver, checked_url, is_public, public_socket
 from app.settings import WebSettings
 
 PUBLIC = ["8.8.8.8", "93.184.215.14", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808", "192.0.0.9"]
@@ -105,7 +105,7 @@ async def test_what_is_connected_to_is_looked_at_once_more() -> None:
             return await self._resolver.resolve(host, port, family)
 
     with pytest.MonkeyPatch.context() as patch, socket.create_server(("127.0.0.1", 0)):
-        patch.setattr("app.agent.web.fetching.PublicResolver", Blind)
+        patch.setattr("app.internet.connecting.PublicResolver", Blind)
         async with open_web(WebSettings(), _Names({"example.com": "127.0.0.1"})) as web:
             with pytest.raises(WebError, match="public internet"):
                 await web.read("http://example.com/")
