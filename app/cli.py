@@ -20,7 +20,7 @@ from app.llm.embedding import choose_embedder, other_embedder
 from app.operators import add_operators_commands
 from app.persistence.address import database_url
 from app.persistence.embedder_in_use import embedder_in_use
-from app.settings import ROOT, Settings, load_settings
+from app.settings import ROOT, Settings, load_settings, read_tiers
 
 _FAILED: Final = 1
 _MISUSED: Final = 2
@@ -92,7 +92,7 @@ def _add(
 def _serve(settings: Settings, _: argparse.Namespace) -> int:
     choice = choose_models(settings.models, settings.model_keys)
     embedder = choose_embedder(settings.memory, settings.models) if settings.memory.is_on else None
-    _check_mcp_file(settings)
+    _check_files(settings)
     # Held here, so that the database outlives a reload of the server.
     with database_url(settings.database) as url:
         if embedder and (in_use := embedder_in_use(url)) and in_use != embedder.name:
@@ -110,6 +110,7 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # it would take anybody's word on this machine; TRUSTED_PROXIES says whose is taken
             lifespan="on",
             timeout_graceful_shutdown=_LAST_WORDS_SECONDS,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
@@ -117,8 +118,9 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
     return 0
 
 
-def _check_mcp_file(settings: Settings) -> None:
+def _check_files(settings: Settings) -> None:
     """Raise SettingsInvalid before a server is started that would."""
+    read_tiers(settings.limits.tiers_file)
     if settings.mcp.file:
         from app.agent.mcp.file import read_servers  # noqa: PLC0415
 

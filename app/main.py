@@ -20,6 +20,8 @@ from app import VERSION
 from app.api import health
 from app.api.deps import State
 from app.api.errors import add_error_handlers
+from app.api.limits.middleware import AddressLimits
+from app.api.limits.proxies import TrustedProxies
 from app.api.mcp import endpoint as mcp
 from app.api.middleware import BodyLimit, RequestLog
 from app.api.v1.attachments import UPLOAD_PATH
@@ -59,14 +61,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     add_error_handlers(app)
     server, larger = settings.server, {UPLOAD_PATH: settings.attachments.max_bytes}
     app.add_middleware(BodyLimit, limit_bytes=server.body_limit_bytes, seconds=server.body_seconds, larger=larger)
+    app.add_middleware(AddressLimits, routes=app.routes, settings=settings.limits)
     app.add_middleware(RequestLog)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.server.allowed_origins,
         allow_methods=["*"],
         allow_headers=["*"],
-        expose_headers=["X-Request-ID", "X-Run-ID", "Retry-After", "Mcp-Session-Id"],
+        expose_headers=["X-Request-ID", "X-Run-ID", "Retry-After", "RateLimit", "RateLimit-Policy", "Mcp-Session-Id"],
     )
+    if settings.limits.trusted_proxies:
+        app.add_middleware(TrustedProxies, networks=settings.limits.trusted_proxies, header=settings.limits.proxy_header)
     app.include_router(v1)
     app.include_router(health.router)
     if settings.mcp.serves:
@@ -108,6 +113,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                 ),
                 retention=settings.retention,
                 server=settings.server,
+                rates=services.rates,
             )
 
     return lifespan

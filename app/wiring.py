@@ -1,12 +1,11 @@
 """Open every part in order, join them, and close them in reverse: the only module that knows them all."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Final
 from uuid import UUID
 
 from procrastinate import App
@@ -14,9 +13,11 @@ from uuid_utils.compat import uuid7
 
 from app.accounts.administration import Administration
 from app.accounts.passwords import Passwords
+from app.accounts.rates import Rates, rates_of
 from app.accounts.secrets import development_secret
 from app.accounts.tokens import Tokens
 from app.accounts.users import Users
+from app.background import chores_of, jobs_of, tidying
 from app.errors import SettingsInvalid
 from app.lifecycle import Lifecycle, attachment_table, lifecycle_on
 from app.llm.embedding import Embedder
@@ -27,11 +28,9 @@ from app.memory import BackgroundWork, open_memory_embedder, open_remembering, r
 from app.persistence import migrate
 from app.persistence.address import database_url
 from app.persistence.administration import AdministrationTable
-from app.persistence.attachments import AttachmentTable
 from app.persistence.audit import AuditTable
 from app.persistence.branches import BranchTable
 from app.persistence.channels import ERASED, EVENTS, STOPS, WORK, Ear
-from app.persistence.checkpoints import CheckpointTable
 from app.persistence.database import Database, Pool, open_database
 from app.persistence.events import EventTable
 from app.persistence.feedback import FeedbackTable
@@ -40,17 +39,17 @@ from app.persistence.interrupts import InterruptTable
 from app.persistence.ledger import LedgerTable
 from app.persistence.logins import LoginTable
 from app.persistence.memories import MemoryTable
-from app.persistence.queue import EVERY_MINUTE, EVERY_TEN_MINUTES, EVERY_TEN_SECONDS, Chore, Job, by_id, open_queue, work
+from app.persistence.queue import Chore, Job, by_id, open_queue, work
 from app.persistence.redis_answers import open_redis_answers
 from app.persistence.redis_notices import RedisNotices, open_redis_notices
+from app.persistence.redis_scripts import open_redis_scripts
 from app.persistence.runs import RunTable
 from app.persistence.sessions import SessionTable
-from app.persistence.temporary import TemporarySessions
 from app.persistence.turns import TurnTable
 from app.persistence.users import UserTable
-from app.runs.attachments import Attachments, forget_unsent
+from app.runs.attachments import Attachments
 from app.runs.catalog import Catalog
-from app.runs.chores import end_temporary_sessions, forget_events, kept_up, name_session, prune_checkpoints
+from app.runs.chores import kept_up, name_session
 from app.runs.feedback import Feedback
 from app.runs.ledger import Ledger
 from app.runs.memories import Memories
@@ -63,17 +62,14 @@ from app.runs.sessions import Sessions
 from app.runs.tail import Tails
 from app.serving import bench_of, open_means, past_of
 from app.settings import (
-    SECONDS_PER_HOUR,
     AccountSettings,
     CacheSettings,
     DatabaseSettings,
     RedisSettings,
-    RunSettings,
     Settings,
     WorkerSettings,
+    read_tiers,
 )
-
-_TIERS: Final = ("free", "pro")
 
 # Drops what this process holds in its memory of a user who was erased, None for everybody's.
 type Forgetting = Callable[[str | None], None]
@@ -99,6 +95,7 @@ class Services:
     models: Models
     schema: DatabaseHealth
     notices: RedisNotices | None
+    rates: Rates
     queue: App
 
 
@@ -106,10 +103,11 @@ class Services:
 async def open_services(settings: Settings) -> AsyncGenerator[Services]:
     """Raise SettingsInvalid, DatabaseUnavailable or MigrationFailed; leaving ends live runs first and the database last."""
     async with AsyncExitStack() as stack:
-        models = await stack.enter_async_context(_open_models(settings))
+        models, tiers = await stack.enter_async_context(_open_models(settings)), read_tiers(settings.limits.tiers_file)
         url, database = await stack.enter_async_context(_open_database(settings.database))
         cache = await stack.enter_async_context(_open_response_cache(settings.cache, settings.redis))
         notices = await stack.enter_async_context(open_redis_notices(settings.redis))
+        rates = rates_of(settings.limits, tiers, await stack.enter_async_context(open_redis_scripts(settings.redis)))
         sessions, branches = SessionTable(database), BranchTable(database.pool)
         turns, runs, events = _as_one_owner(database.pool, settings.runs.lease_seconds, notices)
         attachments = attachment_table(database.pool, settings)
@@ -120,13 +118,13 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         await stack.enter_async_context(_listening(url, office, notices, _forgetting(cache, memory)))
         ledger, catalog = Ledger(LedgerTable(database.pool)), Catalog(means.agents, models)
         questions = Questions(InterruptTable(database.pool), turns, office.runs, office.tails)
-        jobs = _jobs(office.runs, partial(name_session, sessions, models, ledger, settings.worker, cache=cache))
-        chores = [*_chores(settings.runs, questions, turns, events), *_tidying(settings, database, attachments)]
+        jobs = jobs_of(office.runs, partial(name_session, sessions, models, ledger, settings.worker, cache=cache))
+        chores = [*chores_of(settings.runs, questions, turns, events), *tidying(settings, database, attachments)]
         remembering = open_remembering(settings, models, ledger, database.pool, embedder)
         queue, lifecycle = await stack.enter_async_context(_open_background(settings, database, remembering, jobs, chores))
         yield Services(
             users=_users(settings.accounts, settings.database, database),
-            administration=Administration(AdministrationTable(database.pool), AuditTable(database.pool), _TIERS),
+            administration=Administration(AdministrationTable(database.pool), AuditTable(database.pool), tiers.names),
             catalog=catalog,
             sessions=Sessions(sessions, branches, office.runs, catalog, temporary_hours=settings.runs.temporary_hours),
             attachments=Attachments(attachments, settings.attachments),
@@ -141,6 +139,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             models=models,
             schema=DatabaseHealth(database.pool),
             notices=notices,
+            rates=rates,
             queue=queue,
         )
 
@@ -214,30 +213,6 @@ async def _work_until_stopping(services: Services, settings: WorkerSettings) -> 
     finally:
         worker.cancel()
         await asyncio.wait([worker])
-
-
-def _jobs(runs: Runs, naming: Callable[[UUID], Awaitable[None]]) -> Mapping[str, Job]:
-    return {"make_run": by_id(runs.make), "name_session": by_id(naming)}
-
-
-def _chores(settings: RunSettings, questions: Questions, turns: TurnTable, events: EventTable) -> list[Chore]:
-    kept_seconds = settings.event_hours * SECONDS_PER_HOUR
-    return [
-        Chore(name="expire_questions", cron=EVERY_TEN_SECONDS, do=questions.expire),
-        Chore(name="requeue_runs", cron=EVERY_MINUTE, do=turns.requeue),
-        Chore(name="forget_events", cron=EVERY_TEN_MINUTES, do=partial(forget_events, events, kept_seconds)),
-    ]
-
-
-def _tidying(settings: Settings, database: Database, attachments: AttachmentTable) -> list[Chore]:
-    prune = partial(prune_checkpoints, CheckpointTable(database.pool), settings.context.checkpoints_kept)
-    end = partial(end_temporary_sessions, TemporarySessions(database), settings.runs.temporary_hours * SECONDS_PER_HOUR)
-    forget = partial(forget_unsent, attachments, settings.attachments.unsent_hours * SECONDS_PER_HOUR)
-    return [
-        Chore(name="prune_checkpoints", cron=EVERY_TEN_MINUTES, do=prune),
-        Chore(name="end_temporary_sessions", cron=EVERY_MINUTE, do=end),
-        Chore(name="forget_attachments", cron=EVERY_TEN_MINUTES, do=forget),
-    ]
 
 
 @asynccontextmanager

@@ -10,8 +10,10 @@ from fastapi.security import OAuth2PasswordBearer
 from app.accounts.administration import Administration
 from app.accounts.erasure import Erasure
 from app.accounts.exports import Exports
+from app.accounts.rates import Rates
 from app.accounts.users import Users
 from app.api.health import Health
+from app.api.limits.charging import charge
 from app.errors import NotAuthenticated, SessionNotFound
 from app.llm.models import Models
 from app.persistence.values import Session, User
@@ -49,6 +51,7 @@ class State(TypedDict):
     health: Health
     retention: RetentionSettings
     server: ServerSettings
+    rates: Rates
 
 
 _token = OAuth2PasswordBearer(tokenUrl="/api/v1/auth/login", auto_error=False)
@@ -81,10 +84,10 @@ RetentionDep = Annotated[RetentionSettings, _from_state("retention")]
 ServerDep = Annotated[ServerSettings, _from_state("server")]
 
 
-async def _current_user(token: Annotated[str | None, Depends(_token)], users: UsersDep) -> User:
+async def _current_user(request: Request, token: Annotated[str | None, Depends(_token)], users: UsersDep) -> User:
     if token is None:
         raise NotAuthenticated
-    return await users.authenticate(token)
+    return await charge(request.scope, await users.authenticate(token))
 
 
 CurrentUser = Annotated[User, Depends(_current_user)]
@@ -106,11 +109,15 @@ async def _good_token(token: Annotated[str | None, Depends(_token)], users: User
     return token
 
 
-async def _own(session_id: UUID, token: Annotated[str, Depends(_good_token)], users: UsersDep, sessions: SessionsDep) -> Own:
+async def _own(
+    request: Request, session_id: UUID, token: Annotated[str, Depends(_good_token)], users: UsersDep, sessions: SessionsDep
+) -> Own:
     """404, never 403, for another's session: nothing tells that it exists."""
     if found := await sessions.find_with_owner(users.credential_of(token), session_id):
-        return Own(*found)
-    await users.authenticate(token)
+        own = Own(*found)
+        await charge(request.scope, own.user)
+        return own
+    await charge(request.scope, await users.authenticate(token))
     raise SessionNotFound
 
 

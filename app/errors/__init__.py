@@ -51,6 +51,13 @@ from app.errors.kinds import (
     UserNotFound,
     WrongPassword,
 )
+from app.errors.limits import (
+    AttachmentSpaceFull,
+    ModelNotAllowed,
+    QuotaExceeded,
+    RateLimited,
+    TooManyRuns,
+)
 from app.errors.models import (
     ModelAuthFailed,
     ModelBadAnswer,
@@ -67,6 +74,7 @@ __all__ = [
     "AdminOnly",
     "AppError",
     "AttachmentNotFound",
+    "AttachmentSpaceFull",
     "AttemptsExhausted",
     "BodyTooLarge",
     "BodyTooSlow",
@@ -92,6 +100,7 @@ __all__ = [
     "ModelBadAnswer",
     "ModelError",
     "ModelForbidden",
+    "ModelNotAllowed",
     "ModelRateLimited",
     "ModelRefused",
     "ModelRejected",
@@ -101,6 +110,8 @@ __all__ = [
     "NotFound",
     "OriginNotAllowed",
     "OwnAccount",
+    "QuotaExceeded",
+    "RateLimited",
     "RunCancelled",
     "RunLost",
     "RunNotFound",
@@ -111,6 +122,7 @@ __all__ = [
     "SessionNotFound",
     "SettingsInvalid",
     "StepLimitReached",
+    "TooManyRuns",
     "TurnTooOld",
     "Unavailable",
     "UnknownAgent",

@@ -7,6 +7,7 @@ wins over it. `.env.example` lists every variable, and a test keeps it so.
 from app.settings.faults import in_words
 from app.settings.files import read_yaml
 from app.settings.kept import AttachmentSettings, RetentionSettings
+from app.settings.limits import LimitSettings
 from app.settings.loading import Settings, load_settings, variables
 from app.settings.mcp import McpSettings
 from app.settings.memory import MemorySettings, RememberingSettings
@@ -27,17 +28,20 @@ from app.settings.sections import (
     WebAddress,
     WorkerSettings,
 )
+from app.settings.tiers import UNLIMITED, Tier, Tiers, read_tiers
 from app.settings.web import WebSettings
 
 __all__ = [
     "ROOT",
     "SECONDS_PER_HOUR",
+    "UNLIMITED",
     "AccountSettings",
     "AttachmentSettings",
     "CacheSettings",
     "ContextSettings",
     "DatabaseSettings",
     "Environment",
+    "LimitSettings",
     "LogSettings",
     "McpSettings",
     "MemorySettings",
@@ -48,12 +52,15 @@ __all__ = [
     "RunSettings",
     "ServerSettings",
     "Settings",
+    "Tier",
+    "Tiers",
     "ToolSettings",
     "WebAddress",
     "WebSettings",
     "WorkerSettings",
     "in_words",
     "load_settings",
+    "read_tiers",
     "read_yaml",
     "variables",
 ]

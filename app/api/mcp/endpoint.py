@@ -18,6 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.api.deps import State
 from app.api.errors import problem
+from app.api.limits.charging import charge
 from app.api.mcp.callers import check_caller
 from app.errors import MethodNotAllowed, NotAuthenticated
 from app.persistence.values import User
@@ -51,7 +52,8 @@ class McpEndpoint:
         request = Request(scope, receive)
         check_caller(request.headers, self._settings)
         state = cast("State", scope["state"])
-        caller = Caller(await state["users"].authenticate(_token(request)), request.headers.get(SESSION_ID))
+        user = await charge(scope, await state["users"].authenticate(_token(request)))
+        caller = Caller(user, request.headers.get(SESSION_ID))
         if request.method != "POST":  # nothing is said unasked, and there is no session to end
             refusal = problem(MethodNotAllowed(), PATH, scope.get("request_id", ""))
             refusal.headers["Allow"] = "POST"
