@@ -114,6 +114,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                 retention=settings.retention,
                 server=settings.server,
                 rates=services.rates,
+                quotas=services.quotas,
             )
 
     return lifespan

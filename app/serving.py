@@ -12,13 +12,15 @@ from app.llm.response_cache import ResponseCache
 from app.persistence.checkpointer import FencedSaver, PooledPostgresSaver
 from app.persistence.database import Pool
 from app.persistence.history import HistoryTable
+from app.persistence.quotas import QuotaTable
 from app.persistence.sessions import SessionTable
 from app.persistence.tool_starts import ToolStarts
 from app.persistence.values import TakenRun
 from app.runs.past import Past
+from app.runs.quotas import Quotas
 from app.runs.recall import Recall
 from app.runs.walk import Bench, Means
-from app.settings import RunSettings, Settings
+from app.settings import RunSettings, Settings, Tiers
 
 
 @asynccontextmanager
@@ -41,6 +43,13 @@ async def open_means(
         )
         async with open_mcp(servers, settings.mcp_variables, means.agents):
             yield means
+
+
+async def open_quotas(tiers: Tiers, pool: Pool, settings: Settings) -> Quotas:
+    """With the counters of those whose tier counts anything."""
+    table, first = QuotaTable(pool, patience_seconds=settings.runs.lease_seconds), next(iter(tiers))
+    await table.forget(counting=[tier.name for tier in tiers if tier.counts], known=tiers.names, others=not first.counts)
+    return Quotas(tiers, table, answer_tokens=settings.limits.answer_tokens)
 
 
 def past_of(agents: Agents, pool: Pool) -> Past:

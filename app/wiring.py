@@ -56,11 +56,12 @@ from app.runs.memories import Memories
 from app.runs.opening import Office, Rows, open_runs
 from app.runs.past import Past
 from app.runs.questions import Questions
+from app.runs.quotas import Quotas
 from app.runs.recall import Recall
 from app.runs.service import Runs
 from app.runs.sessions import Sessions
 from app.runs.tail import Tails
-from app.serving import bench_of, open_means, past_of
+from app.serving import bench_of, open_means, open_quotas, past_of
 from app.settings import (
     AccountSettings,
     CacheSettings,
@@ -96,6 +97,7 @@ class Services:
     schema: DatabaseHealth
     notices: RedisNotices | None
     rates: Rates
+    quotas: Quotas
     queue: App
 
 
@@ -114,7 +116,9 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         rows = Rows(runs=runs, turns=turns, past=branches, events=events, attachments=attachments)
         embedder, memory = await stack.enter_async_context(_open_memory(settings, database.pool))
         means = await stack.enter_async_context(open_means(settings, database.pool, memory, sessions, cache))
-        office = await stack.enter_async_context(open_runs(means, models, bench_of(means.agents, database.pool, settings.runs), rows))
+        quotas = await open_quotas(tiers, database.pool, settings)
+        bench = bench_of(means.agents, database.pool, settings.runs)
+        office = await stack.enter_async_context(open_runs(means, models, bench, rows, quotas))
         await stack.enter_async_context(_listening(url, office, notices, _forgetting(cache, memory)))
         ledger, catalog = Ledger(LedgerTable(database.pool)), Catalog(means.agents, models)
         questions = Questions(InterruptTable(database.pool), turns, office.runs, office.tails)
@@ -140,6 +144,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             schema=DatabaseHealth(database.pool),
             notices=notices,
             rates=rates,
+            quotas=quotas,
             queue=queue,
         )
 

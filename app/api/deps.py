@@ -24,10 +24,11 @@ from app.runs.ledger import Ledger
 from app.runs.memories import Memories
 from app.runs.past import Past
 from app.runs.questions import Questions
+from app.runs.quotas import Quotas
 from app.runs.service import Runs
 from app.runs.sessions import Sessions
 from app.runs.tail import Tails
-from app.settings import RetentionSettings, ServerSettings
+from app.settings import RetentionSettings, ServerSettings, Tier
 
 
 class State(TypedDict):
@@ -52,6 +53,7 @@ class State(TypedDict):
     retention: RetentionSettings
     server: ServerSettings
     rates: Rates
+    quotas: Quotas
 
 
 _token = OAuth2PasswordBearer(tokenUrl="/api/v1/auth/login", auto_error=False)
@@ -80,6 +82,7 @@ ErasureDep = Annotated[Erasure, _from_state("erasure")]
 MemoriesDep = Annotated[Memories, _from_state("memories")]
 TailsDep = Annotated[Tails, _from_state("tails")]
 ModelsDep = Annotated[Models, _from_state("models")]
+QuotasDep = Annotated[Quotas, _from_state("quotas")]
 RetentionDep = Annotated[RetentionSettings, _from_state("retention")]
 ServerDep = Annotated[ServerSettings, _from_state("server")]
 
@@ -87,10 +90,19 @@ ServerDep = Annotated[ServerSettings, _from_state("server")]
 async def _current_user(request: Request, token: Annotated[str | None, Depends(_token)], users: UsersDep) -> User:
     if token is None:
         raise NotAuthenticated
-    return await charge(request.scope, await users.authenticate(token))
+    user = await users.authenticate(token)
+    await charge(request.scope, user)
+    return user
 
 
 CurrentUser = Annotated[User, Depends(_current_user)]
+
+
+async def _current_tier(user: CurrentUser, quotas: QuotasDep) -> Tier:
+    return quotas.tier(user)
+
+
+CurrentTier = Annotated[Tier, Depends(_current_tier)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from uuid import UUID
 from app.errors import BranchNotFound, InvalidInput, SessionNotFound
 from app.persistence.accounts import Credential
 from app.persistence.configured import Held, SessionConfig
-from app.persistence.values import Branch, Message, Session, User
+from app.persistence.turn_values import Branch
+from app.persistence.values import Message, Session, User
 from app.runs.catalog import Catalog
 from app.runs.service import Runs
 from app.runs.turns import busy

@@ -7,7 +7,9 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from app.errors import IdempotencyKeyReused, SessionBusy, SessionNotFound
-from app.persistence.values import Claim, NewRun, Resumption, Run, WaitingRun
+from app.persistence.quota_values import Over
+from app.persistence.turn_values import WaitingRun
+from app.persistence.values import Claim, NewRun, Resumption, Run
 from app.runs.asking import OnBusy
 from app.runs.tail import Tails
 
@@ -18,8 +20,8 @@ _CLAIMS: Final = 3
 
 
 class TurnStore(Protocol):
-    async def claim(self, run: NewRun) -> Claim | None: ...
-    async def claim_resumption(self, run: Resumption) -> Claim | None: ...
+    async def claim(self, run: NewRun) -> Claim | Over | None: ...
+    async def claim_resumption(self, run: Resumption) -> Claim | Over | None: ...
     async def sent_before(self, user_id: UUID, key: str) -> Run | None: ...
     async def live_run(self, session_id: UUID) -> UUID | None: ...
     async def waiting(self, session_id: UUID) -> Sequence[WaitingRun]: ...
@@ -34,14 +36,18 @@ class Turns:
         self._stop = stop
         self._tails = tails
 
-    async def take(self, new: NewRun, on_busy: OnBusy) -> Claim | Run:
+    async def take(self, new: NewRun, on_busy: OnBusy) -> Claim | Run | Over:
         """Take the turn for the new run, or a place behind it; the run that the same request started before, if one did.
+
+        Over when the user's tier lets nothing more be begun.
 
         Raise SessionNotFound, IdempotencyKeyReused, or SessionBusy with `active_run_id`.
         """
         active = None
         for _ in range(_CLAIMS):
             if claim := await self._store.claim(new):
+                if isinstance(claim, Over):
+                    return await self.sent_before(new) or claim
                 if claim.queued:
                     # The run before it may have ended while this one took its place, and have seen nobody waiting.
                     await self._store.promote(new.session_id)

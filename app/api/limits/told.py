@@ -35,7 +35,7 @@ class Told:
     """All that is known of a request's limits when its answer begins."""
 
     policies: list[Policy] = field(default_factory=list)
-    charged: bool = False
+    user: Policy | None = None
 
     def head(self, message: Message) -> None:
         """Add the headers to the beginning of an answer."""

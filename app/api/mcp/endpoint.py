@@ -52,7 +52,8 @@ class McpEndpoint:
         request = Request(scope, receive)
         check_caller(request.headers, self._settings)
         state = cast("State", scope["state"])
-        user = await charge(scope, await state["users"].authenticate(_token(request)))
+        user = await state["users"].authenticate(_token(request))
+        await charge(scope, user)
         caller = Caller(user, request.headers.get(SESSION_ID))
         if request.method != "POST":  # nothing is said unasked, and there is no session to end
             refusal = problem(MethodNotAllowed(), PATH, scope.get("request_id", ""))

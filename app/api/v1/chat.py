@@ -1,15 +1,18 @@
 """A message or an answer in; what the agent says out, whole or as it is made."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header
+from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import StreamingResponse
+from starlette.types import Scope
 
 from app.api.deps import AttachmentsDep, Own, OwnDep, QuestionsDep, RunsDep, ServerDep, TailsDep
 from app.api.errors import problems
+from app.api.limits.charging import tell_quota
 from app.api.sse import MEDIA_TYPE, event_stream
 from app.api.v1.chat_schemas import STREAM_EXAMPLE, AgainIn, AnswerOut, AskIn, IdempotencyKey, OnDisconnect, ReplyIn
 from app.api.v1.run_schemas import RunOut
@@ -24,13 +27,16 @@ from app.errors import (
     InvalidInput,
     MessageNotFound,
     ModelBadAnswer,
+    ModelNotAllowed,
     ModelRateLimited,
     ModelRefused,
     ModelTimeout,
     ModelUnavailable,
+    QuotaExceeded,
     ServerBusy,
     SessionBusy,
     SessionNotFound,
+    TooManyRuns,
     TurnTooOld,
     UnknownAgent,
     UnknownModel,
@@ -38,6 +44,7 @@ from app.errors import (
 from app.persistence.values import Attachment
 from app.runs.answer import Answer, whole_answer
 from app.runs.asking import Ask, Reply
+from app.runs.service import Runs
 
 _before_the_first_byte = (
     SessionNotFound,
@@ -47,6 +54,9 @@ _before_the_first_byte = (
     EventsExpired,
     ServerBusy,
     DatabaseUnavailable,
+    QuotaExceeded,
+    TooManyRuns,
+    ModelNotAllowed,
 )
 _about_models = (ModelUnavailable, ModelRateLimited, ModelTimeout, ModelBadAnswer, ModelRefused)
 STREAM: Final[dict[str, Any]] = {
@@ -69,12 +79,34 @@ async def _attached(own: OwnDep, ask: AskIn, attachments: AttachmentsDep) -> Seq
 AttachedDep = Annotated[Sequence[Attachment] | None, Depends(_attached)]
 
 
-async def _asked(own: OwnDep, ask: AskIn, attached: AttachedDep, runs: RunsDep, idempotency_key: Key = None) -> UUID:
-    return await runs.start(_ask(own, ask, attached, idempotency_key))
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Starts a run, and has the request's answer tell what is left of the quotas."""
+
+    scope: Scope
+    runs: Runs
+
+    async def __call__(self, ask: Ask) -> UUID:
+        return self.told(await self.runs.start(ask))
+
+    def told(self, run_id: UUID) -> UUID:
+        tell_quota(self.scope, self.runs.watch(run_id))
+        return run_id
 
 
-async def _asked_again(own: OwnDep, again: AgainIn, runs: RunsDep, idempotency_key: Key = None) -> UUID:
-    return await runs.start(
+async def _start(request: Request, runs: RunsDep) -> Start:
+    return Start(request.scope, runs)
+
+
+StartDep = Annotated[Start, Depends(_start)]
+
+
+async def _asked(own: OwnDep, ask: AskIn, attached: AttachedDep, start: StartDep, idempotency_key: Key = None) -> UUID:
+    return await start(_ask(own, ask, attached, idempotency_key))
+
+
+async def _asked_again(own: OwnDep, again: AgainIn, start: StartDep, idempotency_key: Key = None) -> UUID:
+    return await start(
         Ask(
             user=own.user,
             session_id=own.session.id,
@@ -90,8 +122,9 @@ async def _asked_again(own: OwnDep, again: AgainIn, runs: RunsDep, idempotency_k
     )
 
 
-async def _replied(own: OwnDep, reply: ReplyIn, questions: QuestionsDep, idempotency_key: Key = None) -> UUID:
-    return await questions.answer(Reply(user=own.user, session_id=own.session.id, answers=reply.by_id(), idempotency_key=idempotency_key))
+async def _replied(own: OwnDep, reply: ReplyIn, questions: QuestionsDep, start: StartDep, idempotency_key: Key = None) -> UUID:
+    answers = Reply(user=own.user, session_id=own.session.id, answers=reply.by_id(), idempotency_key=idempotency_key)
+    return start.told(await questions.answer(answers))
 
 
 AskedRun = Annotated[UUID, Depends(_asked)]

@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 
 from app.api.deps import OwnDep, OwnSession, PastDep, RunsDep, ServerDep, TailsDep
 from app.api.errors import problems
-from app.api.v1.chat import ANSWERING, ASKING, STREAM, Key, answer_out, tail
+from app.api.v1.chat import ANSWERING, ASKING, STREAM, Key, StartDep, answer_out, tail
 from app.api.v1.chat_schemas import AnswerOut
 from app.api.v1.past_schemas import CheckpointOut, CheckpointPageOut, CheckpointStateOut, ReplayIn
 from app.errors import CheckpointNotFound, SessionNotFound
@@ -23,8 +23,8 @@ _no_checkpoint = problems(SessionNotFound, CheckpointNotFound)
 Limit = Annotated[int, Query(ge=1, le=100, description="Most items of a page")]
 
 
-async def _replayed(own: OwnDep, replay: ReplayIn, past: PastDep, runs: RunsDep, idempotency_key: Key = None) -> UUID:
-    return await runs.start(
+async def _replayed(own: OwnDep, replay: ReplayIn, past: PastDep, start: StartDep, idempotency_key: Key = None) -> UUID:
+    return await start(
         Ask(
             user=own.user,
             session_id=own.session.id,

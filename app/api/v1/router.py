@@ -3,10 +3,12 @@
 from fastapi import APIRouter
 
 from app.api.errors import problems
-from app.api.v1 import admin, agents, attachments, auth, chat, me, memories, messages, models, past, runs, sessions, usage
-from app.errors import AppError, BodyTooLarge, BodyTooSlow, DatabaseUnavailable, InvalidInput, NotAuthenticated
+from app.api.v1 import admin, agents, attachments, auth, chat, me, memories, messages, models, past, quota, runs, sessions, usage
+from app.errors import AppError, BodyTooLarge, BodyTooSlow, DatabaseUnavailable, InvalidInput, NotAuthenticated, RateLimited
 
-router = APIRouter(prefix="/api/v1", responses=problems(AppError, DatabaseUnavailable, InvalidInput, BodyTooLarge, BodyTooSlow))
+router = APIRouter(
+    prefix="/api/v1", responses=problems(AppError, DatabaseUnavailable, InvalidInput, BodyTooLarge, BodyTooSlow, RateLimited)
+)
 _signed_in = problems(NotAuthenticated)
 
 router.include_router(auth.router, prefix="/auth", tags=["auth"])
@@ -19,6 +21,7 @@ router.include_router(runs.router, prefix="/runs", tags=["runs"], responses=_sig
 router.include_router(memories.router, prefix="/memories", tags=["memories"], responses=_signed_in)
 router.include_router(agents.router, prefix="/agents", tags=["agents"], responses=_signed_in)
 router.include_router(models.router, prefix="/models", tags=["models"], responses=_signed_in)
+router.include_router(quota.router, prefix="/quota", tags=["usage"], responses=_signed_in)
 router.include_router(usage.router, prefix="/usage", tags=["usage"], responses=_signed_in)
 router.include_router(admin.router, prefix="/admin", tags=["admin"], responses=_signed_in)
 router.include_router(me.router, prefix="/me", tags=["me"], responses=_signed_in)
