@@ -60,20 +60,19 @@ class Held:
     state: QuotaState
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Over:
-    """Nothing was set aside: the limit of this name is reached."""
+class OverLimit(Exception):
+    """Nothing was set aside or written: the limit of this name is reached."""
 
-    limit_name: str
-    state: QuotaState
+    def __init__(self, limit_name: str) -> None:
+        super().__init__(limit_name)
+        self.limit_name = limit_name
 
 
-def found(answer: Mapping[str, Any]) -> Held | Over:
-    """What `quota_reserve` says."""
-    state = state_of(answer)
+def held(answer: Mapping[str, Any]) -> Held:
+    """What `quota_reserve` says; raise OverLimit."""
     if over := answer["over"]:
-        return Over(limit_name=over, state=state)
-    return Held(tokens=int(answer["tokens"]), usd=float(answer["usd"]), state=state)
+        raise OverLimit(over)
+    return Held(tokens=int(answer["tokens"]), usd=float(answer["usd"]), state=state_of(answer))
 
 
 def state_of(row: Mapping[str, Any]) -> QuotaState:

@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from app.persistence.database import Pool, execute, fetch_all, patiently
-from app.persistence.quota_values import Held, Over, QuotaState, Wish, found, state_of
+from app.persistence.quota_values import QuotaState, Wish, held, state_of
 from app.persistence.tables import LIVE_SQL
 
 _HELD_SQL: Final = f"""
@@ -48,11 +48,11 @@ class QuotaTable:
         """How a user's quotas stand; unless the tier `counts`, from the ledger, for there are no counters then."""
         return state_of((await fetch_all(self._pool, _READ if counts else _SUM, {"user_id": user_id}))[0])
 
-    async def extend(self, user_id: UUID, run_id: UUID, attempt: int, wish: Wish) -> Held | Over:
-        """Set more aside for a run that goes on. A database that is away is waited for."""
+    async def extend(self, user_id: UUID, run_id: UUID, attempt: int, wish: Wish) -> None:
+        """Set more aside for a run that goes on; raise OverLimit. A database that is away is waited for."""
         values = {"user_id": user_id, "run_id": run_id, "attempt": attempt, "wish": wish.text, "tokens": wish.tokens, "usd": wish.usd}
         [row] = await patiently(self._patience_seconds, partial(fetch_all, self._pool, _EXTEND, values))
-        return found(row["quota"])
+        held(row["quota"])
 
     async def forget(self, *, counting: Collection[str], known: Collection[str], others: bool) -> None:
         """Drop the counters of users whose tier counts nothing, so that they are made anew if it ever does.

@@ -15,7 +15,7 @@ from app.persistence.channels import WORK
 from app.persistence.claiming import claim_sql, resume_sql
 from app.persistence.database import Pool, database_errors, fetch_all
 from app.persistence.jobs import make_run_sql
-from app.persistence.quota_values import Over, found
+from app.persistence.quota_values import held
 from app.persistence.tables import LIVE_SQL, TURN_SQL
 from app.persistence.turn_values import WaitingRun
 from app.persistence.values import Claim, NewRun, Resumption, Run, RunStatus, columns_of
@@ -112,25 +112,25 @@ class TurnTable:
         self._pool = pool
         self._lease: Mapping[str, object] = {"owner": owner, "lease_seconds": lease_seconds}
 
-    async def claim(self, run: NewRun) -> Claim | Over | None:
+    async def claim(self, run: NewRun) -> Claim | None:
         """Take the session's turn, or a place behind it, and write the user's message.
 
-        None when another run has the turn, the idempotency key is taken, or the session is not the user's. Raise TurnTooOld, and
-        take nothing, when it forks where no checkpoint is kept.
+        None when another run has the turn, the idempotency key is taken, or the session is not the user's. Raise OverLimit, or
+        TurnTooOld when it forks where no checkpoint is kept; nothing is taken then.
         """
         if run.forks:
             return await self._claim_fork(run)
         rows = await fetch_all(self._pool, *self._claiming(run))
         return _claim(rows[0]) if rows else None
 
-    async def _claim_fork(self, run: NewRun) -> Claim | Over | None:
+    async def _claim_fork(self, run: NewRun) -> Claim | None:
         # Looked at after the claim: from then on the session is locked, and nobody prunes it.
         claim, values = self._claiming(run)
         with database_errors():
             async with self._pool.connection() as connection, connection.transaction():
                 row = await (await connection.execute(claim, values)).fetchone()
                 claimed = _claim(row) if row else None
-                if isinstance(claimed, Claim):
+                if claimed:
                     if await (await connection.execute(_IS_TOO_OLD, values)).fetchone() is not None:
                         raise TurnTooOld
                     if run.replays:
@@ -142,10 +142,10 @@ class TurnTable:
         values = {**self._lease, **columns_of(run), "attachment_ids": attached, "wish": run.wish and run.wish.text}
         return claim_sql(attached=bool(attached), held=run.wish is not None), values
 
-    async def claim_resumption(self, run: Resumption) -> Claim | Over | None:
+    async def claim_resumption(self, run: Resumption) -> Claim | None:
         """Take the session's turn and close the questions that are answered, all or nothing.
 
-        None when one of them is not open any more, and for the same reasons as `claim`.
+        None when one of them is not open any more, and for the same reasons as `claim`; raise OverLimit as that does.
         """
         outcome = "expired" if run.answered_by is None else "answered"
         values = {**self._lease, **columns_of(run), "answers": Jsonb({**run.answers}), "outcome": outcome, "asked_id": None, "cache": False}
@@ -154,8 +154,8 @@ class TurnTable:
             async with self._pool.connection() as connection, connection.transaction() as transaction:
                 row = await (await connection.execute(resume_sql(held=run.wish is not None), values)).fetchone()
                 claimed = _claim(row) if row else None
-                closed = (await connection.execute(_ANSWER, values)).rowcount if isinstance(claimed, Claim) else 0
-                if isinstance(claimed, Claim) and closed != len(run.answers):
+                closed = (await connection.execute(_ANSWER, values)).rowcount if claimed else 0
+                if claimed and closed != len(run.answers):
                     claimed = None
                     raise psycopg.Rollback(transaction)
         return claimed
@@ -203,12 +203,10 @@ class TurnTable:
                 await connection.execute(_UNDO, {"run_id": run_id})
 
 
-def _claim(row: Mapping[str, Any]) -> Claim | Over | None:
-    held = found(row["quota"]) if "quota" in row else None
-    if isinstance(held, Over):
-        return held
-    if held and row["claimed_id"] is None:
+def _claim(row: Mapping[str, Any]) -> Claim | None:
+    kept = held(row["quota"]) if "quota" in row else None
+    if kept and row["claimed_id"] is None:
         return None
     status = RunStatus(row["parent_status"]) if row["parent_status"] else None
     names = ("queued", "from_checkpoint", "recalls", "agent", "config")
-    return Claim(parent_status=status, held=held, **{name: row[name] for name in names})
+    return Claim(parent_status=status, held=kept, **{name: row[name] for name in names})

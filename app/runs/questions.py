@@ -12,7 +12,7 @@ from jsonschema.exceptions import ValidationError, best_match
 from app.agent.approval import EXPIRED
 from app.errors import InterruptExpired, InterruptNotFound, InvalidAnswer
 from app.persistence.quota_values import Wish
-from app.persistence.values import Claim, Interrupt, Run
+from app.persistence.values import Interrupt, Run
 from app.runs.asking import Reply, resumption, taken_run
 from app.runs.service import Runs
 from app.runs.tail import Tails
@@ -60,13 +60,11 @@ class Questions:
         if before := await self._runs.turns.sent_before(new):
             return await self._readable(before)
         _check(questions, reply.answers)
-        with self._runs.admitted():
+        with self._runs.admitted(), self._runs.refusing(reply.user):
             claim = await self._turns.claim_resumption(new)
-        if not isinstance(claim, Claim):
+        if claim is None:
             if before := await self._runs.turns.sent_before(new):
                 return await self._readable(before)
-            if claim:
-                raise self._runs.refusal(reply.user, claim)
             active = await self._runs.live_run(reply.session_id)
             raise busy(active) if active else InterruptNotFound
         self._runs.begin_claimed(taken_run(new, claim, reply.user), claim)

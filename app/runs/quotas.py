@@ -1,7 +1,8 @@
 """Tiers as runs have to do with them: which model, how much is set aside, what is refused, and what is told when a quota runs short."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -11,7 +12,7 @@ from uuid import UUID
 from app.errors import AppError, ModelNotAllowed, QuotaExceeded, TooManyRuns
 from app.llm.models import Model, Models
 from app.llm.reservation import Reservation
-from app.persistence.quota_values import Held, Over, QuotaLimits, QuotaState, Wish
+from app.persistence.quota_values import Held, OverLimit, QuotaLimits, QuotaState, Wish
 from app.persistence.values import Attachment, TakenRun, User
 from app.runs.events import QuotaPassed, Used
 from app.settings import UNLIMITED, Tier, Tiers
@@ -27,7 +28,7 @@ _DEFAULT_ANSWER: Final = 4_096
 
 class QuotaStore(Protocol):
     async def read(self, user_id: UUID, *, counts: bool) -> QuotaState: ...
-    async def extend(self, user_id: UUID, run_id: UUID, attempt: int, wish: Wish) -> Held | Over: ...
+    async def extend(self, user_id: UUID, run_id: UUID, attempt: int, wish: Wish) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,15 @@ class Quotas:
             usd_per_token=price_usd(1, 0),
         )
 
-    def refusal(self, user: User, over: Over) -> AppError:
+    @contextmanager
+    def refusing(self, user: User) -> Iterator[None]:
+        """Raise QuotaExceeded or TooManyRuns for OverLimit."""
+        try:
+            yield
+        except OverLimit as over:
+            raise self._refusal(user, over) from over
+
+    def _refusal(self, user: User, over: OverLimit) -> AppError:
         tier = self.tier(user)
         limit = getattr(tier, over.limit_name)
         known = {"limit": limit, "limit_name": over.limit_name, "tier": tier.name}
@@ -109,9 +118,8 @@ class Quotas:
     async def _more(self, taken: TakenRun, tier: Tier, tokens: int, usd: float) -> None:
         assert self._store  # noqa: S101  # who has something set aside has it there
         limits = _limits(tier, runs=False)
-        answer = await self._store.extend(taken.user.id, taken.id, taken.attempt, Wish(limits=limits, tokens=tokens, usd=usd))
-        if isinstance(answer, Over):
-            raise self.refusal(taken.user, answer)
+        with self.refusing(taken.user):
+            await self._store.extend(taken.user.id, taken.id, taken.attempt, Wish(limits=limits, tokens=tokens, usd=usd))
 
     def _answer(self, model: Model) -> int:
         return model.spec.max_tokens or self._answer_tokens

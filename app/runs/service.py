@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
@@ -16,7 +16,7 @@ from app.llm.asking import Asker
 from app.llm.attachments import Attached
 from app.llm.models import Models
 from app.llm.response_cache import ResponseCache
-from app.persistence.quota_values import Over, Wish
+from app.persistence.quota_values import Wish
 from app.persistence.turn_values import WaitingRun
 from app.persistence.values import Attachment, Claim, Entry, FinishedRun, Run, RunStatus, Session, TakenRun, User
 from app.runs.asking import Ask, Place, new_run, taken_run
@@ -120,9 +120,8 @@ class Runs:
         with self.admitted():
             place = await self._place(ask)
             new = new_run(ask, place, model.spec.name, quotas.wish(ask.user, model, place.text, place.attachments))
-            claim = await self.turns.take(new, ask.on_busy)
-        if isinstance(claim, Over):
-            raise quotas.refusal(ask.user, claim)
+            with quotas.refusing(ask.user):
+                claim = await self.turns.take(new, ask.on_busy)
         if isinstance(claim, Run):
             await self._crew.tails.check(claim)
             return claim.id
@@ -175,8 +174,9 @@ class Runs:
         found = model_for(crew.models, crew.quotas.tier(user), None, model if model in crew.models else None)
         return found.spec.name, crew.quotas.wish(user, found)
 
-    def refusal(self, user: User, over: Over) -> AppError:
-        return self._crew.quotas.refusal(user, over)
+    def refusing(self, user: User) -> AbstractContextManager[None]:
+        """Raise QuotaExceeded or TooManyRuns for what a claim says of limits."""
+        return self._crew.quotas.refusing(user)
 
     def watch(self, run_id: UUID) -> Watch | None:
         """What a run that this process makes knows of its user's quotas; None where there are none."""

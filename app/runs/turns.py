@@ -7,7 +7,7 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from app.errors import IdempotencyKeyReused, SessionBusy, SessionNotFound
-from app.persistence.quota_values import Over
+from app.persistence.quota_values import OverLimit
 from app.persistence.turn_values import WaitingRun
 from app.persistence.values import Claim, NewRun, Resumption, Run
 from app.runs.asking import OnBusy
@@ -20,8 +20,8 @@ _CLAIMS: Final = 3
 
 
 class TurnStore(Protocol):
-    async def claim(self, run: NewRun) -> Claim | Over | None: ...
-    async def claim_resumption(self, run: Resumption) -> Claim | Over | None: ...
+    async def claim(self, run: NewRun) -> Claim | None: ...
+    async def claim_resumption(self, run: Resumption) -> Claim | None: ...
     async def sent_before(self, user_id: UUID, key: str) -> Run | None: ...
     async def live_run(self, session_id: UUID) -> UUID | None: ...
     async def waiting(self, session_id: UUID) -> Sequence[WaitingRun]: ...
@@ -36,21 +36,14 @@ class Turns:
         self._stop = stop
         self._tails = tails
 
-    async def take(self, new: NewRun, on_busy: OnBusy) -> Claim | Run | Over:
+    async def take(self, new: NewRun, on_busy: OnBusy) -> Claim | Run:
         """Take the turn for the new run, or a place behind it; the run that the same request started before, if one did.
 
-        Over when the user's tier lets nothing more be begun.
-
-        Raise SessionNotFound, IdempotencyKeyReused, or SessionBusy with `active_run_id`.
+        Raise SessionNotFound, IdempotencyKeyReused, OverLimit, or SessionBusy with `active_run_id`.
         """
         active = None
         for _ in range(_CLAIMS):
-            if claim := await self._store.claim(new):
-                if isinstance(claim, Over):
-                    return await self.sent_before(new) or claim
-                if claim.queued:
-                    # The run before it may have ended while this one took its place, and have seen nobody waiting.
-                    await self._store.promote(new.session_id)
+            if claim := await self._claim(new):
                 return claim
             if before := await self.sent_before(new):
                 return before
@@ -65,6 +58,18 @@ class Turns:
         if before and before.body_hash != new.body_hash:
             raise IdempotencyKeyReused
         return before
+
+    async def _claim(self, new: NewRun) -> Claim | Run | None:
+        try:
+            claim = await self._store.claim(new)
+        except OverLimit:
+            if before := await self.sent_before(new):
+                return before
+            raise
+        if claim and claim.queued:
+            # The run before it may have ended while this one took its place, and have seen nobody waiting.
+            await self._store.promote(new.session_id)
+        return claim
 
     async def _make_way(self, session_id: UUID, active: UUID, on_busy: OnBusy) -> None:
         if on_busy is OnBusy.REJECT:

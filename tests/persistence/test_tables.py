@@ -11,7 +11,7 @@ from app.persistence.tables import METADATA
 
 TABLES = [
     *("attachment", "attachment_blob", "audit", "export", "export_chunk", "feedback", "interrupt", "login", "message"),
-    *("message_attachment", "model_call", "run", "run_event", "session", "session_config", "tool_start", "user"),
+    *("message_attachment", "model_call", "quota", "run", "run_event", "session", "session_config", "tool_start", "user"),
 ]
 # Those that belong to nobody.
 ROOTS = {"audit", "user"}
