@@ -113,8 +113,8 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                 ),
                 retention=settings.retention,
                 server=settings.server,
-                rates=services.rates,
-                quotas=services.quotas,
+                rates=services.limits.rates,
+                quotas=services.limits.quotas,
             )
 
     return lifespan

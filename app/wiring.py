@@ -13,7 +13,6 @@ from uuid_utils.compat import uuid7
 
 from app.accounts.administration import Administration
 from app.accounts.passwords import Passwords
-from app.accounts.rates import Rates, rates_of
 from app.accounts.secrets import development_secret
 from app.accounts.tokens import Tokens
 from app.accounts.users import Users
@@ -42,7 +41,6 @@ from app.persistence.memories import MemoryTable
 from app.persistence.queue import Chore, Job, by_id, open_queue, work
 from app.persistence.redis_answers import open_redis_answers
 from app.persistence.redis_notices import RedisNotices, open_redis_notices
-from app.persistence.redis_scripts import open_redis_scripts
 from app.persistence.runs import RunTable
 from app.persistence.sessions import SessionTable
 from app.persistence.turns import TurnTable
@@ -56,12 +54,11 @@ from app.runs.memories import Memories
 from app.runs.opening import Office, Rows, open_runs
 from app.runs.past import Past
 from app.runs.questions import Questions
-from app.runs.quotas import Quotas
 from app.runs.recall import Recall
 from app.runs.service import Runs
 from app.runs.sessions import Sessions
 from app.runs.tail import Tails
-from app.serving import bench_of, open_means, open_quotas, past_of
+from app.serving import Limits, bench_of, open_limits, open_means, past_of
 from app.settings import (
     AccountSettings,
     CacheSettings,
@@ -96,8 +93,7 @@ class Services:
     models: Models
     schema: DatabaseHealth
     notices: RedisNotices | None
-    rates: Rates
-    quotas: Quotas
+    limits: Limits
     queue: App
 
 
@@ -109,16 +105,15 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         url, database = await stack.enter_async_context(_open_database(settings.database))
         cache = await stack.enter_async_context(_open_response_cache(settings.cache, settings.redis))
         notices = await stack.enter_async_context(open_redis_notices(settings.redis))
-        rates = rates_of(settings.limits, tiers, await stack.enter_async_context(open_redis_scripts(settings.redis)))
+        limits = await stack.enter_async_context(open_limits(tiers, database.pool, settings))
         sessions, branches = SessionTable(database), BranchTable(database.pool)
         turns, runs, events = _as_one_owner(database.pool, settings.runs.lease_seconds, notices)
         attachments = attachment_table(database.pool, settings)
         rows = Rows(runs=runs, turns=turns, past=branches, events=events, attachments=attachments)
         embedder, memory = await stack.enter_async_context(_open_memory(settings, database.pool))
         means = await stack.enter_async_context(open_means(settings, database.pool, memory, sessions, cache))
-        quotas = await open_quotas(tiers, database.pool, settings)
         bench = bench_of(means.agents, database.pool, settings.runs)
-        office = await stack.enter_async_context(open_runs(means, models, bench, rows, quotas))
+        office = await stack.enter_async_context(open_runs(means, models, bench, rows, limits.quotas))
         await stack.enter_async_context(_listening(url, office, notices, _forgetting(cache, memory)))
         ledger, catalog = Ledger(LedgerTable(database.pool)), Catalog(means.agents, models)
         questions = Questions(InterruptTable(database.pool), turns, office.runs, office.tails)
@@ -143,8 +138,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             models=models,
             schema=DatabaseHealth(database.pool),
             notices=notices,
-            rates=rates,
-            quotas=quotas,
+            limits=limits,
             queue=queue,
         )
 

@@ -13,6 +13,7 @@ _SNAPSHOT: Final = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 # The files of an export by name; each row is one JSON object. docs/privacy.md tells what each member means.
 FILES: Final[Mapping[str, str]] = {
     "profile": 'SELECT id, email, remembers, role, tier, created_at FROM "user" WHERE id = %(user_id)s',
+    "quota": "SELECT day, day_tokens, day_usd, month_tokens, month_usd FROM quota WHERE user_id = %(user_id)s",
     "sessions": "SELECT id, name, agent, remembers, temporary, created_at, updated_at FROM session WHERE user_id = %(user_id)s ORDER BY id",
     "configs": """
         SELECT session_config.session_id, version, config, session_config.created_at

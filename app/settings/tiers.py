@@ -1,6 +1,6 @@
 """tiers.yaml: what the users of each tier may do."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -63,7 +63,7 @@ UNLIMITED: Final = Tier(name="unlimited", requests_per_second=100_000, burst=1_0
 class Tiers:
     """The first is that of users whose tier nobody knows."""
 
-    def __init__(self, tiers: tuple[Tier, ...] = (UNLIMITED,)) -> None:
+    def __init__(self, tiers: Sequence[Tier] = (UNLIMITED,)) -> None:
         self._tiers = {tier.name: tier for tier in tiers}
         self._first = tiers[0]
         self._unknown: set[str] = set()
@@ -87,7 +87,7 @@ class Tiers:
 class _File(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    tiers: Annotated[tuple[Tier, ...], Field(min_length=1)]
+    tiers: Annotated[list[Tier], Field(min_length=1)]
 
 
 def read_tiers(file: Path) -> Tiers:

@@ -3,15 +3,17 @@
 import { credentials } from "./auth.js";
 
 const ROOT = "/api/v1/";
+const MOST_PATIENCE_SECONDS = 10;
+const MOST_TRIES = 3;
 
 /** Hears `logged-out` when the server no longer accepts our token. */
 export const door = new EventTarget();
 
 /** What a problem+json document says, or that there was no answer at all (status 0). */
 export class Problem extends Error {
-  constructor({ status = 0, code, detail, errors = [], request_id = null }) {
+  constructor({ status = 0, code, detail, errors = [], request_id = null, retry_after = 0 }) {
     super(detail);
-    Object.assign(this, { status, code, detail, errors, requestId: request_id });
+    Object.assign(this, { status, code, detail, errors, requestId: request_id, retryAfter: retry_after });
   }
 
   get retryable() {
@@ -33,8 +35,20 @@ export async function ask(method, path, options) {
   });
 }
 
-/** As `ask`, with the response itself, whose body may be a stream. */
-export async function send(method, path, { json, form, file, signal, headers: more } = {}) {
+/** As `ask`, with the response itself, whose body may be a stream. Who is asked to wait a moment waits, and asks again. */
+export async function send(method, path, options) {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await sendOnce(method, path, options);
+    } catch (problem) {
+      const isSoon = problem.code === "rate_limited" && problem.retryAfter <= MOST_PATIENCE_SECONDS;
+      if (!isSoon || tries === MOST_TRIES || options?.signal?.aborted) throw problem;
+      await new Promise((resolve) => setTimeout(resolve, problem.retryAfter * 1000));
+    }
+  }
+}
+
+async function sendOnce(method, path, { json, form, file, signal, headers: more } = {}) {
   const headers = { ...(form ? {} : credentials()), ...more };
   if (json !== undefined) headers["Content-Type"] = "application/json";
   const body = form ? new URLSearchParams(form) : (file ?? (json && JSON.stringify(json)));
