@@ -27,6 +27,7 @@ from app.memory import BackgroundWork, open_memory_embedder, open_remembering, r
 from app.persistence import migrate
 from app.persistence.address import database_url
 from app.persistence.administration import AdministrationTable
+from app.persistence.attachments import AttachmentTable
 from app.persistence.audit import AuditTable
 from app.persistence.branches import BranchTable
 from app.persistence.channels import ERASED, EVENTS, STOPS, WORK, Ear
@@ -101,26 +102,23 @@ class Services:
 async def open_services(settings: Settings) -> AsyncGenerator[Services]:
     """Raise SettingsInvalid, DatabaseUnavailable or MigrationFailed; leaving ends live runs first and the database last."""
     async with AsyncExitStack() as stack:
-        models, tiers = await stack.enter_async_context(_open_models(settings)), read_tiers(settings.limits.tiers_file)
-        url, database = await stack.enter_async_context(_open_database(settings.database))
-        cache = await stack.enter_async_context(_open_response_cache(settings.cache, settings.redis))
-        notices = await stack.enter_async_context(open_redis_notices(settings.redis))
-        limits = await stack.enter_async_context(open_limits(tiers, database.pool, settings))
+        enter = stack.enter_async_context
+        models, tiers = await enter(_open_models(settings)), read_tiers(settings.limits.tiers_file)
+        url, database = await enter(_open_database(settings.database))
+        cache, notices = await enter(_open_response_cache(settings.cache, settings.redis)), await enter(open_redis_notices(settings.redis))
+        limits = await enter(open_limits(tiers, database.pool, settings))
         sessions, branches = SessionTable(database), BranchTable(database.pool)
-        turns, runs, events = _as_one_owner(database.pool, settings.runs.lease_seconds, notices)
-        attachments = attachment_table(database.pool, settings)
-        rows = Rows(runs=runs, turns=turns, past=branches, events=events, attachments=attachments)
-        embedder, memory = await stack.enter_async_context(_open_memory(settings, database.pool))
-        means = await stack.enter_async_context(open_means(settings, database.pool, memory, sessions, cache))
-        bench = bench_of(means.agents, database.pool, settings.runs)
-        office = await stack.enter_async_context(open_runs(means, models, bench, rows, limits.quotas))
-        await stack.enter_async_context(_listening(url, office, notices, _forgetting(cache, memory)))
+        turns, events, attachments, rows = _as_one_owner(database.pool, settings, notices, branches)
+        embedder, memory = await enter(_open_memory(settings, database.pool))
+        means = await enter(open_means(settings, database.pool, memory, sessions, cache))
+        office = await enter(open_runs(means, models, bench_of(means.agents, database.pool, settings.runs), rows, limits.quotas))
+        await enter(_listening(url, office, notices, _forgetting(cache, memory)))
         ledger, catalog = Ledger(LedgerTable(database.pool)), Catalog(means.agents, models)
         questions = Questions(InterruptTable(database.pool), turns, office.runs, office.tails)
         jobs = jobs_of(office.runs, partial(name_session, sessions, models, ledger, settings.worker, cache=cache))
         chores = [*chores_of(settings.runs, questions, turns, events), *tidying(settings, database, attachments)]
         remembering = open_remembering(settings, models, ledger, database.pool, embedder)
-        queue, lifecycle = await stack.enter_async_context(_open_background(settings, database, remembering, jobs, chores))
+        queue, lifecycle = await enter(_open_background(settings, database, remembering, jobs, chores))
         yield Services(
             users=_users(settings.accounts, settings.database, database),
             administration=Administration(AdministrationTable(database.pool), AuditTable(database.pool), tiers.names),
@@ -186,11 +184,14 @@ async def _open_background(
             yield queue, lifecycle
 
 
-def _as_one_owner(pool: Pool, lease_seconds: float, notices: RedisNotices | None) -> tuple[TurnTable, RunTable, EventTable]:
+def _as_one_owner(
+    pool: Pool, settings: Settings, notices: RedisNotices | None, branches: BranchTable
+) -> tuple[TurnTable, EventTable, AttachmentTable, Rows]:
     """This process, by one name in the leases of its runs, and with one way to tell others of their events."""
-    owner, tell = uuid7(), notices.tell if notices else None
-    turns = TurnTable(pool, owner=owner, lease_seconds=lease_seconds)
-    return turns, RunTable(pool, owner=owner, lease_seconds=lease_seconds, tell=tell), EventTable(pool, tell)
+    owner, lease_seconds, tell = uuid7(), settings.runs.lease_seconds, notices.tell if notices else None
+    turns, events = TurnTable(pool, owner=owner, lease_seconds=lease_seconds), EventTable(pool, tell)
+    runs, attachments = RunTable(pool, owner=owner, lease_seconds=lease_seconds, tell=tell), attachment_table(pool, settings)
+    return turns, events, attachments, Rows(runs=runs, turns=turns, past=branches, events=events, attachments=attachments)
 
 
 @asynccontextmanager
