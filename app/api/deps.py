@@ -10,8 +10,10 @@ from app.access import Access
 from app.accounts.administration import Administration
 from app.accounts.erasure import Erasure
 from app.accounts.exports import Exports
+from app.accounts.rates import Rates
 from app.accounts.users import Users
 from app.api.health import Health
+from app.api.limits.charging import charge
 from app.api.proof import admitted, proof_of
 from app.errors import SessionNotFound
 from app.llm.models import Models
@@ -25,11 +27,12 @@ from app.runs.ledger import Ledger
 from app.runs.memories import Memories
 from app.runs.past import Past
 from app.runs.questions import Questions
+from app.runs.quotas import Quotas
 from app.runs.service import Runs
 from app.runs.sessions import Sessions
 from app.runs.tail import Tails
 from app.runs.webhooks import Webhooks
-from app.settings import RetentionSettings, ServerSettings
+from app.settings import RetentionSettings, ServerSettings, Tier
 
 
 class State(TypedDict):
@@ -55,6 +58,8 @@ class State(TypedDict):
     health: Health
     retention: RetentionSettings
     server: ServerSettings
+    rates: Rates
+    quotas: Quotas
 
 
 def _from_state(name: str) -> Any:  # noqa: ANN401  # the alias that uses it gives the type
@@ -82,6 +87,7 @@ MemoriesDep = Annotated[Memories, _from_state("memories")]
 WebhooksDep = Annotated[Webhooks, _from_state("webhooks")]
 TailsDep = Annotated[Tails, _from_state("tails")]
 ModelsDep = Annotated[Models, _from_state("models")]
+QuotasDep = Annotated[Quotas, _from_state("quotas")]
 RetentionDep = Annotated[RetentionSettings, _from_state("retention")]
 ServerDep = Annotated[ServerSettings, _from_state("server")]
 
@@ -95,7 +101,9 @@ ProofDep = Annotated[Proof, Depends(_proof)]
 
 
 async def _caller(request: Request, proof: ProofDep, users: UsersDep) -> Caller:
-    return admitted(request.scope, await users.authenticate(proof))
+    caller = admitted(request.scope, await users.authenticate(proof))
+    await charge(request.scope, caller.user)
+    return caller
 
 
 CallerDep = Annotated[Caller, Depends(_caller)]
@@ -106,6 +114,13 @@ async def _current_user(caller: CallerDep) -> User:
 
 
 CurrentUser = Annotated[User, Depends(_current_user)]
+
+
+async def _current_tier(user: CurrentUser, quotas: QuotasDep) -> Tier:
+    return quotas.tier(user)
+
+
+CurrentTier = Annotated[Tier, Depends(_current_tier)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +137,10 @@ async def _own(session_id: UUID, request: Request, proof: ProofDep) -> Own:
     users: Users = request.state.users
     sessions: Sessions = request.state.sessions
     if found := await sessions.find_with_owner(proof, session_id):
-        caller, session = found
-        return Own(admitted(request.scope, caller).user, session)
-    admitted(request.scope, await users.authenticate(proof))
+        own = Own(admitted(request.scope, found[0]).user, found[1])
+        await charge(request.scope, own.user)
+        return own
+    await charge(request.scope, admitted(request.scope, await users.authenticate(proof)).user)
     raise SessionNotFound
 
 

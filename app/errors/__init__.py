@@ -68,6 +68,13 @@ from app.errors.kinds import (
     WebhooksOff,
     WrongPassword,
 )
+from app.errors.limits import (
+    AttachmentSpaceFull,
+    ModelNotAllowed,
+    QuotaExceeded,
+    RateLimited,
+    TooManyRuns,
+)
 from app.errors.models import (
     AnswerWithheld,
     ContentHookFailed,
@@ -89,6 +96,7 @@ __all__ = [
     "ApiKeyNotFound",
     "AppError",
     "AttachmentNotFound",
+    "AttachmentSpaceFull",
     "AttemptsExhausted",
     "BodyTooLarge",
     "BodyTooSlow",
@@ -119,6 +127,7 @@ __all__ = [
     "ModelBadAnswer",
     "ModelError",
     "ModelForbidden",
+    "ModelNotAllowed",
     "ModelRateLimited",
     "ModelRefused",
     "ModelRejected",
@@ -130,6 +139,8 @@ __all__ = [
     "OwnAccount",
     "ProviderBadAnswer",
     "ProviderUnavailable",
+    "QuotaExceeded",
+    "RateLimited",
     "RunCancelled",
     "RunLost",
     "RunNotFound",
@@ -143,6 +154,7 @@ __all__ = [
     "SignInFailed",
     "StepLimitReached",
     "TooManyApiKeys",
+    "TooManyRuns",
     "TooManyWebhooks",
     "TurnTooOld",
     "Unavailable",
