@@ -21,10 +21,9 @@ from app.persistence.identities import IdentityTable
 from app.persistence.pages import PageTable
 from app.persistence.uses import UseTable
 from app.runs.chores import kept_up
-from app.settings import Environment, Settings
+from app.settings import Environment, Settings, Tiers
 
 _USES_SECONDS: Final = 60
-_TIERS: Final = ("free", "pro")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +41,10 @@ class Access:
 
 
 @asynccontextmanager
-async def open_access(settings: Settings, database: Database) -> AsyncGenerator[Access]:
+async def open_access(settings: Settings, database: Database, tiers: Tiers) -> AsyncGenerator[Access]:
     async with _noting_uses(database.pool) as uses, open_sign_in(settings.oidc, settings.server.public_url) as sign_in:
         yield Access(
-            administration=administration_on(database.pool),
+            administration=administration_on(database.pool, tiers),
             keys=Keys(ApiKeyTable(database.pool)),
             pages=Pages(PageTable(database.pool)),
             uses=uses,
@@ -56,8 +55,8 @@ async def open_access(settings: Settings, database: Database) -> AsyncGenerator[
         )
 
 
-def administration_on(pool: Pool) -> Administration:
-    return Administration(AdministrationTable(pool), AuditTable(pool), _TIERS)
+def administration_on(pool: Pool, tiers: Tiers) -> Administration:
+    return Administration(AdministrationTable(pool), AuditTable(pool), tiers.names)
 
 
 def _is_secure(settings: Settings) -> bool:

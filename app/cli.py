@@ -21,7 +21,7 @@ from app.llm.embedding import choose_embedder, other_embedder
 from app.operators import add_operators_commands
 from app.persistence.address import database_url
 from app.persistence.embedder_in_use import embedder_in_use
-from app.settings import ROOT, Settings, load_settings
+from app.settings import ROOT, Settings, load_settings, read_tiers
 
 _FAILED: Final = 1
 _MISUSED: Final = 2
@@ -113,6 +113,7 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # it would take anybody's word on this machine; TRUSTED_PROXIES says whose is taken
             lifespan="on",
             timeout_graceful_shutdown=_LAST_WORDS_SECONDS,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
@@ -122,6 +123,7 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
 
 def _check_files(settings: Settings) -> None:
     """Raise SettingsInvalid before a server is started that would."""
+    read_tiers(settings.limits.tiers_file)
     if settings.mcp.file:
         from app.agent.mcp.file import read_servers  # noqa: PLC0415
 

@@ -21,6 +21,8 @@ from app.api.deps import State
 from app.api.documentation import Documented
 from app.api.errors import add_error_handlers
 from app.api.headers import DOCS_POLICY, PAGE_POLICY, Cors
+from app.api.limits.middleware import AddressLimits
+from app.api.limits.proxies import TrustedProxies
 from app.api.mcp import endpoint as mcp
 from app.api.middleware import BodyLimit, RequestLog
 from app.api.v1.attachments import UPLOAD_PATH
@@ -56,13 +58,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     server, larger = settings.server, {UPLOAD_PATH: settings.attachments.max_bytes}
     app.add_middleware(BodyLimit, limit_bytes=server.body_limit_bytes, seconds=server.body_seconds, larger=larger)
     app.add_middleware(RequestLog, in_production=settings.environment is Environment.PRODUCTION)
+    app.add_middleware(AddressLimits, routes=app.routes, settings=settings.limits)
+    app.add_middleware(RequestLog)
     app.add_middleware(
         Cors,
         allow_origins=settings.server.allowed_origins,
         allow_methods=["*"],
         allow_headers=["*"],
-        expose_headers=["X-Request-ID", "X-Run-ID", "Retry-After", "Mcp-Session-Id"],
+        expose_headers=["X-Request-ID", "X-Run-ID", "Retry-After", "RateLimit", "RateLimit-Policy", "Mcp-Session-Id"],
     )
+    if settings.limits.trusted_proxies:
+        app.add_middleware(TrustedProxies, networks=settings.limits.trusted_proxies, header=settings.limits.proxy_header)
     app.include_router(v1)
     app.include_router(health.router)
     if settings.mcp.serves:
@@ -111,6 +117,8 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                 ),
                 retention=settings.retention,
                 server=settings.server,
+                rates=services.limits.rates,
+                quotas=services.limits.quotas,
             )
 
     return lifespan

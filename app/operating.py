@@ -18,7 +18,7 @@ from app.persistence.administration import Account, AccountChange, AccountSearch
 from app.persistence.audit import Actor, AuditSearch
 from app.persistence.database import open_database
 from app.persistence.users import UserTable
-from app.settings import Settings
+from app.settings import Settings, read_tiers
 
 _AT_A_TIME: Final = 200
 # Whoever sits at the machine; the log has no name for them.
@@ -78,7 +78,8 @@ async def _open_office(settings: Settings) -> AsyncGenerator[_Office]:
     set_up_logging(settings.logs, sys.stderr)
     with database_url(settings.database) as url:
         async with open_database(url, settings.database) as database:
-            yield _Office(users=UserTable(database), administration=administration_on(database.pool))
+            tiers = read_tiers(settings.limits.tiers_file)
+            yield _Office(users=UserTable(database), administration=administration_on(database.pool, tiers))
 
 
 def _line(account: Account) -> str:

@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from copy import copy
+from dataclasses import dataclass
 
+from app.accounts.rates import Rates, rates_of
 from app.agent.mcp.file import read_servers
 from app.agent.mcp.opening import open_mcp
 from app.agent.registry import Agents
@@ -14,14 +16,17 @@ from app.persistence.checkpointer import FencedSaver, PooledPostgresSaver
 from app.persistence.database import Pool
 from app.persistence.history import HistoryTable
 from app.persistence.pace import Pace
+from app.persistence.quotas import QuotaTable
 from app.persistence.recent_checkpoints import RecentCheckpoints
+from app.persistence.redis_scripts import open_redis_scripts
 from app.persistence.sessions import SessionTable
 from app.persistence.tool_starts import ToolStarts
 from app.persistence.values import TakenRun
 from app.runs.past import Past
+from app.runs.quotas import Quotas
 from app.runs.recall import Recall
 from app.runs.walk import Bench, Means
-from app.settings import RunSettings, Settings
+from app.settings import RunSettings, Settings, Tiers
 
 
 @asynccontextmanager
@@ -44,6 +49,24 @@ async def open_means(
         )
         async with open_mcp(servers, settings.mcp_variables, means.agents):
             yield means
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What requests are counted with, and what runs may come to."""
+
+    rates: Rates
+    quotas: Quotas
+
+
+@asynccontextmanager
+async def open_limits(tiers: Tiers, pool: Pool, settings: Settings) -> AsyncGenerator[Limits]:
+    """With the counters of those whose tier counts anything, and of nobody else."""
+    table, first = QuotaTable(pool, patience_seconds=settings.runs.lease_seconds), next(iter(tiers))
+    await table.forget(counting=[tier.name for tier in tiers if tier.counts], known=tiers.names, others=not first.counts)
+    quotas = Quotas(tiers, table, answer_tokens=settings.limits.answer_tokens)
+    async with open_redis_scripts(settings.redis) as scripts:
+        yield Limits(rates=rates_of(settings.limits, tiers, scripts), quotas=quotas)
 
 
 def past_of(agents: Agents, pool: Pool) -> Past:

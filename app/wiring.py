@@ -1,7 +1,7 @@
 """Open every part in order, join them, and close them in reverse: the only module that knows them all."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 
 from app.access import Access, open_access
 from app.agent.hooks import hooks_of
+from app.background import chores_of, jobs_of
 from app.entrance import LETTERS, Accounts, open_accounts
 from app.errors import SettingsInvalid
 from app.lifecycle import Lifecycle, attachment_table, lifecycle_on
@@ -22,6 +23,7 @@ from app.llm.response_cache import ResponseCache
 from app.memory import BackgroundWork, open_memory_embedder, open_remembering, recall_of
 from app.persistence import migrate
 from app.persistence.address import database_url
+from app.persistence.attachments import AttachmentTable
 from app.persistence.branches import BranchTable
 from app.persistence.channels import ERASED, EVENTS, STOPS, WORK, Ear
 from app.persistence.database import Database, Pool, open_database
@@ -31,7 +33,7 @@ from app.persistence.health import DatabaseHealth
 from app.persistence.interrupts import InterruptTable
 from app.persistence.ledger import LedgerTable
 from app.persistence.memories import MemoryTable
-from app.persistence.queue import EVERY_MINUTE, EVERY_TEN_MINUTES, EVERY_TEN_SECONDS, Chore, Job, by_id, open_queue, work
+from app.persistence.queue import Chore, Job, by_id, open_queue, work
 from app.persistence.recent_checkpoints import RecentCheckpoints
 from app.persistence.redis_answers import open_redis_answers
 from app.persistence.redis_notices import RedisNotices, open_redis_notices
@@ -40,7 +42,7 @@ from app.persistence.sessions import SessionTable
 from app.persistence.turns import TurnTable
 from app.runs.attachments import Attachments
 from app.runs.catalog import Catalog
-from app.runs.chores import forget_events, kept_up, name_session
+from app.runs.chores import kept_up, name_session
 from app.runs.feedback import Feedback
 from app.runs.ledger import Ledger
 from app.runs.memories import Memories
@@ -52,15 +54,14 @@ from app.runs.service import Runs
 from app.runs.sessions import Sessions
 from app.runs.tail import Tails
 from app.runs.webhooks import Webhooks
-from app.serving import bench_of, open_means, past_of
+from app.serving import Limits, bench_of, open_limits, open_means, past_of
 from app.settings import (
-    SECONDS_PER_HOUR,
     CacheSettings,
     DatabaseSettings,
     RedisSettings,
-    RunSettings,
     Settings,
     WorkerSettings,
+    read_tiers,
 )
 from app.webhooks import open_webhooks
 
@@ -89,6 +90,7 @@ class Services:
     models: Models
     schema: DatabaseHealth
     notices: RedisNotices | None
+    limits: Limits
     queue: App
 
 
@@ -96,27 +98,28 @@ class Services:
 async def open_services(settings: Settings) -> AsyncGenerator[Services]:
     """Raise SettingsInvalid, DatabaseUnavailable or MigrationFailed; leaving ends live runs first and the database last."""
     async with AsyncExitStack() as stack:
-        models = await stack.enter_async_context(_open_models(settings))
-        url, database = await stack.enter_async_context(_open_database(settings.database))
-        cache, notices = await stack.enter_async_context(_open_shared(settings))
-        sessions, branches, attachments = SessionTable(database), BranchTable(database.pool), attachment_table(database.pool, settings)
-        turns, runs, events = _as_one_owner(database.pool, settings.runs.lease_seconds, notices)
-        rows = Rows(runs=runs, turns=turns, past=branches, events=events, attachments=attachments)
-        embedder, memory = await stack.enter_async_context(_open_memory(settings, database.pool))
-        means = await stack.enter_async_context(open_means(settings, database.pool, memory, sessions, cache))
+        enter = stack.enter_async_context
+        models, tiers = await enter(_open_models(settings)), read_tiers(settings.limits.tiers_file)
+        url, database = await enter(_open_database(settings.database))
+        cache, notices = await enter(_open_shared(settings))
+        limits = await enter(open_limits(tiers, database.pool, settings))
+        sessions, branches = SessionTable(database), BranchTable(database.pool)
+        turns, events, attachments, rows = _as_one_owner(database.pool, settings, notices, branches)
+        accounts = await enter(open_accounts(settings, database))
+        embedder, memory = await enter(_open_memory(settings, database.pool))
+        means = await enter(open_means(settings, database.pool, memory, sessions, cache))
         bench = bench_of(means.agents, database.pool, recent := RecentCheckpoints(), settings.runs)
-        office = await stack.enter_async_context(open_runs(means, models, bench, rows))
-        await stack.enter_async_context(_listening(url, office, notices, _forgetting(cache, memory, recent)))
+        office = await enter(open_runs(means, models, bench, rows, limits.quotas))
+        await enter(_listening(url, office, notices, _forgetting(cache, memory, recent)))
         ledger, catalog = Ledger(LedgerTable(database.pool)), Catalog(means.agents, models)
         questions = Questions(InterruptTable(database.pool), turns, office.runs, office.tails)
-        accounts = await stack.enter_async_context(open_accounts(settings, database))
-        jobs = accounts.jobs | _jobs(office.runs, partial(name_session, sessions, models, ledger, settings.worker, cache=cache))
-        chores = [*accounts.chores, *_chores(settings.runs, questions, turns, events)]
+        jobs = {**accounts.jobs, **jobs_of(office.runs, partial(name_session, sessions, models, ledger, settings.worker, cache=cache))}
+        chores = [*accounts.chores, *chores_of(settings.runs, questions, turns, events)]
         remembering = open_remembering(settings, models, ledger, database.pool, embedder)
-        queue, lifecycle, webhooks = await stack.enter_async_context(_open_background(settings, database, remembering, jobs, chores))
+        queue, lifecycle, webhooks = await enter(_open_background(settings, database, remembering, jobs, chores))
         yield Services(
             accounts=accounts,
-            access=await stack.enter_async_context(open_access(settings, database)),
+            access=await enter(open_access(settings, database, tiers)),
             catalog=catalog,
             sessions=Sessions(sessions, branches, office.runs, catalog, temporary_hours=settings.runs.temporary_hours),
             attachments=Attachments(attachments, settings.attachments),
@@ -132,6 +135,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             models=models,
             schema=DatabaseHealth(database.pool),
             notices=notices,
+            limits=limits,
             queue=queue,
         )
 
@@ -181,15 +185,14 @@ async def _open_background(
             yield queue, lifecycle, telling.webhooks
 
 
-def _as_one_owner(pool: Pool, lease_seconds: float, notices: RedisNotices | None) -> tuple[TurnTable, RunTable, EventTable]:
+def _as_one_owner(
+    pool: Pool, settings: Settings, notices: RedisNotices | None, branches: BranchTable
+) -> tuple[TurnTable, EventTable, AttachmentTable, Rows]:
     """This process, by one name in the leases of its runs, and with one way to tell others of their events."""
-    owner, tell = uuid7(), notices.tell if notices else None
-    turns = TurnTable(pool, owner=owner, lease_seconds=lease_seconds)
-    return turns, RunTable(pool, owner=owner, lease_seconds=lease_seconds, tell=tell), EventTable(pool, tell)
-
-
-def _jobs(runs: Runs, naming: Callable[[UUID], Awaitable[None]]) -> dict[str, Job]:
-    return {"make_run": by_id(runs.make), "name_session": by_id(naming)}
+    owner, lease_seconds, tell = uuid7(), settings.runs.lease_seconds, notices.tell if notices else None
+    turns, events = TurnTable(pool, owner=owner, lease_seconds=lease_seconds), EventTable(pool, tell)
+    runs, attachments = RunTable(pool, owner=owner, lease_seconds=lease_seconds, tell=tell), attachment_table(pool, settings)
+    return turns, events, attachments, Rows(runs=runs, turns=turns, past=branches, events=events, attachments=attachments)
 
 
 @asynccontextmanager
@@ -211,15 +214,6 @@ async def _work_until_stopping(services: Services, settings: WorkerSettings) -> 
     finally:
         worker.cancel()
         await asyncio.wait([worker])
-
-
-def _chores(settings: RunSettings, questions: Questions, turns: TurnTable, events: EventTable) -> list[Chore]:
-    kept_seconds = settings.event_hours * SECONDS_PER_HOUR
-    return [
-        Chore(name="expire_questions", cron=EVERY_TEN_SECONDS, do=questions.expire),
-        Chore(name="requeue_runs", cron=EVERY_MINUTE, do=turns.requeue),
-        Chore(name="forget_events", cron=EVERY_TEN_MINUTES, do=partial(forget_events, events, kept_seconds)),
-    ]
 
 
 @asynccontextmanager

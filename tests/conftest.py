@@ -207,7 +207,7 @@ async def bob(server: Server) -> AsyncIterator[Visitor]:
 def serving(settings: Settings) -> Iterator[str]:
     """Serve on a free port from a thread with an event loop of its own, so that tests of any loop can talk to it."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(create_app(settings), log_config=None, access_log=False, timeout_graceful_shutdown=2)
+        config = uvicorn.Config(create_app(settings), log_config=None, access_log=False, proxy_headers=False, timeout_graceful_shutdown=2)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="server")
         thread.start()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, NotRequired, Protocol, TypedDict
+from typing import Annotated, Any, Final, Literal, NotRequired, Protocol, TypedDict
 from uuid import UUID
 
 from langchain_core.messages import AnyMessage, RemoveMessage
@@ -20,6 +20,9 @@ from app.agent.web import Web
 from app.llm.asking import Asker
 from app.llm.calls import Hearer
 from app.settings import ContextSettings, ToolSettings
+
+_SWITCHED_OFF: Final = "This tool is switched off in this conversation."
+_NOT_ALLOWED: Final = "This tool is not among those that this user may have."
 
 type StepStatus = Literal["begun", "done", "failed"]
 
@@ -84,7 +87,8 @@ class AgentContext:
     """The means of one run; a tool takes the user from here, never from the model's arguments.
 
     There is no `memory` where the user has none, or does not want it used. Calls of tools are made in the `room` that this process has for
-    them: each enters it first, and waits where it is full. `config` is what the session has set, of the agent's own type.
+    them: each enters it first, and waits where it is full. `config` is what the session has set, of the agent's own type; of tools those
+    are `allowed` that the user's tier names, None for all.
     """
 
     user_id: str
@@ -102,11 +106,19 @@ class AgentContext:
     config: AgentConfig
     limits: Limits
     room: AbstractAsyncContextManager[None] = field(default_factory=nullcontext)
+    allowed: frozenset[str] | None = None
 
     def usable(self, tools: Sequence[BaseTool]) -> Sequence[BaseTool]:
-        """Those that the session has not switched off."""
-        off = self.config.tools_off
-        return [tool for tool in tools if tool.name not in off] if off else tools
+        """Those that the session has not switched off and the user's tier may have."""
+        if not self.config.tools_off and self.allowed is None:
+            return tools
+        return [tool for tool in tools if self.why_no_tool(tool.name) is None]
+
+    def why_no_tool(self, name: str) -> str | None:
+        """What the model is told that calls a tool it was not given."""
+        if name in self.config.tools_off:
+            return _SWITCHED_OFF
+        return None if self.allowed is None or name in self.allowed else _NOT_ALLOWED
 
     @property
     def options(self) -> Mapping[str, Any] | None:

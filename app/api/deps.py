@@ -12,9 +12,11 @@ from app.accounts.erasure import Erasure
 from app.accounts.exports import Exports
 from app.accounts.logins import Logins
 from app.accounts.presence import Presence
+from app.accounts.rates import Rates
 from app.accounts.recovery import Recovery
 from app.accounts.users import Users
 from app.api.health import Health
+from app.api.limits.charging import charge
 from app.api.proof import admitted, proof_of
 from app.errors import SessionNotFound
 from app.llm.models import Models
@@ -28,11 +30,12 @@ from app.runs.ledger import Ledger
 from app.runs.memories import Memories
 from app.runs.past import Past
 from app.runs.questions import Questions
+from app.runs.quotas import Quotas
 from app.runs.service import Runs
 from app.runs.sessions import Sessions
 from app.runs.tail import Tails
 from app.runs.webhooks import Webhooks
-from app.settings import RetentionSettings, ServerSettings
+from app.settings import RetentionSettings, ServerSettings, Tier
 
 _LONGEST_ADDRESS: Final = 64
 _LONGEST_AGENT: Final = 200
@@ -64,6 +67,8 @@ class State(TypedDict):
     health: Health
     retention: RetentionSettings
     server: ServerSettings
+    rates: Rates
+    quotas: Quotas
 
 
 def _from_state(name: str) -> Any:  # noqa: ANN401  # the alias that uses it gives the type
@@ -93,6 +98,7 @@ MemoriesDep = Annotated[Memories, _from_state("memories")]
 WebhooksDep = Annotated[Webhooks, _from_state("webhooks")]
 TailsDep = Annotated[Tails, _from_state("tails")]
 ModelsDep = Annotated[Models, _from_state("models")]
+QuotasDep = Annotated[Quotas, _from_state("quotas")]
 RetentionDep = Annotated[RetentionSettings, _from_state("retention")]
 ServerDep = Annotated[ServerSettings, _from_state("server")]
 
@@ -106,7 +112,9 @@ ProofDep = Annotated[Proof, Depends(_proof)]
 
 
 async def _caller(request: Request, proof: ProofDep, users: UsersDep) -> Caller:
-    return admitted(request.scope, await users.authenticate(proof))
+    caller = admitted(request.scope, await users.authenticate(proof))
+    await charge(request.scope, caller.user)
+    return caller
 
 
 CallerDep = Annotated[Caller, Depends(_caller)]
@@ -128,6 +136,13 @@ async def _origin(request: Request) -> Origin:
 OriginDep = Annotated[Origin, Depends(_origin)]
 
 
+async def _current_tier(user: CurrentUser, quotas: QuotasDep) -> Tier:
+    return quotas.tier(user)
+
+
+CurrentTier = Annotated[Tier, Depends(_current_tier)]
+
+
 @dataclass(frozen=True, slots=True)
 class Own:
     """Somebody's session, and who they are and by what."""
@@ -146,9 +161,10 @@ async def _own(session_id: UUID, request: Request, proof: ProofDep) -> Own:
     users: Users = request.state.users
     sessions: Sessions = request.state.sessions
     if found := await sessions.find_with_owner(proof, session_id):
-        caller, session = found
-        return Own(admitted(request.scope, caller), session)
-    admitted(request.scope, await users.authenticate(proof))
+        own = Own(admitted(request.scope, found[0]), found[1])
+        await charge(request.scope, own.user)
+        return own
+    await charge(request.scope, admitted(request.scope, await users.authenticate(proof)).user)
     raise SessionNotFound
 
 

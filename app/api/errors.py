@@ -57,6 +57,11 @@ STATUSES: Final[Mapping[type[AppError], int]] = {
     errors.IdempotencyKeyReused: 422,
     errors.UnknownModel: 422,
     errors.UnknownAgent: 422,
+    errors.RateLimited: 429,
+    errors.QuotaExceeded: 429,
+    errors.TooManyRuns: 429,
+    errors.ModelNotAllowed: 403,
+    errors.AttachmentSpaceFull: 403,
     errors.Unavailable: 503,
     errors.MailRefused: 502,
     errors.ModelError: 502,
@@ -91,7 +96,10 @@ class Problem(BaseModel):
     request_id: str
     errors: list[dict[str, str]] | None = None
     retry_after: int | None = None
-    limit: int | None = None
+    limit: float | None = None
+    limit_name: str | None = None
+    tier: str | None = None
+    resets_at: str | None = None
     active_run_id: str | None = None
 
 

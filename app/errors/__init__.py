@@ -75,6 +75,13 @@ from app.errors.kinds import (
     WebhooksOff,
     WrongPassword,
 )
+from app.errors.limits import (
+    AttachmentSpaceFull,
+    ModelNotAllowed,
+    QuotaExceeded,
+    RateLimited,
+    TooManyRuns,
+)
 from app.errors.models import (
     AnswerWithheld,
     ContentHookFailed,
@@ -96,6 +103,7 @@ __all__ = [
     "ApiKeyNotFound",
     "AppError",
     "AttachmentNotFound",
+    "AttachmentSpaceFull",
     "AttemptsExhausted",
     "BodyTooLarge",
     "BodyTooSlow",
@@ -131,6 +139,7 @@ __all__ = [
     "ModelBadAnswer",
     "ModelError",
     "ModelForbidden",
+    "ModelNotAllowed",
     "ModelRateLimited",
     "ModelRefused",
     "ModelRejected",
@@ -142,6 +151,8 @@ __all__ = [
     "OwnAccount",
     "ProviderBadAnswer",
     "ProviderUnavailable",
+    "QuotaExceeded",
+    "RateLimited",
     "RunCancelled",
     "RunLost",
     "RunNotFound",
@@ -156,6 +167,7 @@ __all__ = [
     "StepLimitReached",
     "TooManyApiKeys",
     "TooManyAttempts",
+    "TooManyRuns",
     "TooManyWebhooks",
     "TurnTooOld",
     "Unavailable",

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -23,12 +24,15 @@ from app.llm.hooks import Hook, Hooks
 from app.llm.models import Model, Models
 from app.llm.money import counted
 from app.llm.origin import readable_by, sign
+from app.llm.reservation import Reservation
 from app.llm.response_cache import CacheOfUser
 from app.llm.streaming import check_refusal, streamed
 from app.llm.trying import Trying
 
 # What the cache may tell again: a name goes with the answer that it was made from.
 _KEPT: Final = (Purpose.ANSWER, Purpose.NAMING)
+
+_UNRESERVED: Final = nullcontext()
 
 log = structlog.get_logger()
 
@@ -46,8 +50,12 @@ class Asker:
         *,
         most_usd: float | None = None,
         hooks: Sequence[Hook] = (),
+        reservation: Reservation | None = None,
+        allowed: frozenset[str] | None = None,
     ) -> None:
-        """`hooks` follow those of the server."""
+        """`hooks` follow those of the server. Of the models those are `allowed` that are named, None for all; what is called is taken
+        out of the `reservation`.
+        """
         self._models = models
         self.name = name or models.choice.default
         self._hearer = hearer
@@ -56,11 +64,15 @@ class Asker:
         self._budget = TurnBudget(models.settings.turn_seconds)
         self._money = MoneyBudget(most_usd)
         self._hooks = models.hooks.followed_by(hooks)
+        self._reservation = reservation
+        self._allowed = allowed
 
     def paid(self, calls: Iterable[ModelCall]) -> None:
         """Count what earlier attempts at the run have paid: a process that dies must not make it cheaper."""
         for call in calls:
             self._money.spend(call.cost_usd)
+            if self._reservation:
+                self._reservation.spend(call)
 
     def spec(self, purpose: Purpose = Purpose.ANSWER) -> ModelSpec:
         """What the catalog says of the model that is asked first for this purpose."""
@@ -115,9 +127,11 @@ class Asker:
             budget=self._budget,
             money=self._money,
             hooks=self._hooks,
+            reservation=self._reservation,
         )
-        with self._budget.passing():
-            return await Trying(call, self._models, self._budget).answer(self._name_for(purpose))
+        async with self._reservation.calling() if self._reservation else _UNRESERVED:
+            with self._budget.passing():
+                return await Trying(call, self._models, self._budget, self._allowed).answer(self._name_for(purpose))
 
     def _name_for(self, purpose: Purpose) -> str:
         return (self._models.choice.summary if purpose is Purpose.SUMMARY else "") or self.name
@@ -137,6 +151,7 @@ class _Call:
     budget: TurnBudget
     money: MoneyBudget
     hooks: Hooks
+    reservation: Reservation | None = None
     heard: bool = field(default=False, init=False)
 
     async def once(self, model: Model) -> AIMessage:
@@ -149,12 +164,14 @@ class _Call:
         except BaseException as error:  # a call that is cut off in the middle was paid for, too
             self.heard = timed.heard
             code = _code_of(error)
-            self.hearer.called(timed.call(model, self.purpose, answer, error_code=code))
+            self._spend(failed := timed.call(model, self.purpose, answer, error_code=code))
+            self.hearer.called(failed)
             if isinstance(error, Exception):  # to be stopped is no failure
                 log.warning("model_call_failed", model=model.spec.name, error=code, purpose=self.purpose)
             raise
         call = timed.call(model, self.purpose, answer)
         self.money.spend(call.cost_usd)
+        self._spend(call)
         note(answer, call)
         sign(answer, model.spec)
         self.hearer.called(call)
@@ -176,6 +193,10 @@ class _Call:
 
     def take_back(self, reason: str) -> None:
         self.hearer.answer_taken_back(reason)
+
+    def _spend(self, call: ModelCall) -> None:
+        if self.reservation:
+            self.reservation.spend(call)
 
 
 class _Timed:

@@ -1,6 +1,6 @@
 """Try until a model answers: the same one a few times, then the next."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from functools import partial
 from typing import Final, Protocol
 
@@ -40,8 +40,10 @@ class Call(Protocol):
 class Trying:
     """The tries of one call, which share nothing with other calls but the models' breakers and the run's budget."""
 
-    def __init__(self, call: Call, models: Models, budget: TurnBudget) -> None:
+    def __init__(self, call: Call, models: Models, budget: TurnBudget, allowed: Container[str] | None = None) -> None:
+        """In a model's stead those are asked that are `allowed`, None for all."""
         self._call = call
+        self._allowed = allowed
         self._models = models
         self._budget = budget
         self._others: Sequence[Model] = ()
@@ -52,8 +54,9 @@ class Trying:
         """What the named model answers, or one in its stead; raise the named one's error when none does, or that it was not asked."""
         if self._budget.left_seconds <= 0:
             raise ModelTimeout(TURN_IS_OVER)
-        circle = self._models.circle(name)
-        named = before = circle[0]
+        named, *others = self._models.circle(name)
+        circle = [named, *(one for one in others if self._allowed is None or one.spec.name in self._allowed)]
+        before = named
         last: ModelError | None = None
         told: ModelError = ModelUnavailable(_LEFT_ALONE)
         for model in self._worth_asking(circle):

@@ -1,10 +1,11 @@
 """The tables of who may come in, and of what an operator must be able to show; `tables` has the others."""
 
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, text
+from sqlalchemy import BigInteger, Index, Numeric, SmallInteger, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import SQLModel
 from uuid_utils.compat import uuid7
@@ -73,3 +74,17 @@ class AuditRow(SQLModel, table=True):
     address: str | None = column("From which network address", default=None, max_length=64)
     details: dict[str, Any] = column("Counts and hashes; nothing personal", default_factory=dict, sa_type=JSONB)
     created_at: datetime = column("When it happened (UTC)", default_factory=now, sa_type=MOMENT)
+
+
+class QuotaRow(SQLModel, table=True):
+    __tablename__ = "quota"
+    __table_args__ = ({"comment": "What users have used of their tiers' quotas; nobody is here whose tier has none"},)
+
+    user_id: UUID = column("Whose counters these are", foreign_key="user.id", ondelete="CASCADE", primary_key=True)
+    day: date = column("The day (UTC) of the last turn, and its month")
+    day_tokens: int = column("Tokens of that day's calls of models", default=0, sa_type=BigInteger)
+    day_usd: Decimal = column("What they cost, as far as that is known", default=0, sa_type=Numeric)
+    day_told: int = column("Percent of the day's quota last told of", default=0, sa_type=SmallInteger)
+    month_tokens: int = column("Tokens of the month's calls", default=0, sa_type=BigInteger)
+    month_usd: Decimal = column("What they cost, as far as that is known", default=0, sa_type=Numeric)
+    month_told: int = column("Percent of the month's quota last told of", default=0, sa_type=SmallInteger)

@@ -36,6 +36,9 @@ WITH changed AS (
      WHERE id = %(user_id)s RETURNING {_COLUMNS}
 ), ended AS (
     {_ENDED_SQL} AND changed.disabled_at IS NOT NULL
+), forgotten AS (
+    -- Another tier may have counted nothing meanwhile: they are made anew from the ledger.
+    DELETE FROM quota USING changed WHERE quota.user_id = changed.id AND %(tier)s::text IS NOT NULL
 ), stopped AS ({_STOPPED_SQL}), audited AS (
     {AUDITED_SQL.format(user_id="changed.id", details="%(details)s")} FROM changed
 )

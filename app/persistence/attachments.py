@@ -14,6 +14,7 @@ import psycopg
 import structlog
 from psycopg.rows import DictRow, class_row, dict_row
 
+from app.errors import AttachmentSpaceFull
 from app.persistence.database import Pool, database_errors, patiently
 from app.persistence.values import Attachment
 
@@ -29,6 +30,12 @@ ON CONFLICT (user_id, sha256) DO UPDATE SET content = coalesce(attachment_blob.c
 _ADD: Final = """
 INSERT INTO attachment (id, user_id, sha256, name, media_type, bytes, created_at)
 VALUES (%(id)s, %(user_id)s, %(sha256)s, %(name)s, %(media_type)s, %(bytes)s, now())
+"""
+# Each content once. Whoever uploads at the same moment waits for the user's row.
+_LOCK_USER: Final = 'SELECT FROM "user" WHERE id = %(user_id)s FOR NO KEY UPDATE'
+_FILLED: Final = """
+SELECT coalesce(sum(bytes), 0)::bigint AS bytes FROM (SELECT DISTINCT sha256, bytes FROM attachment WHERE user_id = %(user_id)s) AS kept
+ WHERE sha256 <> %(sha256)s
 """
 _FIND: Final = f"SELECT {_COLUMNS} FROM attachment WHERE user_id = %(user_id)s AND id = ANY(%(ids)s)"
 _CONTENT: Final = """
@@ -69,12 +76,20 @@ class AttachmentTable:
         self._in_folder = in_folder
         self._patience_seconds = patience_seconds
 
-    async def add(self, user_id: UUID, attachment: Attachment, content: bytes) -> bool:
-        """Keep it; False when the user is gone. Of two at once with the same content the second waits for the first."""
+    async def add(self, user_id: UUID, attachment: Attachment, content: bytes, most_bytes: int | None = None) -> bool:
+        """Keep it; False when the user is gone. Of two at once with the same content the second waits for the first.
+
+        Raise AttachmentSpaceFull when all contents of the user's would have more than so many bytes.
+        """
         values = {"user_id": user_id, "sha256": attachment.sha256, "content": None if self._in_folder else content}
         row = {"id": attachment.id, "name": attachment.name, "media_type": attachment.media_type, "bytes": attachment.bytes}
         with database_errors(), suppress(psycopg.errors.ForeignKeyViolation):
             async with self._pool.connection() as connection, connection.transaction():
+                if most_bytes is not None:
+                    await connection.execute(_LOCK_USER, values)
+                    filled = await (await connection.execute(_FILLED, values)).fetchone()
+                    if filled and filled["bytes"] + len(content) > most_bytes:
+                        raise AttachmentSpaceFull(f"Your attachments may have {most_bytes:,} bytes in all, and have {filled['bytes']:,}.")
                 await connection.execute(_KEEP_BLOB, values)  # from here on the user cannot be erased
                 if self._in_folder:
                     await asyncio.to_thread(_write, self._file(user_id, attachment.sha256), content)

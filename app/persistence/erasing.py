@@ -22,9 +22,11 @@ USER_ERASED: Final = "user_erased"
 _PATIENCE_SECONDS: Final = 10
 _LONGEST: Final = "SET LOCAL statement_timeout = '10min'"
 
-# Runs first, then sessions, as a run's end does it. From the user's lock on nothing new can be written that names the user: what was
-# claimed in between is found by what follows, and if its process locks the other way round, one of us is told so and tries again.
+# Runs first, then counters, then sessions, as a run's end does it. From the user's lock on nothing new can be written that names the
+# user: what was claimed in between is found by what follows, and if its process locks the other way round, one of us is told so and
+# tries again.
 _LOCK_RUNS: Final = f"SELECT FROM run WHERE user_id = %(user_id)s AND {LIVE_SQL} ORDER BY id FOR UPDATE"
+_LOCK_QUOTA: Final = "SELECT FROM quota WHERE user_id = %(user_id)s FOR UPDATE"
 _LOCK_SESSIONS: Final = "SELECT FROM session WHERE user_id = %(user_id)s ORDER BY id FOR UPDATE"
 _LOCK_USER: Final = 'SELECT FROM "user" WHERE id = %(user_id)s FOR UPDATE'
 _FIND: Final = """
@@ -66,6 +68,7 @@ _DELETES: Final[Mapping[str, str]] = {
     "session": _OF_USER.format(table="session"),
     "api_key": _OF_USER.format(table="api_key"),
     "identity": _OF_USER.format(table="identity"),
+    "quota": _OF_USER.format(table="quota"),
     "login": _OF_USER.format(table="login"),
     **{table: _OF_THREADS.format(table=table) for table in _CHECKPOINTS},
 }
@@ -175,6 +178,7 @@ async def _locked(connection: _Connection, user_id: UUID) -> Mapping[str, Any] |
     values = {"user_id": user_id}
     await connection.execute(_LONGEST)
     await connection.execute(_LOCK_RUNS, values)
+    await connection.execute(_LOCK_QUOTA, values)
     await connection.execute(_LOCK_SESSIONS, values)
     if await (await connection.execute(_LOCK_USER, values)).fetchone() is None:
         return None

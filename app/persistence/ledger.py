@@ -39,8 +39,23 @@ def keep_calls_sql(whose: str, source: str) -> str:
     """
 
 
+# What was written, which may be less than was told: only that is counted.
+RETURNING_SQL: Final = " RETURNING user_id, created_at, input_tokens + output_tokens AS tokens, cost_usd"
+
+
+def spend_sql(user_id: str, told: str) -> str:
+    """Count what a statement has written, of which each row is a call."""
+    return f"quota_spend({user_id}, array_agg(created_at), array_agg(tokens::bigint), array_agg(cost_usd), {told})"
+
+
 # Nobody's, once the user is gone.
-_ADD: Final = keep_calls_sql('"user".id, %(session_id)s::uuid, NULL, NULL', '(SELECT id FROM "user" WHERE id = %(user_id)s) AS "user"')
+_KEEP: Final = keep_calls_sql('"user".id, %(session_id)s::uuid, NULL, NULL', '(SELECT id FROM "user" WHERE id = %(user_id)s) AS "user"')
+_ADD: Final = f"""
+WITH paid AS (
+    {_KEEP}{RETURNING_SQL}
+)
+SELECT {spend_sql("user_id", "NULL")} FROM paid GROUP BY user_id
+"""
 
 # The last row is the sum of all, whose exact sum of money is another than that of the rounded ones.
 _SPENT: Final = """

@@ -14,9 +14,10 @@ from app.persistence.configured import agent_sql, config_sql
 from app.persistence.database import Pool, database_errors, execute, fetch_all
 from app.persistence.events import as_lines
 from app.persistence.jobs import defer_sql, job_sql
-from app.persistence.ledger import as_recordset, keep_calls_sql
+from app.persistence.ledger import RETURNING_SQL, as_recordset, keep_calls_sql, spend_sql
 from app.persistence.memory_search import recalls_sql
-from app.persistence.statements import tight
+from app.persistence.quota_values import Held, state_of
+from app.persistence.squeezing import squeezed
 from app.persistence.tables import LIVE_SQL
 from app.persistence.turns import RUN_COLUMNS
 from app.persistence.users import user_of
@@ -61,7 +62,7 @@ WITH finished AS (
     SELECT id, %(first_sequence)s, %(last_sequence)s, %(lines)s, now() FROM finished
     ON CONFLICT (run_id, first_sequence) DO UPDATE SET last_sequence = excluded.last_sequence, events = excluded.events
 {{asked}}), paid AS (
-    {keep_calls_sql("finished.user_id, finished.session_id, finished.id, finished.attempt", "finished")}
+    {keep_calls_sql("finished.user_id, finished.session_id, finished.id, finished.attempt", "finished")}{{returning}}
 ), promoted AS (
     UPDATE run SET waiting = false, parent_id = finished.id, from_checkpoint = finished.checkpoint,
            lease_expires_at = CASE WHEN run.background THEN NULL WHEN run.owner IS NULL THEN now()
@@ -80,14 +81,22 @@ WITH finished AS (
     UNION ALL SELECT {job_sql("announce_run", "run_id", "id")} FROM finished
      WHERE EXISTS (SELECT FROM webhook WHERE webhook.user_id = finished.user_id AND is_on AND %(status)s = ANY(statuses))
 )
-SELECT id, CASE WHEN %(notify)s THEN pg_notify('{EVENTS}', id::text) END,
+SELECT id, {{counted}}CASE WHEN %(notify)s THEN pg_notify('{EVENTS}', id::text) END,
        (SELECT pg_notify('{WORK}', promoted.id::text) FROM promoted WHERE NOT background),
        CASE WHEN EXISTS (SELECT FROM job) THEN {defer_sql("ARRAY(SELECT job FROM job)")} END
   FROM finished
 """
-# Two, for psycopg reads a statement of more than 4,096 characters anew each time.
-_FINISH: Final = tight(_END.replace("{asked}", ""))
-_FINISH_WITH_QUESTIONS: Final = tight(_END.replace("{asked}", _ASKED))
+# Several, for psycopg reads a statement of more than 4,096 characters anew each time. Counted first of all: a claim has locked the
+# counters when it comes to the session, which is written last here.
+_FINISHES: Final = {
+    (asks, counted): squeezed(
+        _END.replace("{asked}", _ASKED if asks else "")
+        .replace("{returning}", RETURNING_SQL if counted else "")
+        .replace("{counted}", f"(SELECT {spend_sql('finished.user_id', '%(told)s::integer[]')} FROM paid), " if counted else "")
+    )
+    for asks in (False, True)
+    for counted in (False, True)
+}
 _ANSWER_OF_QUEUED: Final = "SELECT message_id FROM run WHERE id = %(run_id)s AND status = 'queued'"
 _HAS_ENDED_SO: Final = "SELECT FROM run WHERE id = %(id)s AND attempt = %(attempt)s AND status = %(status)s AND finished_at IS NOT NULL"
 
@@ -119,13 +128,13 @@ WITH free AS (
 SELECT taken.id, taken.session_id, taken.attempt, taken.crashes, taken.model, taken.cache,
        coalesce(extract(epoch FROM now() - taken.working_since), 0)::float AS spent_seconds, taken.asked_id, taken.message_id,
        taken.from_checkpoint, taken.checkpoint AS replays, {recalls} AS recalls, {agent} AS agent, {config} AS config,
-       coalesce(message.content, '') AS text, {owner},
+       coalesce(message.content, '') AS text, {owner}, taken.reserved_tokens, taken.reserved_usd, to_jsonb(quota) AS quota,
        parent.status AS parent_status, {attached} AS attachments,
        (SELECT jsonb_object_agg(interrupt.id, interrupt.answer) FROM interrupt WHERE interrupt.resumed_by = taken.id) AS answers,
        (SELECT checkpoint_id FROM checkpoints WHERE taken.attempt > 1 AND thread_id = taken.session_id::text AND checkpoint_ns = ''
            AND metadata ->> 'milepost_run' = taken.id::text ORDER BY checkpoint_id DESC LIMIT 1) AS checkpoint
   FROM taken LEFT JOIN message ON message.id = taken.asked_id LEFT JOIN run AS parent ON parent.id = taken.parent_id
-       JOIN "user" ON "user".id = taken.user_id
+       JOIN "user" ON "user".id = taken.user_id LEFT JOIN quota ON quota.user_id = taken.user_id
 """
 _TAKEN: Final = {
     "owner": OWNER_COLUMNS,
@@ -189,8 +198,10 @@ class RunTable:
             "last_sequence": run.events[-1].sequence,
             "lines": as_lines(run.events),
             "notify": self._tell is None,
+            "told": [*run.told],
         }
-        held = bool(await fetch_all(self._pool, _FINISH_WITH_QUESTIONS if run.questions else _FINISH, {**self._lease, **values}))
+        statement = _FINISHES[bool(run.questions), run.counted]
+        held = bool(await fetch_all(self._pool, statement, {**self._lease, **values}))
         if held and self._tell:
             self._tell([run.id])
         return held
@@ -261,4 +272,11 @@ def _taken(row: Mapping[str, Any]) -> TakenRun:
     )
     parent_status = RunStatus(row["parent_status"]) if row["parent_status"] else None
     attachments = attachments_of(row["attachments"])
-    return TakenRun(user=user_of(row, "user_"), parent_status=parent_status, attachments=attachments, **{name: row[name] for name in names})
+    held = _held(row) if row["quota"] and row["reserved_tokens"] is not None else None
+    return TakenRun(
+        user=user_of(row, "user_"), parent_status=parent_status, attachments=attachments, held=held, **{name: row[name] for name in names}
+    )
+
+
+def _held(row: Mapping[str, Any]) -> Held:
+    return Held(tokens=row["reserved_tokens"], usd=float(row["reserved_usd"]), state=state_of(row["quota"]))

@@ -19,6 +19,7 @@ from app.persistence.columns import METADATA, MOMENT, column, now
 LIVE_SQL: Final = "status IN ('queued', 'running')"
 TURN_SQL: Final = f"{LIVE_SQL} AND NOT waiting"
 
+SET_ASIDE: Final = "set aside for it until it ends; none where the user's tier counts nothing"
 # Whoever imports this finds all tables in METADATA, those of other modules too.
 __all__ = ["METADATA"]
 
@@ -68,6 +69,7 @@ class RunRow(SQLModel, table=True):
         Index("run_waiting", "session_id", "id", postgresql_where=text("waiting")),
         # Sending the same message twice under one key starts one run.
         Index("run_idempotency", "user_id", "idempotency_key", unique=True, postgresql_where=text("idempotency_key IS NOT NULL")),
+        Index("run_live_user", "user_id", postgresql_where=text(LIVE_SQL)),
         Index("run_live_lease", "lease_expires_at", postgresql_where=text(LIVE_SQL)),
         {"comment": "What one user message sets off"},
     )
@@ -94,6 +96,8 @@ class RunRow(SQLModel, table=True):
     owner: UUID | None = column("The process that works on it, or that will when it is its turn", default=None)
     crashes: int = column("How many processes have died in it", default=0)
     lease_expires_at: datetime | None = column("When the owner counts as dead unless it is heard of (UTC)", default=None, sa_type=MOMENT)
+    reserved_tokens: int | None = column(f"Tokens {SET_ASIDE}", default=None, sa_type=BigInteger)
+    reserved_usd: Decimal | None = column(f"Dollars {SET_ASIDE}", default=None, sa_type=Numeric)
     error_code: str | None = column("Stable code of what went wrong, if it did", default=None, max_length=64)
     input_tokens: int = column("Tokens the model read", default=0)
     output_tokens: int = column("Tokens the model wrote", default=0)

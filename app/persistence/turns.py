@@ -12,108 +12,20 @@ from psycopg.types.json import Jsonb
 
 from app.errors import TurnTooOld
 from app.persistence.channels import WORK
-from app.persistence.configured import agent_sql, config_sql
+from app.persistence.claiming import claim_sql, resume_sql
 from app.persistence.database import Pool, database_errors, fetch_all
 from app.persistence.jobs import make_run_sql
-from app.persistence.memory_search import recalls_sql
+from app.persistence.quota_values import held
 from app.persistence.tables import LIVE_SQL, TURN_SQL
-from app.persistence.values import Claim, NewRun, Resumption, Run, RunStatus, WaitingRun, columns_of
+from app.persistence.turn_values import WaitingRun
+from app.persistence.values import Claim, NewRun, Resumption, Run, RunStatus, columns_of
 
 RUN_COLUMNS: Final = (
     "id, session_id, user_id, status, attempt, model, config_version, parent_id, asked_id, message_id, body_hash, error_code, "
     "input_tokens, output_tokens, reasoning_tokens, cached_tokens, cost_usd, created_at, started_at, first_token_at, finished_at"
 )
 
-_MOST_WAITING: Final = 20
 _FIRST_WORDS: Final = 200
-_WAITS_SQL: Final = "run.waiting AND run.status = 'queued'"
-
-_NEW_COLUMNS: Final = (
-    "id, session_id, user_id, status, attempt, crashes, model, parent_id, from_checkpoint, waiting, background, cache, config_version, "
-    "asked_id, message_id, idempotency_key, body_hash, stop_requested, owner, lease_expires_at, input_tokens, output_tokens, "
-    "reasoning_tokens, cached_tokens, created_at, started_at"
-)
-# A run that is made at once is leased to its process, and so is one that waits: others begin it when its process does not.
-_NEW_VALUES: Final = """
-%(id)s, place.session_id, place.user_id, CASE WHEN place.queued THEN 'queued' ELSE 'running' END, 1, 0, %(model)s, place.parent_id,
-(SELECT checkpoint FROM run WHERE id = place.parent_id), place.waiting, %(background)s, %(cache)s,
-place.config_version,
-%(asked_id)s::uuid, %(message_id)s, %(idempotency_key)s, %(body_hash)s, false, CASE WHEN %(background)s THEN NULL ELSE %(owner)s::uuid END,
-CASE WHEN NOT %(background)s THEN now() + make_interval(secs => %(lease_seconds)s) END, 0, 0, 0, 0, now(),
-CASE WHEN NOT place.queued THEN now() END
-"""
-
-# The turn lock is the unique index over runs that have a turn, and a request sent twice meets the one over idempotency keys: a
-# second claim inserts nothing, and so writes no message either.
-_ATTACHED: Final = """), attached AS (
-    -- Locked, for what nobody has sent is forgotten one day.
-    SELECT attachment.id, wanted.place FROM attachment JOIN unnest(%(attachment_ids)s::uuid[]) WITH ORDINALITY AS wanted (id, place)
-        ON wanted.id = attachment.id WHERE attachment.user_id = %(user_id)s FOR KEY SHARE OF attachment
-), sent AS (
-    INSERT INTO message_attachment (message_id, place, attachment_id)
-    SELECT %(asked_id)s, attached.place, attached.id FROM attached, claimed
-"""
-
-
-def _claim_sql(attached: str = "") -> str:
-    return f"""
-WITH found AS (
-    SELECT session.id AS session_id, session.user_id, session.config_version,
-           CASE WHEN %(forks)s THEN %(parent_id)s::uuid ELSE session.head_run_id END AS parent_id,
-           %(waits)s AND EXISTS (SELECT FROM run WHERE run.session_id = session.id AND {TURN_SQL}) AS waiting
-      FROM session WHERE session.id = %(session_id)s AND session.user_id = %(user_id)s
-), place AS (
-    -- A run that ends this very moment may have freed the turn, and not be seen to have: where it ended is not known then.
-    SELECT *, waiting OR %(background)s AS queued FROM found
-     WHERE CASE WHEN waiting THEN (SELECT count(*) FROM run WHERE run.session_id = found.session_id AND {_WAITS_SQL}) < {_MOST_WAITING}
-                ELSE NOT EXISTS (SELECT FROM run WHERE run.session_id = found.session_id AND {TURN_SQL}) END
-), claimed AS (
-    INSERT INTO run ({_NEW_COLUMNS}) SELECT {_NEW_VALUES} FROM place ON CONFLICT DO NOTHING
-    RETURNING id, session_id, parent_id, from_checkpoint, status, waiting, config_version
-), said AS (
-    INSERT INTO message (id, session_id, run_id, role, content, reasoning, tool_calls, status, created_at)
-    SELECT %(asked_id)s, session_id, id, 'user', %(text)s, '', '[]', 'completed', now() FROM claimed
-{attached}), touched AS (
-    UPDATE session SET updated_at = now(), prunable = true, unremembered_since = coalesce(unremembered_since, now()),
-           head_run_id = CASE WHEN claimed.waiting THEN head_run_id ELSE claimed.id END,
-           name = CASE WHEN naming = 'open' THEN %(title)s ELSE name END, naming = CASE WHEN naming = 'open' THEN 'words' ELSE naming END
-      FROM claimed WHERE session.id = claimed.session_id
-), withdrawn AS (
-    UPDATE interrupt SET outcome = 'withdrawn', closed_at = now()
-      FROM claimed WHERE interrupt.run_id = claimed.parent_id AND outcome = 'open' AND NOT claimed.waiting
-)
-SELECT claimed.status = 'queued' AS queued, claimed.from_checkpoint, parent.status AS parent_status,
-       {recalls_sql("claimed.session_id")} AS recalls,
-       {agent_sql("claimed.session_id")} AS agent, {config_sql("claimed.session_id", "claimed.config_version")} AS config,
-       CASE WHEN %(background)s AND NOT claimed.waiting THEN {make_run_sql("claimed.id")} END
-  FROM claimed LEFT JOIN run AS parent ON parent.id = claimed.parent_id
-"""
-
-
-# Two, for psycopg reads a statement of more than 4,096 characters anew each time, and few messages have attachments.
-_CLAIM: Final = _claim_sql()
-_CLAIM_WITH_ATTACHMENTS: Final = _claim_sql(_ATTACHED)
-
-_RESUME: Final = f"""
-WITH place AS (
-    SELECT session.id AS session_id, session.user_id, session.config_version, session.head_run_id AS parent_id, false AS waiting,
-           %(background)s AS queued
-      FROM session WHERE session.id = %(session_id)s AND session.user_id = %(user_id)s
-       AND NOT EXISTS (SELECT FROM run WHERE run.session_id = session.id AND {TURN_SQL})
-), claimed AS (
-    INSERT INTO run ({_NEW_COLUMNS}) SELECT {_NEW_VALUES} FROM place ON CONFLICT DO NOTHING
-    RETURNING id, session_id, from_checkpoint, config_version
-), touched AS (
-    UPDATE session SET updated_at = now(), prunable = true, unremembered_since = coalesce(unremembered_since, now()),
-           head_run_id = claimed.id
-      FROM claimed WHERE session.id = claimed.session_id
-)
-SELECT %(background)s AS queued, claimed.from_checkpoint, 'interrupted' AS parent_status,
-       {recalls_sql("claimed.session_id")} AS recalls,
-       {agent_sql("claimed.session_id")} AS agent, {config_sql("claimed.session_id", "claimed.config_version")} AS config,
-       CASE WHEN %(background)s THEN {make_run_sql("claimed.id")} END
-  FROM claimed
-"""
 
 # After the claim, as a new message does it: two that lock in different orders would wait for each other. None of the questions is
 # answered twice: whoever closes it first goes on.
@@ -203,8 +115,8 @@ class TurnTable:
     async def claim(self, run: NewRun) -> Claim | None:
         """Take the session's turn, or a place behind it, and write the user's message.
 
-        None when another run has the turn, the idempotency key is taken, or the session is not the user's. Raise TurnTooOld, and
-        take nothing, when it forks where no checkpoint is kept.
+        None when another run has the turn, the idempotency key is taken, or the session is not the user's. Raise OverLimit, or
+        TurnTooOld when it forks where no checkpoint is kept; nothing is taken then.
         """
         if run.forks:
             return await self._claim_fork(run)
@@ -217,31 +129,36 @@ class TurnTable:
         with database_errors():
             async with self._pool.connection() as connection, connection.transaction():
                 row = await (await connection.execute(claim, values)).fetchone()
-                if row and await (await connection.execute(_IS_TOO_OLD, values)).fetchone() is not None:
-                    raise TurnTooOld
-                if row and run.replays:
-                    await connection.execute(_REPLAY, values)
-        return _claim(row) if row else None
+                claimed = _claim(row) if row else None
+                if claimed:
+                    if await (await connection.execute(_IS_TOO_OLD, values)).fetchone() is not None:
+                        raise TurnTooOld
+                    if run.replays:
+                        await connection.execute(_REPLAY, values)
+        return claimed
 
     def _claiming(self, run: NewRun) -> tuple[str, dict[str, Any]]:
-        values = {**self._lease, **columns_of(run), "attachment_ids": [attachment.id for attachment in run.attachments]}
-        return (_CLAIM_WITH_ATTACHMENTS if run.attachments else _CLAIM), values
+        attached = [attachment.id for attachment in run.attachments]
+        values = {**self._lease, **columns_of(run), "attachment_ids": attached, "wish": run.wish and run.wish.text}
+        return claim_sql(attached=bool(attached), held=run.wish is not None), values
 
     async def claim_resumption(self, run: Resumption) -> Claim | None:
         """Take the session's turn and close the questions that are answered, all or nothing.
 
-        None when one of them is not open any more, and for the same reasons as `claim`.
+        None when one of them is not open any more, and for the same reasons as `claim`; raise OverLimit as that does.
         """
         outcome = "expired" if run.answered_by is None else "answered"
         values = {**self._lease, **columns_of(run), "answers": Jsonb({**run.answers}), "outcome": outcome, "asked_id": None, "cache": False}
+        values["wish"] = run.wish and run.wish.text
         with database_errors():
             async with self._pool.connection() as connection, connection.transaction() as transaction:
-                row = await (await connection.execute(_RESUME, values)).fetchone()
-                closed = (await connection.execute(_ANSWER, values)).rowcount if row else 0
-                if closed != len(run.answers):
-                    row = None
+                row = await (await connection.execute(resume_sql(held=run.wish is not None), values)).fetchone()
+                claimed = _claim(row) if row else None
+                closed = (await connection.execute(_ANSWER, values)).rowcount if claimed else 0
+                if claimed and closed != len(run.answers):
+                    claimed = None
                     raise psycopg.Rollback(transaction)
-        return _claim(row) if row else None
+        return claimed
 
     async def sent_before(self, user_id: UUID, key: str) -> Run | None:
         """The run that this user's idempotency key started."""
@@ -286,7 +203,10 @@ class TurnTable:
                 await connection.execute(_UNDO, {"run_id": run_id})
 
 
-def _claim(row: Mapping[str, Any]) -> Claim:
+def _claim(row: Mapping[str, Any]) -> Claim | None:
+    kept = held(row["quota"]) if "quota" in row else None
+    if kept and row["claimed_id"] is None:
+        return None
     status = RunStatus(row["parent_status"]) if row["parent_status"] else None
     names = ("queued", "from_checkpoint", "recalls", "agent", "config")
-    return Claim(parent_status=status, **{name: row[name] for name in names})
+    return Claim(parent_status=status, held=kept, **{name: row[name] for name in names})

@@ -22,6 +22,7 @@ FILES: Final[Mapping[str, str]] = {
     "api_keys": "SELECT id, name, start, scopes, expires_at, last_used_at, created_at FROM api_key WHERE user_id = %(user_id)s ORDER BY id",
     "identities": """
         SELECT id, issuer, subject, created_at FROM identity WHERE user_id = %(user_id)s AND pending_hash IS NULL ORDER BY id""",
+    "quota": "SELECT day, day_tokens, day_usd, month_tokens, month_usd FROM quota WHERE user_id = %(user_id)s",
     "sessions": "SELECT id, name, agent, remembers, temporary, created_at, updated_at FROM session WHERE user_id = %(user_id)s ORDER BY id",
     "configs": """
         SELECT session_config.session_id, version, config, session_config.created_at

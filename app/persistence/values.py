@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from app.persistence.accounts import User
+from app.persistence.quota_values import Held, Wish
 from app.persistence.spending import LedgerCall
 
 
@@ -105,6 +106,7 @@ class NewRun:
     cache: bool = False
     attachments: Sequence[Attachment] = ()
     replays: str | None = None
+    wish: Wish | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,11 +123,12 @@ class Resumption:
     idempotency_key: str | None = None
     body_hash: str = ""
     background: bool = False
+    wish: Wish | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """How a new run got into its session: at once, or `queued` for its turn or for a worker; `recalls` as in TakenRun."""
+    """How a new run got into its session: at once, or `queued` for its turn or for a worker; `recalls` and `held` as in TakenRun."""
 
     queued: bool
     from_checkpoint: str | None
@@ -133,6 +136,7 @@ class Claim:
     recalls: bool = False
     agent: str = "assistant"
     config: Mapping[str, Any] = field(default_factory=dict)
+    held: Held | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +173,8 @@ class TakenRun:
     It begins at `from_checkpoint`, at one within its turn that it `replays`, or where an earlier attempt has left its own `checkpoint`.
     A run that goes on after questions has `answers`; `parent_status` is how the run before it ended, `crashes` how many processes died in
     this one, and `spent_seconds` how long earlier attempts have worked on it. It `recalls` when something is remembered of the user, and
-    user and session have it used. `config` is what the session had set of its agent.
+    user and session have it used. `config` is what the session had set of its agent, `held` what is set aside of the user's quotas, None
+    where their tier counts nothing.
     """
 
     id: UUID
@@ -192,6 +197,7 @@ class TakenRun:
     agent: str = "assistant"
     config: Mapping[str, Any] = field(default_factory=dict)
     replays: str | None = None
+    held: Held | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,15 +219,6 @@ class Interrupt:
     schema: Mapping[str, Any]
     created_at: datetime
     expires_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WaitingRun:
-    """A message that waits until its session has answered the one before it."""
-
-    run_id: UUID
-    text: str
-    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +244,8 @@ class FinishedRun:
     """How a run ended, with the assistant's side of the transcript; its questions can be answered until `expires_at`.
 
     `model` is the one that answered, None where the one that was to be asked is all that is known. The model reads a summary of what was
-    said before the run `kept_from`, where there is one.
+    said before the run `kept_from`, where there is one. Its calls are `counted` where something was set aside for it, and `told` is how
+    many percent of the day's and the month's quota it has told of.
     """
 
     id: UUID
@@ -271,6 +269,8 @@ class FinishedRun:
     questions: Sequence[Question] = ()
     expires_at: datetime | None = None
     calls: Sequence[LedgerCall] = ()
+    counted: bool = False
+    told: Sequence[int] = (0, 0)
     events: Sequence[Entry] = ()
 
 

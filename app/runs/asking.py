@@ -11,6 +11,7 @@ import orjson
 from uuid_utils.compat import uuid7
 
 from app.persistence.accounts import User
+from app.persistence.quota_values import Wish
 from app.persistence.values import Attachment, Claim, NewRun, Resumption, TakenRun
 
 _TITLE_LENGTH: Final = 60
@@ -75,7 +76,7 @@ class Place:
     replays: str | None = None
 
 
-def new_run(ask: Ask, place: Place, model: str) -> NewRun:
+def new_run(ask: Ask, place: Place, model: str, wish: Wish | None = None) -> NewRun:
     asked = f"{ask.session_id}\n{ask.model}\n{ask.text}"
     if ask.again or ask.background:
         asked += f"\n{ask.again}\n{ask.instead_of}\n{ask.background}"
@@ -101,11 +102,19 @@ def new_run(ask: Ask, place: Place, model: str) -> NewRun:
         cache=ask.cache,
         attachments=place.attachments,
         replays=place.replays,
+        wish=wish,
     )
 
 
 def resumption(
-    session_id: UUID, user_id: UUID, answers: Mapping[str, Any], *, model: str, answered_by: UUID | None, key: str | None = None
+    session_id: UUID,
+    user_id: UUID,
+    answers: Mapping[str, Any],
+    *,
+    model: str,
+    answered_by: UUID | None,
+    key: str | None = None,
+    wish: Wish | None = None,
 ) -> Resumption:
     """Of what nobody has answered a worker tells the model."""
     return Resumption(
@@ -119,6 +128,7 @@ def resumption(
         idempotency_key=key,
         body_hash=sha256(orjson.dumps([str(session_id), dict(answers)], option=orjson.OPT_SORT_KEYS)).hexdigest(),
         background=answered_by is None,
+        wish=wish,
     )
 
 
@@ -143,6 +153,7 @@ def taken_run(new: NewRun | Resumption, claim: Claim, user: User) -> TakenRun:
         agent=claim.agent,
         config=claim.config,
         replays=message.replays if message else None,
+        held=claim.held,
     )
 
 

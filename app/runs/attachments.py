@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 
 class AttachmentStore(Protocol):
-    async def add(self, user_id: UUID, attachment: Attachment, content: bytes) -> bool: ...
+    async def add(self, user_id: UUID, attachment: Attachment, content: bytes, most_bytes: int | None) -> bool: ...
     async def find(self, user_id: UUID, ids: Sequence[UUID]) -> Sequence[Attachment]: ...
     async def content(self, user_id: UUID, attachment_id: UUID) -> bytes | None: ...
     async def delete(self, user_id: UUID, attachment_id: UUID) -> bool: ...
@@ -42,15 +42,18 @@ class Attachments:
         self._store = store
         self._settings = settings
 
-    async def keep(self, user_id: UUID, name: str, content: bytes) -> Attachment:
-        """Keep what a user uploads; raise InvalidInput, BodyTooLarge, UnsupportedMediaType, or NotAuthenticated for one just gone."""
+    async def keep(self, user_id: UUID, name: str, content: bytes, *, most_bytes: int | None = None) -> Attachment:
+        """Keep what a user uploads, of whose attachments so many bytes are kept at the most.
+
+        Raise InvalidInput, BodyTooLarge, UnsupportedMediaType, AttachmentSpaceFull, or NotAuthenticated for one just gone.
+        """
         if not content:
             raise InvalidInput("An attachment must not be empty.")
         if len(content) > self._settings.max_bytes:
             raise BodyTooLarge(f"An attachment may have {self._settings.max_bytes} bytes.")
         # In a thread, for ten megabytes take some tens of milliseconds.
         attachment = await asyncio.to_thread(_looked_at, _plain(name), content)
-        if not await self._store.add(user_id, attachment, content):
+        if not await self._store.add(user_id, attachment, content, most_bytes):
             raise NotAuthenticated
         return attachment
 

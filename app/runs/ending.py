@@ -5,8 +5,9 @@ from datetime import datetime
 
 from app.errors import AppError, RunCancelled
 from app.persistence.values import EventBatch, FinishedRun, Question, RunStatus
-from app.runs.events import Ended, Failed, Interrupted, RunEvent
+from app.runs.events import Ended, Failed, Interrupted, QuotaPassed, RunEvent
 from app.runs.ledger import ledger_call
+from app.runs.quotas import told_percent
 from app.runs.walk import LiveRun
 
 
@@ -21,7 +22,7 @@ def last_events(run: LiveRun, error: AppError | None, expires_at: datetime) -> S
     status = status_of(run, error)
     why: list[RunEvent] = [_failed(error)] if error and status is RunStatus.FAILED else []
     asked = [Interrupted(id=one.id, value=one.value, schema=one.schema, expires_at=expires_at) for one in _asked(run, status)]
-    return [run.story.usage(), *why, *asked, Ended(status=status, message_id=str(run.taken.message_id))]
+    return [run.story.usage(), *_passed(run), *why, *asked, Ended(status=status, message_id=str(run.taken.message_id))]
 
 
 def finished_run(run: LiveRun, error: AppError | None, batch: EventBatch, expires_at: datetime) -> FinishedRun:
@@ -45,6 +46,8 @@ def finished_run(run: LiveRun, error: AppError | None, batch: EventBatch, expire
         questions=_asked(run, status),
         expires_at=expires_at,
         calls=[*map(ledger_call, run.story.calls)],
+        counted=run.taken.held is not None,
+        told=told_percent(_passed(run)),
         events=batch.entries,
         **run.story.transcript(waits=status is RunStatus.INTERRUPTED),
     )
@@ -52,6 +55,10 @@ def finished_run(run: LiveRun, error: AppError | None, batch: EventBatch, expire
 
 def _asked(run: LiveRun, status: RunStatus) -> Sequence[Question]:
     return run.questions if status is RunStatus.INTERRUPTED else ()
+
+
+def _passed(run: LiveRun) -> Sequence[QuotaPassed]:
+    return run.watch.passed(run.story.usage()) if run.watch else ()
 
 
 def _failed(error: AppError) -> Failed:

@@ -94,6 +94,20 @@ class Used:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaPassed:
+    """With this run, `percent` of a quota are used: 80, or 100 and more; `name` says which, in tokens or dollars."""
+
+    type: ClassVar[str] = "quota"
+    tier: str
+    name: str
+    period: Literal["day", "month"]
+    percent: int
+    limit: float
+    used: float
+    resets_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reset:
     """Throw away what this answer showed so far: it is told again from its beginning."""
 
@@ -121,7 +135,21 @@ class Ended:
     done: Literal[True] = True
 
 
-type RunEvent = Started | Reset | Remembered | Token | Reasoning | ToolCalled | ToolAnswered | Stepped | Interrupted | Used | Failed | Ended
+type RunEvent = (
+    Started
+    | Reset
+    | Remembered
+    | Token
+    | Reasoning
+    | ToolCalled
+    | ToolAnswered
+    | Stepped
+    | Interrupted
+    | Used
+    | QuotaPassed
+    | Failed
+    | Ended
+)
 
 
 @dataclass(frozen=True, slots=True)

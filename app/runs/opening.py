@@ -17,10 +17,12 @@ from app.runs.attempts import Attempts, AttemptStore
 from app.runs.bulletin import Bulletin
 from app.runs.chores import kept_up
 from app.runs.flush import EventStore, Flusher
+from app.runs.quotas import Quotas
 from app.runs.service import AttachmentContents, Crew, PastTurns, Runs, RunStore, Stores
 from app.runs.tail import EventReader, Tails
 from app.runs.turns import TurnStore
 from app.runs.walk import Bench, Means
+from app.settings import Tiers
 
 _RENEWALS_PER_LEASE: Final = 3
 _TAKEN_AT_ONCE: Final = 20
@@ -60,8 +62,10 @@ class Office:
 
 
 @asynccontextmanager
-async def open_runs(means: Means, models: Models, bench_of: Callable[[TakenRun], Bench], rows: Rows) -> AsyncGenerator[Office]:
-    """Leaving hands the live runs back, for the next process to go on with."""
+async def open_runs(
+    means: Means, models: Models, bench_of: Callable[[TakenRun], Bench], rows: Rows, quotas: Quotas | None = None
+) -> AsyncGenerator[Office]:
+    """Leaving hands the live runs back, for the next process to go on with. Without `quotas` nobody has any."""
     flusher = Flusher(
         rows.events,
         interval_seconds=means.runs.event_flush_ms / 1000,
@@ -80,6 +84,7 @@ async def open_runs(means: Means, models: Models, bench_of: Callable[[TakenRun],
         settings=means.runs,
         agents=means.agents,
         bench_of=bench_of,
+        quotas=quotas or Quotas(Tiers(), None),
     )
     runs = Runs(crew, Stores(runs=rows.runs, turns=rows.turns, past=rows.past))
     office = Office(runs=runs, tails=tails, attempts=attempts, bulletin=bulletin, work=asyncio.Event())

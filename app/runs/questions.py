@@ -11,6 +11,7 @@ from jsonschema.exceptions import ValidationError, best_match
 
 from app.agent.approval import EXPIRED
 from app.errors import InterruptExpired, InterruptNotFound, InvalidAnswer
+from app.persistence.quota_values import Wish
 from app.persistence.values import Interrupt, Run
 from app.runs.asking import Reply, resumption, taken_run
 from app.runs.service import Runs
@@ -41,16 +42,25 @@ class Questions:
         """Go on with the answers in a run of its own; the run, or the one that the same request started before.
 
         Questions that are left open are asked again by that run. Raise InterruptNotFound, InterruptExpired, InvalidAnswer,
-        SessionBusy, ServerBusy, ServerStopping, IdempotencyKeyReused or EventsExpired.
+        SessionBusy, ServerBusy, ServerStopping, QuotaExceeded, TooManyRuns, IdempotencyKeyReused or EventsExpired.
         """
         questions = {question.id: question for question in await self._store.open(reply.session_id)}
         asked = next((question.run_id for question in questions.values()), None)
-        model = (await self._runs.read(reply.user.id, asked)).model if asked else ""
-        new = resumption(reply.session_id, reply.user.id, reply.answers, model=model, answered_by=reply.user.id, key=reply.idempotency_key)
+        before_model = (await self._runs.read(reply.user.id, asked)).model if asked else ""
+        model, wish = self._runs.going_on(reply.user, before_model)
+        new = resumption(
+            reply.session_id,
+            reply.user.id,
+            reply.answers,
+            model=model,
+            answered_by=reply.user.id,
+            key=reply.idempotency_key,
+            wish=wish,
+        )
         if before := await self._runs.turns.sent_before(new):
             return await self._readable(before)
         _check(questions, reply.answers)
-        with self._runs.admitted():
+        with self._runs.admitted(), self._runs.refusing(reply.user):
             claim = await self._turns.claim_resumption(new)
         if claim is None:
             if before := await self._runs.turns.sent_before(new):
@@ -68,7 +78,9 @@ class Questions:
             if late:
                 model = (await self._runs.read(user_id, late[0].run_id)).model
                 answers = {question.id: EXPIRED for question in late}
-                await self._turns.claim_resumption(resumption(session_id, user_id, answers, model=model, answered_by=None))
+                # Nobody asks for it now, so nobody is refused it; what it comes to is counted all the same.
+                late_run = resumption(session_id, user_id, answers, model=model, answered_by=None, wish=Wish())
+                await self._turns.claim_resumption(late_run)
                 log.info("questions_expired", session_id=str(session_id), questions=len(late))
 
     async def _readable(self, before: Run) -> UUID:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
@@ -16,13 +16,17 @@ from app.llm.asking import Asker
 from app.llm.attachments import Attached
 from app.llm.models import Models
 from app.llm.response_cache import ResponseCache
-from app.persistence.values import Attachment, Claim, Entry, FinishedRun, Run, RunStatus, Session, TakenRun, WaitingRun
+from app.persistence.accounts import User
+from app.persistence.quota_values import Wish
+from app.persistence.turn_values import WaitingRun
+from app.persistence.values import Attachment, Claim, Entry, FinishedRun, Run, RunStatus, Session, TakenRun
 from app.runs.asking import Ask, Place, new_run, taken_run
 from app.runs.attempts import Attempts
 from app.runs.bulletin import Bulletin
 from app.runs.events import Ended, Reset, Started, encode
 from app.runs.flush import Flusher
 from app.runs.log import RunLog
+from app.runs.quotas import Quotas, Watch, model_for
 from app.runs.stream import Story
 from app.runs.tail import Tails
 from app.runs.turns import Turns, TurnStore
@@ -70,6 +74,7 @@ class Crew:
     settings: RunSettings
     agents: Agents
     bench_of: Callable[[TakenRun], Bench]
+    quotas: Quotas
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,14 +112,17 @@ class Runs:
     async def start(self, ask: Ask) -> UUID:
         """Claim the session's turn and begin to answer; return the run, or the one that the same request started before.
 
-        Raise UnknownAgent, UnknownModel, ServerBusy, ServerStopping, SessionNotFound, MessageNotFound, TurnTooOld, IdempotencyKeyReused,
-        EventsExpired, or SessionBusy with `active_run_id`.
+        Raise UnknownAgent, UnknownModel, ModelNotAllowed, QuotaExceeded, TooManyRuns, ServerBusy, ServerStopping, SessionNotFound,
+        MessageNotFound, TurnTooOld, IdempotencyKeyReused, EventsExpired, or SessionBusy with `active_run_id`.
         """
         agent = self._crew.agents.get(ask.agent)
-        model = self._crew.models.get(ask.model or ask.config.get("model") or agent.model).spec.name
+        quotas = self._crew.quotas
+        model = model_for(self._crew.models, quotas.tier(ask.user), ask.model or ask.config.get("model"), agent.model)
         with self.admitted():
-            new = new_run(ask, await self._place(ask), model)
-            claim = await self.turns.take(new, ask.on_busy)
+            place = await self._place(ask)
+            new = new_run(ask, place, model.spec.name, quotas.wish(ask.user, model, place.text, place.attachments))
+            with quotas.refusing(ask.user):
+                claim = await self.turns.take(new, ask.on_busy)
         if isinstance(claim, Run):
             await self._crew.tails.check(claim)
             return claim.id
@@ -160,6 +168,21 @@ class Runs:
         if run := await self._stores.runs.read(user_id, run_id):
             return run
         raise RunNotFound
+
+    def going_on(self, user: User, model: str) -> tuple[str, Wish | None]:
+        """The model that goes on after a question, the one before if it may, and what to set aside for it; raise ModelNotAllowed."""
+        crew = self._crew
+        found = model_for(crew.models, crew.quotas.tier(user), None, model if model in crew.models else None)
+        return found.spec.name, crew.quotas.wish(user, found)
+
+    def refusing(self, user: User) -> AbstractContextManager[None]:
+        """Raise QuotaExceeded or TooManyRuns for what a claim says of limits."""
+        return self._crew.quotas.refusing(user)
+
+    def watch(self, run_id: UUID) -> Watch | None:
+        """What a run that this process makes knows of its user's quotas; None where there are none."""
+        live = self._attempts.find(run_id)
+        return live.watch if live else None
 
     async def live_run(self, session_id: UUID) -> UUID | None:
         return await self._stores.turns.live_run(session_id)
@@ -250,9 +273,20 @@ def _live_run(crew: Crew, taken: TakenRun) -> LiveRun:
     story = Story(run_log, model, shows_reasoning=crew.models.choice.shows_reasoning)
     cache = crew.cache.of(str(taken.user.id)) if crew.cache and taken.cache else None
     attached = Attached(partial(crew.attachments.content, taken.user.id))
-    most_usd, hooks = crew.agents.limits(taken.agent).cost_usd, crew.agents.hooks(taken.agent)
-    asker = Asker(crew.models, model, story, cache, attached, most_usd=most_usd, hooks=hooks)
-    return LiveRun(taken=taken, asker=asker, bench=crew.bench_of(taken), log=run_log, story=story)
+    tier, limits = crew.quotas.tier(taken.user), crew.agents.limits(taken.agent)
+    asker = Asker(
+        crew.models,
+        model,
+        story,
+        cache,
+        attached,
+        most_usd=limits.cost_usd,
+        hooks=crew.agents.hooks(taken.agent),
+        reservation=crew.quotas.reservation(taken, crew.models.get(model)),
+        allowed=tier.models,
+    )
+    watch = crew.quotas.watch(taken)
+    return LiveRun(taken=taken, asker=asker, bench=crew.bench_of(taken), log=run_log, story=story, watch=watch, tools=tier.tools)
 
 
 def _never_begun(run_id: UUID, message_id: UUID) -> FinishedRun:

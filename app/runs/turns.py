@@ -7,7 +7,9 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from app.errors import IdempotencyKeyReused, SessionBusy, SessionNotFound
-from app.persistence.values import Claim, NewRun, Resumption, Run, WaitingRun
+from app.persistence.quota_values import OverLimit
+from app.persistence.turn_values import WaitingRun
+from app.persistence.values import Claim, NewRun, Resumption, Run
 from app.runs.asking import OnBusy
 from app.runs.tail import Tails
 
@@ -37,14 +39,11 @@ class Turns:
     async def take(self, new: NewRun, on_busy: OnBusy) -> Claim | Run:
         """Take the turn for the new run, or a place behind it; the run that the same request started before, if one did.
 
-        Raise SessionNotFound, IdempotencyKeyReused, or SessionBusy with `active_run_id`.
+        Raise SessionNotFound, IdempotencyKeyReused, OverLimit, or SessionBusy with `active_run_id`.
         """
         active = None
         for _ in range(_CLAIMS):
-            if claim := await self._store.claim(new):
-                if claim.queued:
-                    # The run before it may have ended while this one took its place, and have seen nobody waiting.
-                    await self._store.promote(new.session_id)
+            if claim := await self._claim(new):
                 return claim
             if before := await self.sent_before(new):
                 return before
@@ -59,6 +58,18 @@ class Turns:
         if before and before.body_hash != new.body_hash:
             raise IdempotencyKeyReused
         return before
+
+    async def _claim(self, new: NewRun) -> Claim | Run | None:
+        try:
+            claim = await self._store.claim(new)
+        except OverLimit:
+            if before := await self.sent_before(new):
+                return before
+            raise
+        if claim and claim.queued:
+            # The run before it may have ended while this one took its place, and have seen nobody waiting.
+            await self._store.promote(new.session_id)
+        return claim
 
     async def _make_way(self, session_id: UUID, active: UUID, on_busy: OnBusy) -> None:
         if on_busy is OnBusy.REJECT:

@@ -27,6 +27,7 @@ from app.llm.response_cache import ResponseCache
 from app.persistence.values import Question, RunStatus, TakenRun
 from app.runs.events import Remembered
 from app.runs.log import RunLog
+from app.runs.quotas import Watch
 from app.runs.recalling import recalling
 from app.runs.retelling import retell
 from app.runs.stream import Story
@@ -75,7 +76,7 @@ class Bench:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class LiveRun:
-    """An attempt at a run that this process makes."""
+    """An attempt at a run that this process makes; of `tools` None is all, else the names of those that the user's tier may have."""
 
     taken: TakenRun
     asker: Asker
@@ -83,6 +84,8 @@ class LiveRun:
     log: RunLog
     story: Story
     walking: bool = True
+    watch: Watch | None = None
+    tools: frozenset[str] | None = None
     questions: Sequence[Question] = ()
     stopped_for: AppError | None = None
     control: RunControl = field(default_factory=RunControl)
@@ -211,4 +214,5 @@ def _context(run: LiveRun, agent: Agent, means: Means, memory: Memory | None) ->
         config=agent.configured(run.taken.config),
         limits=agent.limits,
         room=means.room,
+        allowed=run.tools,
     )

@@ -9,6 +9,7 @@ from app.settings.faults import in_words
 from app.settings.files import read_yaml
 from app.settings.hooks import HookSettings
 from app.settings.kept import AttachmentSettings, RetentionSettings
+from app.settings.limits import LimitSettings
 from app.settings.loading import Settings, load_settings, variables
 from app.settings.mcp import McpSettings
 from app.settings.memory import MemorySettings, RememberingSettings
@@ -29,12 +30,14 @@ from app.settings.sections import (
     WebAddress,
     WorkerSettings,
 )
+from app.settings.tiers import UNLIMITED, Tier, Tiers, read_tiers
 from app.settings.web import WebSettings
 from app.settings.webhooks import WebhookSettings
 
 __all__ = [
     "ROOT",
     "SECONDS_PER_HOUR",
+    "UNLIMITED",
     "AccountSettings",
     "AttachmentSettings",
     "CacheSettings",
@@ -42,6 +45,7 @@ __all__ = [
     "DatabaseSettings",
     "Environment",
     "HookSettings",
+    "LimitSettings",
     "LogSettings",
     "MailSettings",
     "McpSettings",
@@ -54,6 +58,8 @@ __all__ = [
     "RunSettings",
     "ServerSettings",
     "Settings",
+    "Tier",
+    "Tiers",
     "ToolSettings",
     "WebAddress",
     "WebSettings",
@@ -61,6 +67,7 @@ __all__ = [
     "WorkerSettings",
     "in_words",
     "load_settings",
+    "read_tiers",
     "read_yaml",
     "variables",
 ]

@@ -14,6 +14,7 @@ from app.settings.accounts import AccountSettings, MailSettings
 from app.settings.faults import in_words
 from app.settings.hooks import HookSettings
 from app.settings.kept import AttachmentSettings, RetentionSettings
+from app.settings.limits import LimitSettings
 from app.settings.mcp import McpSettings
 from app.settings.memory import MemorySettings, RememberingSettings
 from app.settings.oidc import OidcSettings
@@ -54,7 +55,15 @@ _EXAMPLE_SECRETS: Final = (
 _ALIASES: Final = {"dev": "development", "stage": "staging", "prod": "production"}
 _KEY_SUFFIX: Final = "_API_KEY"
 _MCP_PREFIX: Final = "MCP_"
-_AT_HOME: Final = {"DEBUG": "true", "LOG_FORMAT": "console", "MIGRATE_ON_START": "true", "ALLOW_DEMO_MODEL": "true"}
+_GENEROUS: Final = "100000 per minute"
+_AT_HOME: Final = {
+    "DEBUG": "true",
+    "LOG_FORMAT": "console",
+    "MIGRATE_ON_START": "true",
+    "ALLOW_DEMO_MODEL": "true",
+    "TIERS_FILE": "tiers.development.yaml",
+    **dict.fromkeys((f"RATE_LIMIT_{group}" for group in ("DEFAULT", "LOGIN", "CHAT", "STREAM", "READ", "WRITE", "PAGE")), _GENEROUS),
+}
 
 # What an unset variable is in these environments; elsewhere the fields' own defaults hold, which are production's.
 _DEFAULTS: Final[Mapping[Environment, Mapping[str, str]]] = {
@@ -80,6 +89,7 @@ class Settings:
     accounts: AccountSettings
     mail: MailSettings
     oidc: OidcSettings
+    limits: LimitSettings
     attachments: AttachmentSettings
     models: ModelSettings
     context: ContextSettings

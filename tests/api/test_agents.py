@@ -14,7 +14,8 @@ from app.agent.config import AgentConfig
 from app.agent.registry import Agents
 from app.api.v1.agents import list_agents
 from app.runs.catalog import Catalog
-from tests.fakes import ADA, ScriptedChat, models_of
+from app.settings import UNLIMITED
+from tests.fakes import ScriptedChat, models_of
 from tests.stub.answers import Text
 from tests.stub.client import ProviderStub
 from tests.visitor import Visitor
@@ -54,7 +55,7 @@ async def test_the_schemas_are_made_once_however_often_the_agents_are_listed() -
     agents = Agents(InMemorySaver(), [replace(ASSISTANT, config=Counting), replace(ASSISTANT, name="another", config=Counting)])
     catalog = Catalog(agents, models_of(ScriptedChat()))
     for _ in range(3):
-        assert len((await list_agents(ADA, catalog)).items) == 2
+        assert len((await list_agents(UNLIMITED, catalog)).items) == 2
     assert made == [Counting]
 
 

@@ -11,13 +11,14 @@ import pytest
 from langgraph.checkpoint.base import CheckpointMetadata, empty_checkpoint
 from uuid_utils.compat import uuid7
 
-from app.persistence import checkpointer, runs, turns
+from app.persistence import checkpointer, claiming, runs
 from app.persistence.accounts import User
 from app.persistence.channels import EVENTS, STOPS, WORK
 from app.persistence.checkpointer import PooledPostgresSaver
 from app.persistence.database import Database, execute
 from app.persistence.runs import RunTable
 from app.persistence.sessions import SessionTable
+from app.persistence.squeezing import MOST_CHARACTERS
 from app.persistence.values import Message, Role, RunStatus, Session, TakenRun
 from tests.persistence.rows import Process, answered, claimed, finished, jobs, process, row_of
 
@@ -419,5 +420,7 @@ async def test_a_run_that_nobody_has_begun_has_spent_nothing(database: Database,
 
 
 def test_no_statement_of_a_turn_is_too_long_to_be_kept() -> None:
-    statements = (runs._FINISH, turns._CLAIM, checkpointer._SAVE)
-    assert max(map(len, statements)) <= psycopg._queries.MAX_CACHED_STATEMENT_LENGTH
+    claims = [claiming.claim_sql(attached=False, held=held) for held in (False, True)]
+    ends = [runs._FINISHES[False, counted] for counted in (False, True)]
+    statements = (*claims, claiming.claim_sql(attached=True, held=False), *ends, checkpointer._SAVE)
+    assert max(map(len, statements)) <= psycopg._queries.MAX_CACHED_STATEMENT_LENGTH == MOST_CHARACTERS

@@ -10,22 +10,9 @@ from app.persistence.database import sqlalchemy_url
 from app.persistence.tables import METADATA
 
 TABLES = [
-    *(
-        "api_key",
-        "attachment",
-        "attachment_blob",
-        "audit",
-        "export",
-        "export_chunk",
-        "feedback",
-        "identity",
-        "interrupt",
-        "login",
-        "login_failure",
-        "message",
-    ),
-    *("message_attachment", "model_call", "run", "run_event", "session", "session_config", "tool_start", "user", "webhook"),
-    "webhook_delivery",
+    *("api_key", "attachment", "attachment_blob", "audit", "export", "export_chunk", "feedback", "identity", "interrupt"),
+    *("login", "login_failure", "message", "message_attachment", "model_call", "quota", "run", "run_event", "session"),
+    *("session_config", "tool_start", "user", "webhook", "webhook_delivery"),
 ]
 # Those that belong to nobody.
 ROOTS = {"audit", "login_failure", "user"}

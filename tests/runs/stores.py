@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from app.errors import DatabaseUnavailable
-from app.persistence.values import Attachment, Claim, FinishedRun, Interrupt, NewRun, Resumption, Role, Run, RunStatus, TakenRun, WaitingRun
+from app.persistence.turn_values import WaitingRun
+from app.persistence.values import Attachment, Claim, FinishedRun, Interrupt, NewRun, Resumption, Role, Run, RunStatus, TakenRun
 from tests.runs.tables import LIVE, Asked, Row, Said, Tables, new_row
 
 

@@ -27,7 +27,6 @@ type _Execute = Callable[[ToolCallRequest], Awaitable[_Answer]]
 
 _OUTCOME_UNKNOWN: Final = "The server stopped during this call, and it is not repeated. Whether it did anything is not known."
 
-_SWITCHED_OFF: Final = "This tool is switched off in this conversation."
 _FAILED: Final = "The tool failed. Go on without it, or try something else."
 _MOST_TRIES: Final = 3
 _pause: Final = wait_random_exponential(multiplier=0.2, max=1)
@@ -58,8 +57,8 @@ async def _answered(request: ToolCallRequest, execute: _Execute) -> _Answer:
     context = cast("AgentContext", request.runtime.context)
     call = request.tool_call
     # Asked first: a step that waits for a person begins anew when it goes on.
-    if call["name"] in context.config.tools_off:
-        answer: _Answer = _not_made(request, _SWITCHED_OFF)
+    if words := context.why_no_tool(call["name"]):
+        answer: _Answer = _not_made(request, words)
     elif words := why_not(call, request.state["messages"], context.limits):
         answer = _not_made(request, words)
     elif is_to_be_approved(request.tool) and (reason := refusal(call)):

@@ -19,6 +19,7 @@ from starlette.types import Message, Receive, Scope, Send
 from app.accounts.presence import Guest
 from app.api.deps import State
 from app.api.errors import problem
+from app.api.limits.charging import charge
 from app.api.mcp.callers import check_caller
 from app.api.proof import admitted, proof_of
 from app.api.scopes import Need
@@ -56,6 +57,7 @@ class McpEndpoint:
         check_caller(request.headers, self._settings)
         state = cast("State", scope["state"])
         known = admitted(scope, await state["users"].authenticate(proof_of(scope, of_page=False)), Need.CHAT)
+        await charge(scope, known.user)
         caller = Caller(known.user, state["presence"].guest(known), request.headers.get(SESSION_ID))
         if request.method != "POST":  # nothing is said unasked, and there is no session to end
             refusal = problem(MethodNotAllowed(), PATH, scope.get("request_id", ""))

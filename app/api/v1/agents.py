@@ -8,18 +8,23 @@ from pydantic import BaseModel
 
 from app.agent.marks import is_once_only, is_to_be_approved
 from app.agent.spec import Agent
-from app.api.deps import CatalogDep, CurrentUser
+from app.api.deps import CatalogDep, CurrentTier
 from app.api.v1.chat_schemas import AskIn
 from app.runs.catalog import Catalog
+from app.settings import Tier
 
 router = APIRouter()
 
 
 class ToolOut(BaseModel):
-    """A tool the agent may call; one that `needs_approval` asks the user first, and one that is `once_only` is never repeated."""
+    """A tool the agent may call; one that `needs_approval` asks the user first, and one that is `once_only` is never repeated.
+
+    Where it is not `allowed`, one's tier may not have it, and the agent goes without.
+    """
 
     name: str
     description: str
+    allowed: bool
     needs_approval: bool
     once_only: bool
 
@@ -58,15 +63,16 @@ class AgentList(BaseModel):
 
 
 @router.get("")
-async def list_agents(user: CurrentUser, catalog: CatalogDep) -> AgentList:  # noqa: ARG001  # asked for so that only users see it
-    return AgentList(items=[_agent(agent, catalog) for agent in catalog], default=catalog.default)
+async def list_agents(tier: CurrentTier, catalog: CatalogDep) -> AgentList:
+    return AgentList(items=[_agent(agent, catalog, tier) for agent in catalog], default=catalog.default)
 
 
-def _agent(agent: Agent, catalog: Catalog) -> AgentOut:
+def _agent(agent: Agent, catalog: Catalog, tier: Tier) -> AgentOut:
     tools = [
         ToolOut(
             name=tool.name,
             description=tool.description,
+            allowed=tier.tools is None or tool.name in tier.tools,
             needs_approval=is_to_be_approved(tool),
             once_only=is_once_only(tool),
         )

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.api.deps import AttachmentsDep, CurrentUser
+from app.api.deps import AttachmentsDep, CurrentTier, CurrentUser
 from app.api.errors import problems
 from app.api.v1.session_schemas import SentAttachment
-from app.errors import AttachmentNotFound, UnsupportedMediaType
+from app.errors import AttachmentNotFound, AttachmentSpaceFull, UnsupportedMediaType
 
 # Bodies may be larger here than elsewhere.
 UPLOAD_PATH: Final = "/api/v1/attachments"
@@ -32,10 +32,12 @@ router = APIRouter()
 FileName = Annotated[str, Query(max_length=1_000, description="What the file is called")]
 
 
-@router.post("", status_code=201, responses=problems(UnsupportedMediaType), openapi_extra=_upload)
-async def upload_attachment(user: CurrentUser, attachments: AttachmentsDep, request: Request, name: FileName = "") -> SentAttachment:
+@router.post("", status_code=201, responses=problems(UnsupportedMediaType, AttachmentSpaceFull), openapi_extra=_upload)
+async def upload_attachment(
+    user: CurrentUser, tier: CurrentTier, attachments: AttachmentsDep, request: Request, name: FileName = ""
+) -> SentAttachment:
     """Upload an image or a text file, the bytes as the body; what it is its content says, and not `Content-Type` or its name."""
-    kept = await attachments.keep(user.id, name, await request.body())
+    kept = await attachments.keep(user.id, name, await request.body(), most_bytes=tier.attachment_bytes)
     return SentAttachment.model_validate(kept, from_attributes=True)
 
 

@@ -12,6 +12,7 @@ from fastapi.responses import StreamingResponse
 from app.accounts.presence import Guest
 from app.api.deps import AttachmentsDep, Own, OwnDep, RunsDep
 from app.api.errors import problems
+from app.api.limits.charging import tell_quota
 from app.api.sse import MEDIA_TYPE, event_stream
 from app.api.v1.chat_schemas import STREAM_EXAMPLE, AgainIn, AnswerOut, AskIn, IdempotencyKey, OnDisconnect, ReplyIn
 from app.api.v1.run_schemas import RunOut
@@ -26,13 +27,16 @@ from app.errors import (
     InvalidInput,
     MessageNotFound,
     ModelBadAnswer,
+    ModelNotAllowed,
     ModelRateLimited,
     ModelRefused,
     ModelTimeout,
     ModelUnavailable,
+    QuotaExceeded,
     ServerBusy,
     SessionBusy,
     SessionNotFound,
+    TooManyRuns,
     TurnTooOld,
     UnknownAgent,
     UnknownModel,
@@ -54,6 +58,9 @@ _before_the_first_byte = (
     EventsExpired,
     ServerBusy,
     DatabaseUnavailable,
+    QuotaExceeded,
+    TooManyRuns,
+    ModelNotAllowed,
 )
 _about_models = (ModelUnavailable, ModelRateLimited, ModelTimeout, ModelBadAnswer, ModelRefused)
 STREAM: Final[dict[str, Any]] = {
@@ -82,7 +89,9 @@ class Begun:
 
 
 def begun(request: Request, own: Own, run_id: UUID, on_disconnect: OnDisconnect) -> Begun:
+    """Its answer tells what is left of the quotas."""
     parts = request.state
+    tell_quota(request.scope, parts.runs.watch(run_id))
     return Begun(run_id, parts.presence.guest(own.caller), on_disconnect, parts.runs, parts.tails, parts.server)
 
 

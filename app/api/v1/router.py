@@ -18,14 +18,17 @@ from app.api.v1 import (
     page,
     passwords,
     past,
+    quota,
     runs,
     sessions,
     usage,
     webhooks,
 )
-from app.errors import AppError, BodyTooLarge, BodyTooSlow, DatabaseUnavailable, InvalidInput, NotAuthenticated
+from app.errors import AppError, BodyTooLarge, BodyTooSlow, DatabaseUnavailable, InvalidInput, NotAuthenticated, RateLimited
 
-router = APIRouter(prefix="/api/v1", responses=problems(AppError, DatabaseUnavailable, InvalidInput, BodyTooLarge, BodyTooSlow))
+router = APIRouter(
+    prefix="/api/v1", responses=problems(AppError, DatabaseUnavailable, InvalidInput, BodyTooLarge, BodyTooSlow, RateLimited)
+)
 _signed_in = problems(NotAuthenticated)
 
 # FastAPI tries one route after the other, three times for each request: what is asked most comes first.
@@ -43,6 +46,7 @@ router.include_router(runs.router, prefix="/runs", tags=["runs"], responses=_sig
 router.include_router(memories.router, prefix="/memories", tags=["memories"], responses=_signed_in)
 router.include_router(agents.router, prefix="/agents", tags=["agents"], responses=_signed_in)
 router.include_router(models.router, prefix="/models", tags=["models"], responses=_signed_in)
+router.include_router(quota.router, prefix="/quota", tags=["usage"], responses=_signed_in)
 router.include_router(usage.router, prefix="/usage", tags=["usage"], responses=_signed_in)
 router.include_router(webhooks.router, prefix="/webhooks", tags=["webhooks"], responses=_signed_in)
 router.include_router(admin.router, prefix="/admin", tags=["admin"], responses=_signed_in)

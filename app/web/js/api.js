@@ -1,6 +1,8 @@
 /** The server's API: one function that asks, one error that says what went wrong. */
 
 const ROOT = "/api/v1/";
+const MOST_PATIENCE_SECONDS = 10;
+const MOST_TRIES = 3;
 
 // Who we are is in a cookie that no script can read; this header, which no other page may send, says that it is us who ask.
 const OURS = { "X-Milepost-CSRF": "1" };
@@ -10,9 +12,9 @@ export const door = new EventTarget();
 
 /** What a problem+json document says, or that there was no answer at all (status 0). */
 export class Problem extends Error {
-  constructor({ status = 0, code, detail, errors = [], request_id = null }) {
+  constructor({ status = 0, code, detail, errors = [], request_id = null, retry_after = 0 }) {
     super(detail);
-    Object.assign(this, { status, code, detail, errors, requestId: request_id });
+    Object.assign(this, { status, code, detail, errors, requestId: request_id, retryAfter: retry_after });
   }
 
   get retryable() {
@@ -34,8 +36,20 @@ export async function ask(method, path, options) {
   });
 }
 
-/** As `ask`, with the response itself, whose body may be a stream. */
-export async function send(method, path, { json, file, signal, headers: more } = {}) {
+/** As `ask`, with the response itself, whose body may be a stream. Who is asked to wait a moment waits, and asks again. */
+export async function send(method, path, options) {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await sendOnce(method, path, options);
+    } catch (problem) {
+      const isSoon = problem.code === "rate_limited" && problem.retryAfter <= MOST_PATIENCE_SECONDS;
+      if (!isSoon || tries === MOST_TRIES || options?.signal?.aborted) throw problem;
+      await new Promise((resolve) => setTimeout(resolve, problem.retryAfter * 1000));
+    }
+  }
+}
+
+async function sendOnce(method, path, { json, file, signal, headers: more } = {}) {
   const headers = { ...OURS, ...more };
   if (json !== undefined) headers["Content-Type"] = "application/json";
   const body = file ?? (json && JSON.stringify(json));

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "a7c3d5e9f101"
-down_revision = "e4f1b2c3d5a7"
+down_revision = "c9e5f701b323"
 branch_labels = None
 depends_on = None
 

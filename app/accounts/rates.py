@@ -1,0 +1,20 @@
+"""What requests are counted with, by address and by user."""
+
+from dataclasses import dataclass, field
+
+from app.accounts.buckets import Buckets
+from app.accounts.windows import Windows
+from app.persistence.redis_scripts import RedisScripts
+from app.settings import LimitSettings, Tiers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    tiers: Tiers
+    are_on: bool = True
+    windows: Windows = field(default_factory=Windows)
+    buckets: Buckets = field(default_factory=Buckets)
+
+
+def rates_of(settings: LimitSettings, tiers: Tiers, scripts: RedisScripts | None) -> Rates:
+    return Rates(tiers=tiers, are_on=settings.are_on, windows=Windows(scripts), buckets=Buckets(scripts))
