@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from datetime import datetime
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -13,7 +12,7 @@ from app.accounts.administration import Administration
 from app.api.deps import AdministrationDep, CurrentUser
 from app.api.errors import problems
 from app.api.v1.admin_schemas import AccountChangeIn, AccountOut, AccountPage, AuditEntryOut, AuditPage, RevokedOut, TierName
-from app.api.v1.text import SOUND
+from app.api.v1.text import SOUND, Moment
 from app.errors import AdminOnly, OwnAccount, UnknownTier, UserNotFound
 from app.persistence.accounts import User, UserRole
 from app.persistence.administration import AccountChange, AccountSearch
@@ -47,7 +46,7 @@ Cursor = Annotated[UUID | None, Query(description="`next_cursor` of the page bef
 async def _search(
     event: Annotated[str, Query(max_length=64, description="Of this event only"), SOUND] = "",
     user_id: Annotated[UUID | None, Query(description="About this user, or by them")] = None,
-    since: Annotated[datetime | None, Query(description="From this moment on, with its zone")] = None,
+    since: Annotated[Moment | None, Query(description="From this moment on, with its zone")] = None,
 ) -> AuditSearch:
     return AuditSearch(event=event, about=user_id, since=since)
 
