@@ -15,6 +15,7 @@ from langchain_core.tools import BaseTool
 from app.agent.assistant import ASSISTANT
 from app.agent.registry import Agents
 from app.agent.tools import TOOLS
+from app.llm.hooks import Hook
 from app.runs.asking import Ask, Reply
 from app.runs.opening import Office, Rows, open_runs
 from app.runs.questions import Questions
@@ -77,12 +78,13 @@ def scenery() -> Scenery:
     async def scene(
         *answers: Sequence[Piece],
         tools: Sequence[BaseTool] = (),
+        hooks: Sequence[Hook] = (),
         store: Tables | None = None,
         session: UUID | None = None,
         **settings: Any,
     ) -> AsyncIterator[Scene]:
         store, chat, owner = store or Tables(), ScriptedChat(*answers), uuid4()
-        agents = Agents(store.checkpoints, [replace(ASSISTANT, tools=[*TOOLS, *tools])])
+        agents = Agents(store.checkpoints, [replace(ASSISTANT, tools=[*TOOLS, *tools], hooks=hooks)])
         means = Means(
             agents=agents,
             memory=None,
