@@ -9,6 +9,7 @@ from uuid import UUID
 from app.errors import ApiKeyNotFound, InvalidInput, ScopeMissing, TooManyApiKeys
 from app.persistence.accounts import User, UserRole
 from app.persistence.api_keys import ApiKey, NewApiKey
+from app.persistence.audit import Actor
 from app.persistence.credentials import KeyCredential, Scope, hashed
 
 # By it people, logs and scanners of repositories know a key when they see one, and no access token begins like that.
@@ -20,16 +21,16 @@ _SHOWN_CHARACTERS: Final = len(PREFIX) + 5
 
 
 class KeyStore(Protocol):
-    async def add(self, user_id: UUID, new: NewApiKey, most: int) -> ApiKey | None: ...
+    async def add(self, user_id: UUID, new: NewApiKey, most: int, actor: Actor) -> ApiKey | None: ...
     async def of_user(self, user_id: UUID) -> Sequence[ApiKey]: ...
-    async def delete(self, user_id: UUID, key_id: UUID) -> bool: ...
+    async def delete(self, user_id: UUID, key_id: UUID, actor: Actor) -> bool: ...
 
 
 class Keys:
     def __init__(self, store: KeyStore) -> None:
         self._store = store
 
-    async def make(self, user: User, name: str, scopes: Collection[Scope], expires_at: datetime | None) -> tuple[ApiKey, str]:
+    async def make(self, user: User, name: str, scopes: Collection[Scope], expires_at: datetime | None, actor: Actor) -> tuple[ApiKey, str]:
         """The key, and what nobody can be shown again; raise ScopeMissing, InvalidInput or TooManyApiKeys."""
         if Scope.ADMIN in scopes and user.role is not UserRole.ADMIN:
             raise ScopeMissing("Only an administrator can give a key the scope admin.")
@@ -37,16 +38,16 @@ class Keys:
             raise InvalidInput("expires_at: must be in the future.")
         secret = PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
         new = NewApiKey(name=name, start=secret[:_SHOWN_CHARACTERS], hash=hashed(secret), scopes=scopes, expires_at=expires_at)
-        if key := await self._store.add(user.id, new, MOST_OF_USER):
+        if key := await self._store.add(user.id, new, MOST_OF_USER, actor):
             return key, secret
         raise TooManyApiKeys(f"There are {MOST_OF_USER} API keys already: revoke one that is not needed.")
 
     async def of_user(self, user_id: UUID) -> Sequence[ApiKey]:
         return await self._store.of_user(user_id)
 
-    async def revoke(self, user_id: UUID, key_id: UUID) -> None:
+    async def revoke(self, user_id: UUID, key_id: UUID, actor: Actor) -> None:
         """From the next request on it is good for nothing; raise ApiKeyNotFound."""
-        if not await self._store.delete(user_id, key_id):
+        if not await self._store.delete(user_id, key_id, actor):
             raise ApiKeyNotFound
 
 

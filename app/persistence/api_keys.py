@@ -8,19 +8,32 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from app.persistence.audit import Actor, AuditEvent, by_user_sql
 from app.persistence.credentials import Scope, scopes_of
-from app.persistence.database import Pool, database_errors, execute, fetch_all
+from app.persistence.database import Pool, database_errors, fetch_all
 
 _COLUMNS: Final = "id, name, start, scopes, expires_at, last_used_at, created_at"
 # Two that are made at once are counted one after the other.
 _LOCK_USER: Final = 'SELECT FROM "user" WHERE id = %(user_id)s FOR UPDATE'
 _ADD: Final = f"""
-INSERT INTO api_key (id, user_id, name, start, hash, scopes, expires_at, created_at)
-SELECT %(id)s, %(user_id)s, %(name)s, %(start)s, %(hash)s, %(scopes)s, %(expires_at)s, now()
- WHERE (SELECT count(*) FROM api_key WHERE user_id = %(user_id)s) < %(most)s RETURNING {_COLUMNS}
+WITH made AS (
+    INSERT INTO api_key (id, user_id, name, start, hash, scopes, expires_at, created_at)
+    SELECT %(id)s, %(user_id)s, %(name)s, %(start)s, %(hash)s, %(scopes)s, %(expires_at)s, now()
+     WHERE (SELECT count(*) FROM api_key WHERE user_id = %(user_id)s) < %(most)s RETURNING user_id, {_COLUMNS}
+), audited AS (
+    {by_user_sql(AuditEvent.API_KEY_MADE, "made", "jsonb_build_object('key_id', id, 'scopes', scopes)")}
+)
+SELECT {_COLUMNS} FROM made
 """
 _OF_USER: Final = f"SELECT {_COLUMNS} FROM api_key WHERE user_id = %(user_id)s ORDER BY id DESC"
-_DELETE: Final = "DELETE FROM api_key WHERE id = %(id)s AND user_id = %(user_id)s"
+_DELETE: Final = f"""
+WITH gone AS (
+    DELETE FROM api_key WHERE id = %(id)s AND user_id = %(user_id)s RETURNING id, user_id
+), audited AS (
+    {by_user_sql(AuditEvent.API_KEY_REVOKED, "gone", "jsonb_build_object('key_id', id)")}
+)
+SELECT id FROM gone
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +62,7 @@ class ApiKeyTable:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def add(self, user_id: UUID, new: NewApiKey, most: int) -> ApiKey | None:
+    async def add(self, user_id: UUID, new: NewApiKey, most: int, actor: Actor) -> ApiKey | None:
         """None for a user who has as many as they may, or who is gone."""
         values = {
             "id": uuid7(),
@@ -60,6 +73,7 @@ class ApiKeyTable:
             "scopes": sorted(new.scopes),
             "expires_at": new.expires_at,
             "most": most,
+            **actor.values,
         }
         with database_errors():
             async with self._pool.connection() as connection, connection.transaction():
@@ -72,9 +86,9 @@ class ApiKeyTable:
         """Newest first."""
         return [_key(row) for row in await fetch_all(self._pool, _OF_USER, {"user_id": user_id})]
 
-    async def delete(self, user_id: UUID, key_id: UUID) -> bool:
+    async def delete(self, user_id: UUID, key_id: UUID, actor: Actor) -> bool:
         """False when they have no such key."""
-        return await execute(self._pool, _DELETE, {"user_id": user_id, "id": key_id}) > 0
+        return bool(await fetch_all(self._pool, _DELETE, {"user_id": user_id, "id": key_id, **actor.values}))
 
 
 def _key(row: dict[str, object]) -> ApiKey:

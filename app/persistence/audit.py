@@ -57,6 +57,10 @@ class AuditEvent(StrEnum):
     PASSWORD_CHANGED = "password_changed"  # noqa: S105  # an event's name
     PASSWORD_RESET = "password_reset"  # noqa: S105
     EMAIL_VERIFIED = "email_verified"
+    API_KEY_MADE = "api_key_made"
+    API_KEY_REVOKED = "api_key_revoked"
+    IDENTITY_ADDED = "identity_added"
+    IDENTITY_JOINED = "identity_joined"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

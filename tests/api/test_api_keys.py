@@ -118,7 +118,9 @@ async def test_every_route_states_its_scope_and_refuses_a_key_without_it(ada: Vi
     routes = {(method.upper(), path) for path, methods in paths.items() for method in methods if path.startswith("/api/v1/")}
     assert {route for route in routes if not route[1].startswith("/api/v1/admin/")} == NEEDS.keys()
     refused = 0
-    for (method, path), need in NEEDS.items():
+    administration = {route: Need.ADMIN for route in routes if route[1].startswith("/api/v1/admin/")}
+    assert len(administration) >= 5
+    for (method, path), need in {**NEEDS, **administration}.items():
         if need is Need.NOBODY:
             assert not paths[path][method.lower()]["security"]
             continue
@@ -150,12 +152,33 @@ async def test_a_key_makes_no_keys_and_neither_takes_away_nor_ends_the_account(a
     assert (await ada.http.get("/auth/me")).status_code == httpx.codes.OK
 
 
-async def test_only_an_administrator_makes_a_key_for_administration(ada: Visitor, database_url: str) -> None:
+async def test_only_an_administrator_makes_a_key_for_administration(ada: Visitor, program: Visitor, database_url: str) -> None:
     refused = await ada.http.post(KEYS, json={"name": "Mine", "scopes": ["admin"]})
     assert (refused.status_code, refused.json()["code"]) == (403, "scope_missing")
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("""UPDATE "user" SET role = 'admin'""")
-    assert (await made(ada, "admin"))["scopes"] == ["admin"]
+        codes = {}
+        for scope in ("admin", "chat"):
+            key = {"x-api-key": (await made(ada, scope))["key"]}
+            answers = [await program.http.get(path, headers=key) for path in ("/admin/users", "/sessions")]
+            codes[scope] = [answer.json().get("code") for answer in answers]
+        assert codes == {"admin": [None, "scope_missing"], "chat": ["scope_missing", None]}
+        connection.execute("""UPDATE "user" SET role = 'user'""")
+        last = await made(ada, "read")
+        connection.execute("UPDATE api_key SET scopes = '{admin}' WHERE id = %s", [last["id"]])
+    refused = await program.http.get("/admin/users", headers={"x-api-key": last["key"]})
+    assert (refused.status_code, refused.json()["code"]) == (403, "scope_missing")
+
+
+async def test_making_and_revoking_a_key_is_noted_without_the_key(ada: Visitor, database_url: str) -> None:
+    key = await made(ada, "read")
+    await ada.http.delete(f"{KEYS}/{key['id']}")
+    with psycopg.connect(database_url) as connection:
+        noted = connection.execute("SELECT event, details, user_id = actor_id, address FROM audit ORDER BY id").fetchall()
+    assert [row for row in noted if row[0].startswith("api_key")] == [
+        ("api_key_made", {"key_id": key["id"], "scopes": ["read"]}, True, "127.0.0.1"),
+        ("api_key_revoked", {"key_id": key["id"]}, True, "127.0.0.1"),
+    ]
 
 
 async def test_another_users_key_is_not_there(ada: Visitor, bob: Visitor) -> None:

@@ -273,6 +273,9 @@ async def test_who_knows_the_password_joins_the_two_in_the_same_browser(
     browser.cookies.clear()
     assert (await sign_in(browser)).status_code == httpx.codes.SEE_OTHER
     assert (await browser.get("/auth/me")).json()["email"] == "ada@example.com"
+    with psycopg.connect(database_url) as connection:
+        noted = connection.execute("SELECT user_id = actor_id, address FROM audit WHERE event = 'identity_joined'").fetchall()
+    assert noted == [(True, "127.0.0.1")]
 
 
 async def test_an_email_alone_opens_nobodys_account(browser: httpx.AsyncClient, issuer: Issuer) -> None:

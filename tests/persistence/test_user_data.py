@@ -13,6 +13,7 @@ from app.accounts.exports import Exports
 from app.persistence.accounts import Origin, User
 from app.persistence.api_keys import ApiKeyTable, NewApiKey
 from app.persistence.attachments import AttachmentTable
+from app.persistence.audit import Actor
 from app.persistence.configured import Held
 from app.persistence.credentials import Scope
 from app.persistence.database import Database, execute, fetch_all
@@ -46,11 +47,12 @@ async def _live(here: Process, user: User, folder: Path) -> None:
     await remember(here.database, user, "Lives in Oslo")
     logins = LoginTable(here.database.pool, login_days=1, idle_days=1, grace_seconds=0)
     assert await logins.open(Opening(user_id=user.id, login_id=uuid7(), refresh_hash=b"x"), Origin(address="127.0.0.1", user_agent=None))
+    actor = Actor(user_id=user.id, address=None)
     key = NewApiKey(name="Report", start="mp_abcde", hash=uuid7().bytes, scopes=[Scope.READ], expires_at=None)
-    assert await ApiKeyTable(here.database.pool).add(user.id, key, most=1)
+    assert await ApiKeyTable(here.database.pool).add(user.id, key, most=1, actor=actor)
     identities = IdentityTable(here.database.pool)
     await identities.propose("https://accounts.example.com", str(user.id), user.email, b"secret")
-    await identities.confirm(user.id, b"secret")
+    await identities.confirm(b"secret", actor)
 
 
 def _call() -> LedgerCall:

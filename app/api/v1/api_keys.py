@@ -1,22 +1,31 @@
 """API keys: what programs speak with in the place of their user."""
 
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
-from app.api.deps import AccessDep, CurrentUser
+from app.api.deps import AccessDep, CurrentUser, OriginDep
 from app.api.errors import problems
 from app.api.v1.api_key_schemas import ApiKeyList, ApiKeyOut, MadeApiKey, NewApiKeyIn
 from app.errors import ApiKeyNotFound, ScopeMissing, TooManyApiKeys
 from app.persistence.api_keys import ApiKey
+from app.persistence.audit import Actor
 
 router = APIRouter()
 
 
+async def _actor(user: CurrentUser, origin: OriginDep) -> Actor:
+    return Actor(user_id=user.id, address=origin.address)
+
+
+ActorDep = Annotated[Actor, Depends(_actor)]
+
+
 @router.post("", status_code=201, responses=problems(ScopeMissing, TooManyApiKeys))
-async def make_api_key(new: NewApiKeyIn, user: CurrentUser, access: AccessDep) -> MadeApiKey:
+async def make_api_key(new: NewApiKeyIn, user: CurrentUser, actor: ActorDep, access: AccessDep) -> MadeApiKey:
     """Make a key. It is shown this once: what is kept is its hash."""
-    key, secret = await access.keys.make(user, new.name, {*new.scopes}, new.expires_at)
+    key, secret = await access.keys.make(user, new.name, {*new.scopes}, new.expires_at, actor)
     return MadeApiKey(**_told(key).model_dump(), key=secret)
 
 
@@ -27,9 +36,9 @@ async def list_api_keys(user: CurrentUser, access: AccessDep) -> ApiKeyList:
 
 
 @router.delete("/{key_id}", status_code=204, responses=problems(ApiKeyNotFound))
-async def revoke_api_key(key_id: UUID, user: CurrentUser, access: AccessDep) -> None:
+async def revoke_api_key(key_id: UUID, user: CurrentUser, actor: ActorDep, access: AccessDep) -> None:
     """Delete it: it is refused from the next request on."""
-    await access.keys.revoke(user.id, key_id)
+    await access.keys.revoke(user.id, key_id, actor)
 
 
 def _told(key: ApiKey) -> ApiKeyOut:

@@ -34,10 +34,12 @@ async def _returned(state: Words = None, code: Words = None, iss: Words = None) 
     return Returned(state=state or "", code=code, issuer=iss)
 
 
-async def _visitor(request: Request, sign_in: SignInDep, access: AccessDep, back: Annotated[Returned, Depends(_returned)]) -> User:
+async def _visitor(
+    request: Request, sign_in: SignInDep, access: AccessDep, back: Annotated[Returned, Depends(_returned)], origin: OriginDep
+) -> User:
     attempt = Attempt(secret_of_attempt(request.scope))
     claims = await sign_in.finish(attempt, back)
-    return await access.identities.user_of(claims, attempt)
+    return await access.identities.user_of(claims, attempt, origin.address)
 
 
 @router.get("/login", status_code=_FOUND, response_class=RedirectResponse)

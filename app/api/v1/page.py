@@ -16,6 +16,7 @@ from app.api.v1.auth_schemas import Credentials, UserOut
 from app.api.v1.page_schemas import OtherWayIn, PageLogin, PageOut
 from app.errors import CsrfRefused, EmailTaken, InvalidCredentials, NotAuthenticated, ServerBusy, TooManyAttempts, VerificationNeeded
 from app.persistence.accounts import Origin, User
+from app.persistence.audit import Actor
 
 _SIGN_IN: Final = "/api/v1/auth/oidc/login"
 
@@ -77,7 +78,7 @@ async def log_in_at_page(known: PageLogin, request: Request, response: Response,
     """Log in. An account elsewhere that was just refused in this browser, because of its email, opens this account from now on."""
     user, password_hash = await doors.users.recognise(known.email, known.password, doors.origin)
     if secret := secret_of_attempt(request.scope):
-        await doors.access.identities.joined(user, Attempt(secret))
+        await doors.access.identities.joined(Actor(user_id=user.id, address=doors.origin.address), Attempt(secret))
         forget_attempt(request.scope, response)
     secret = await doors.access.pages.enter(user.id, page_of(request.scope), doors.origin, password_hash)
     keep_page(request.scope, response, secret)
