@@ -5,6 +5,7 @@
 
 import argparse
 import asyncio
+import gc
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from app.developing import add_commands
 from app.errors import AppError, SettingsInvalid
 from app.llm.choice import Choice, choose_models
 from app.llm.embedding import choose_embedder, other_embedder
+from app.observability.logging import keep_loggers
 from app.operators import add_operators_commands
 from app.persistence.address import database_url
 from app.persistence.embedder_in_use import embedder_in_use
@@ -27,6 +29,9 @@ _FAILED: Final = 1
 _MISUSED: Final = 2
 # Longer than a proxy keeps an idle connection, as a rule a minute: who closes first must be the one that sends the requests.
 _KEEP_ALIVE_SECONDS: Final = 75
+# So many new objects are there before the garbage collector looks at them. With Python's 2,000 it took a twentieth of each turn: the
+# turns that are being made have more.
+_OBJECTS_PER_COLLECTION: Final = 20_000
 # For requests that are being answered when the runs are drained already.
 _LAST_WORDS_SECONDS: Final = 5
 
@@ -91,6 +96,8 @@ def _add(
 
 
 def _serve(settings: Settings, _: argparse.Namespace) -> int:
+    gc.set_threshold(_OBJECTS_PER_COLLECTION)
+    keep_loggers()
     choice = choose_models(settings.models, settings.model_keys)
     embedder = choose_embedder(settings.memory, settings.models) if settings.memory.is_on else None
     _check_files(settings)
@@ -101,6 +108,8 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
         take_all_files()
         sys.stdout.write(_banner(settings, choice))
         sys.stdout.flush()
+        if not settings.server.debug:
+            _spare_imports()
         uvicorn.run(
             "app.main:create_app",
             factory=True,
@@ -119,6 +128,13 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         )
     return 0
+
+
+def _spare_imports() -> None:
+    """Have the garbage collector never look at what is imported: each full collection would hold up everybody for a while."""
+    from app import main as _  # noqa: F401, PLC0415  # with all it imports, as uvicorn is about to
+
+    gc.freeze()
 
 
 def _check_files(settings: Settings) -> None:
