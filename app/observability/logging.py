@@ -42,6 +42,11 @@ def set_up_logging(settings: LogSettings, output: TextIO | None = None) -> None:
     logging.getLogger(_OURS).setLevel(level)
 
 
+def keep_loggers() -> None:
+    """Have each module's logger made once, and not for each line; from then on it stays as it was set up."""
+    structlog.configure(cache_logger_on_first_use=True)
+
+
 def _without_words(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Of what a library says, who says it and where; of an error its kind and frames, for its text may quote a user."""
     record: logging.LogRecord = event["_record"]

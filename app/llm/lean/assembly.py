@@ -44,11 +44,13 @@ class Assembly:
         if choices and not chunk.get("usage"):
             choice = choices[0]
             delta = choice["delta"]
-            if delta and not choice.get("finish_reason") and not choice.get("logprobs") and (kind := _only_text(delta)):
-                if kind != self._kind:
-                    self._begin(kind, chunk)
-                self._texts.append(delta[kind])
-                return
+            if delta and not choice.get("finish_reason") and not choice.get("logprobs"):
+                is_plain = len(delta) == 1 and type(delta.get(_CONTENT)) is str
+                if kind := _CONTENT if is_plain else _only_text(delta):
+                    if kind != self._kind:
+                        self._begin(kind, chunk)
+                    self._texts.append(delta[kind])
+                    return
         self._keep(chunk)
 
     def chunks(self) -> Sequence[Chunk]:
@@ -84,8 +86,6 @@ class Assembly:
 
 def _only_text(delta: Mapping[str, Any]) -> str:
     """The one name under which a delta adds text, empty when it adds anything else."""
-    if len(delta) == 1 and type(delta.get(_CONTENT)) is str:
-        return _CONTENT
     names = [name for name, value in delta.items() if value and (name != "role" or value != "assistant")]
     return names[0] if len(names) == 1 and names[0] in _JOINED and isinstance(delta[names[0]], str) else ""
 

@@ -3,7 +3,7 @@
 import asyncio
 import io
 import json
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -30,7 +30,7 @@ class Transport:
         self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json", "Accept": "text/event-stream"}
 
     async def chunks(self, body: Mapping[str, Any]) -> AsyncGenerator[Iterable[Any]]:
-        """Yield what each read brings: the chunks as plain dicts, parsed one by one.
+        """Yield what each read brings: the chunks as plain dicts.
 
         Raise a ModelError for a status, and for an error object in the stream; aiohttp's own errors for the rest.
         """
@@ -41,10 +41,10 @@ class Transport:
             async for piece in response.content.iter_any():
                 events = reader.feed(piece)
                 if _DONE in events:
-                    yield map(_chunk, events[: events.index(_DONE)])
+                    yield _chunks(events[: events.index(_DONE)])
                     await _let_end(response)
                     return
-                yield map(_chunk, events)
+                yield _chunks(events)
 
 
 @asynccontextmanager
@@ -70,6 +70,16 @@ def _payload(body: Mapping[str, Any]) -> bytes | io.BytesIO:
     """A large one, with images say, is sent piece by piece, so that others have their turn in between."""
     written = orjson.dumps(body)
     return written if len(written) < _LARGE_BYTES else io.BytesIO(written)
+
+
+def _chunks(events: Sequence[bytes]) -> Iterable[Any]:
+    """Read all at once, which takes half as long; but one by one where one is not as it should be, for those before it are good."""
+    try:
+        chunks = orjson.loads(b"[%b]" % b",".join(events))
+    except orjson.JSONDecodeError:
+        return map(_chunk, events)
+    errors = [chunk for chunk in chunks if isinstance(chunk, dict) and "error" in chunk]
+    return map(_chunk, events) if errors or len(chunks) != len(events) else chunks
 
 
 def _chunk(event: bytes) -> Any:  # noqa: ANN401  # whatever the provider sends
