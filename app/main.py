@@ -106,15 +106,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                 webhooks=services.webhooks,
                 tails=services.tails,
                 models=services.models,
-                health=health.Health(
-                    schema=services.schema,
-                    notices=services.notices,
-                    runs=services.runs,
-                    patience_seconds=settings.database.connect_seconds,
-                    environment=settings.environment,
-                    version=VERSION,
-                    demo=services.models.choice.is_demo,
-                ),
+                health=_health(services, settings),
                 retention=settings.retention,
                 server=settings.server,
                 rates=services.limits.rates,
@@ -122,6 +114,18 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
             )
 
     return lifespan
+
+
+def _health(services: Services, settings: Settings) -> health.Health:
+    return health.Health(
+        schema=services.schema,
+        notices=services.notices,
+        runs=services.runs,
+        patience_seconds=settings.database.connect_seconds,
+        environment=settings.environment,
+        version=VERSION,
+        demo=services.models.choice.is_demo,
+    )
 
 
 @asynccontextmanager

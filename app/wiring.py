@@ -60,6 +60,7 @@ from app.settings import (
     DatabaseSettings,
     RedisSettings,
     Settings,
+    Tiers,
     WorkerSettings,
     read_tiers,
 )
@@ -100,12 +101,10 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         models, tiers = await enter(_open_models(settings)), read_tiers(settings.limits.tiers_file)
-        url, database = await enter(_open_database(settings.database))
-        cache, notices = await enter(_open_shared(settings))
-        limits = await enter(open_limits(tiers, database.pool, settings))
+        url, database, cache, notices = await enter(_open_stores(settings))
+        accounts, access, limits = await enter(_open_doors(settings, database, tiers))
         sessions, branches = SessionTable(database), BranchTable(database.pool)
         turns, events, attachments, rows = _as_one_owner(database.pool, settings, notices, branches)
-        accounts = await enter(open_accounts(settings, database))
         embedder, memory = await enter(_open_memory(settings, database.pool))
         means = await enter(open_means(settings, database.pool, memory, sessions, cache))
         bench = bench_of(means.agents, database.pool, recent := RecentCheckpoints(), settings.runs)
@@ -119,7 +118,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         queue, lifecycle, webhooks = await enter(_open_background(settings, database, remembering, jobs, chores))
         yield Services(
             accounts=accounts,
-            access=await enter(open_access(settings, database, tiers)),
+            access=access,
             catalog=catalog,
             sessions=Sessions(sessions, branches, office.runs, catalog, temporary_hours=settings.runs.temporary_hours),
             attachments=Attachments(attachments, settings.attachments),
@@ -156,6 +155,17 @@ async def _open_memory(settings: Settings, pool: Pool) -> AsyncGenerator[tuple[E
 
 
 @asynccontextmanager
+async def _open_stores(settings: Settings) -> AsyncGenerator[tuple[str, Database, ResponseCache | None, RedisNotices | None]]:
+    """The database with its address, and what a Redis may share between servers."""
+    async with (
+        _open_database(settings.database) as (url, database),
+        _open_response_cache(settings.cache, settings.redis) as cache,
+        open_redis_notices(settings.redis) as notices,
+    ):
+        yield url, database, cache, notices
+
+
+@asynccontextmanager
 async def _open_database(settings: DatabaseSettings) -> AsyncGenerator[tuple[str, Database]]:
     """The database with its address, at the schema that this server needs where it may see to that itself."""
     with database_url(settings) as url:
@@ -163,6 +173,17 @@ async def _open_database(settings: DatabaseSettings) -> AsyncGenerator[tuple[str
             await asyncio.to_thread(migrate.up, url)
         async with open_database(url, settings) as database:
             yield url, database
+
+
+@asynccontextmanager
+async def _open_doors(settings: Settings, database: Database, tiers: Tiers) -> AsyncGenerator[tuple[Accounts, Access, Limits]]:
+    """Who may come in, how, and how often."""
+    async with (
+        open_accounts(settings, database) as accounts,
+        open_access(settings, database, tiers) as access,
+        open_limits(tiers, database.pool, settings) as limits,
+    ):
+        yield accounts, access, limits
 
 
 @asynccontextmanager
@@ -214,13 +235,6 @@ async def _work_until_stopping(services: Services, settings: WorkerSettings) -> 
     finally:
         worker.cancel()
         await asyncio.wait([worker])
-
-
-@asynccontextmanager
-async def _open_shared(settings: Settings) -> AsyncGenerator[tuple[ResponseCache | None, RedisNotices | None]]:
-    """What a Redis may share between servers."""
-    async with _open_response_cache(settings.cache, settings.redis) as cache, open_redis_notices(settings.redis) as notices:
-        yield cache, notices
 
 
 @asynccontextmanager

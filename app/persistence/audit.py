@@ -55,7 +55,7 @@ class AuditEvent(StrEnum):
     REFRESH_REUSED = "refresh_reused"
     LOGGED_OUT = "logged_out"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105  # an event's name
-    PASSWORD_RESET = "password_reset"  # noqa: S105
+    PASSWORD_RESET = "password_reset"  # noqa: S105  # an event's name
     EMAIL_VERIFIED = "email_verified"
     API_KEY_MADE = "api_key_made"
     API_KEY_REVOKED = "api_key_revoked"

@@ -15,6 +15,12 @@ def job_sql(task: str, argument: str, value: str, *, lock: str = "NULL", at: str
     return f"ROW('{QUEUE}', '{task}', 0, {lock}, {lock}, {arguments}, {at})::procrastinate_job_to_defer_v1"
 
 
+def jobs_sql(rows: str) -> str:
+    """A query for jobs without a lock, done at once: one for each row of the query `rows`, whose columns are task, argument and value."""
+    job = "task, 0, NULL, NULL, jsonb_build_object(argument, value), NULL"
+    return f"SELECT ROW('{QUEUE}', {job})::procrastinate_job_to_defer_v1 AS job FROM ({rows}) AS asked (task, argument, value)"
+
+
 def defer_sql(jobs: str) -> str:
     """The queue's own function for it, which its triggers and versions stand behind."""
     return f"procrastinate_defer_jobs_v1({jobs})"

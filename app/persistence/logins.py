@@ -79,7 +79,7 @@ SELECT given.id FROM unnest(%(key_ids)s::uuid[]) AS given (id) WHERE NOT EXISTS 
 _PRUNE: Final = """
 WITH over AS (
     DELETE FROM login WHERE revoked_at < now() - interval '1 day' OR created_at < now() - make_interval(days => %(login_days)s)
-        OR greatest(refreshed_at, seen_at, created_at) < now() - make_interval(days => %(idle_days)s) RETURNING id
+        OR coalesce(greatest(refreshed_at, seen_at), created_at) < now() - make_interval(days => %(idle_days)s) RETURNING id
 ), closed AS (
     UPDATE login SET successor = NULL WHERE successor IS NOT NULL AND refreshed_at < now() - interval '10 min'
 )

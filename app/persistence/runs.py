@@ -13,7 +13,7 @@ from app.persistence.channels import EVENTS, STOPS, WORK
 from app.persistence.configured import agent_sql, config_sql
 from app.persistence.database import Pool, database_errors, execute, fetch_all
 from app.persistence.events import as_lines
-from app.persistence.jobs import defer_sql, job_sql
+from app.persistence.jobs import defer_sql, jobs_sql
 from app.persistence.ledger import RETURNING_SQL, as_recordset, keep_calls_sql, spend_sql
 from app.persistence.memory_search import recalls_sql
 from app.persistence.quota_values import Held, state_of
@@ -28,19 +28,26 @@ _READ: Final = f"SELECT {RUN_COLUMNS} FROM run WHERE id = %(run_id)s AND user_id
 _ASKED: Final = """), asked AS (
     -- Withdrawn at once where the conversation goes on without an answer. A step that asks again does so under the same id.
     INSERT INTO interrupt (session_id, id, run_id, value, answer_schema, outcome, created_at, expires_at, closed_at)
-    SELECT finished.session_id, question.id, finished.id, question.value, question.schema,
+    SELECT ended.session_id, question.id, ended.id, question.value, question.schema,
            CASE WHEN EXISTS (SELECT FROM next) THEN 'withdrawn' ELSE 'open' END, now(), %(expires_at)s,
            CASE WHEN EXISTS (SELECT FROM next) THEN now() END
-      FROM finished, jsonb_to_recordset(%(questions)s) AS question (id text, value jsonb, schema jsonb)
+      FROM ended, jsonb_to_recordset(%(questions)s) AS question (id text, value jsonb, schema jsonb)
     ON CONFLICT (session_id, id) DO UPDATE
        SET run_id = excluded.run_id, value = excluded.value, answer_schema = excluded.answer_schema, outcome = excluded.outcome,
            answer = NULL, answered_by = NULL, resumed_by = NULL, expires_at = excluded.expires_at, closed_at = excluded.closed_at
 """
 
+_JOBS: Final = """
+SELECT 'make_run', 'run_id', id FROM promoted WHERE background
+UNION ALL SELECT 'name_session', 'session_id', id FROM unnamed
+UNION ALL SELECT 'announce_run', 'run_id', id FROM ended
+ WHERE EXISTS (SELECT FROM webhook WHERE webhook.user_id = ended.user_id AND is_on AND %(status)s = ANY(statuses))
+"""
+
 # The last events go with the end: a reader who sees `end` finds the answer in the transcript, and the log is whole. The turn
 # passes to who waits for it, and the session's name to a model, in the same statement, for a process may die after any.
 _END: Final = f"""
-WITH finished AS (
+WITH ended AS (
     UPDATE run SET status = %(status)s, error_code = %(error_code)s, finished_at = now(), lease_expires_at = NULL,
            model = coalesce(%(model)s, model),
            input_tokens = %(input_tokens)s, output_tokens = %(output_tokens)s, reasoning_tokens = %(reasoning_tokens)s,
@@ -51,40 +58,37 @@ WITH finished AS (
     RETURNING id, session_id, user_id, attempt, checkpoint, waiting
 ), next AS (
     -- A run that ends while it waits has no turn to give.
-    SELECT run.id FROM run JOIN finished ON finished.session_id = run.session_id AND finished.id <> run.id AND NOT finished.waiting
+    SELECT run.id FROM run JOIN ended ON ended.session_id = run.session_id AND ended.id <> run.id AND NOT ended.waiting
      WHERE run.waiting AND run.status = 'queued' ORDER BY run.id LIMIT 1 FOR UPDATE OF run SKIP LOCKED
 ), answered AS (
     INSERT INTO message (id, session_id, run_id, role, content, reasoning, tool_calls, steps, status, created_at)
     SELECT %(message_id)s, session_id, id, 'assistant', %(content)s, %(reasoning)s, %(tool_calls)s, %(steps)s, %(status)s, now()
-      FROM finished
+      FROM ended
 ), logged AS (
     INSERT INTO run_event (run_id, first_sequence, last_sequence, events, created_at)
-    SELECT id, %(first_sequence)s, %(last_sequence)s, %(lines)s, now() FROM finished
+    SELECT id, %(first_sequence)s, %(last_sequence)s, %(lines)s, now() FROM ended
     ON CONFLICT (run_id, first_sequence) DO UPDATE SET last_sequence = excluded.last_sequence, events = excluded.events
 {{asked}}), paid AS (
-    {keep_calls_sql("finished.user_id, finished.session_id, finished.id, finished.attempt", "finished")}{{returning}}
+    {keep_calls_sql("ended.user_id, ended.session_id, ended.id, ended.attempt", "ended")}{{returning}}
 ), promoted AS (
-    UPDATE run SET waiting = false, parent_id = finished.id, from_checkpoint = finished.checkpoint,
+    UPDATE run SET waiting = false, parent_id = ended.id, from_checkpoint = ended.checkpoint,
            lease_expires_at = CASE WHEN run.background THEN NULL WHEN run.owner IS NULL THEN now()
                                    ELSE now() + make_interval(secs => %(lease_seconds)s) END
-      FROM finished, next WHERE run.id = next.id AND run.waiting AND run.status = 'queued'
+      FROM ended, next WHERE run.id = next.id AND run.waiting AND run.status = 'queued'
     RETURNING run.id, run.session_id, run.background
 ), unnamed AS (
-    SELECT session.id FROM session JOIN finished ON finished.session_id = session.id WHERE naming = 'words' AND %(status)s = 'completed'
+    SELECT session.id FROM session JOIN ended ON ended.session_id = session.id WHERE naming = 'words' AND %(status)s = 'completed'
 ), touched AS (
     UPDATE session SET naming = CASE WHEN EXISTS (SELECT FROM unnamed) THEN 'asked' ELSE naming END,
            head_run_id = coalesce((SELECT id FROM promoted), head_run_id)
-      FROM finished WHERE session.id = finished.session_id AND (EXISTS (SELECT FROM unnamed) OR EXISTS (SELECT FROM promoted))
+      FROM ended WHERE session.id = ended.session_id AND (EXISTS (SELECT FROM unnamed) OR EXISTS (SELECT FROM promoted))
 ), job AS (
-    SELECT {job_sql("make_run", "run_id", "id")} AS job FROM promoted WHERE background
-    UNION ALL SELECT {job_sql("name_session", "session_id", "id")} FROM unnamed
-    UNION ALL SELECT {job_sql("announce_run", "run_id", "id")} FROM finished
-     WHERE EXISTS (SELECT FROM webhook WHERE webhook.user_id = finished.user_id AND is_on AND %(status)s = ANY(statuses))
+    {jobs_sql(_JOBS)}
 )
 SELECT id, {{counted}}CASE WHEN %(notify)s THEN pg_notify('{EVENTS}', id::text) END,
        (SELECT pg_notify('{WORK}', promoted.id::text) FROM promoted WHERE NOT background),
        CASE WHEN EXISTS (SELECT FROM job) THEN {defer_sql("ARRAY(SELECT job FROM job)")} END
-  FROM finished
+  FROM ended
 """
 # Several, for psycopg reads a statement of more than 4,096 characters anew each time. Counted first of all: a claim has locked the
 # counters when it comes to the session, which is written last here.
@@ -92,7 +96,7 @@ _FINISHES: Final = {
     (asks, counted): squeezed(
         _END.replace("{asked}", _ASKED if asks else "")
         .replace("{returning}", RETURNING_SQL if counted else "")
-        .replace("{counted}", f"(SELECT {spend_sql('finished.user_id', '%(told)s::integer[]')} FROM paid), " if counted else "")
+        .replace("{counted}", f"(SELECT {spend_sql('ended.user_id', '%(told)s::integer[]')} FROM paid), " if counted else "")
     )
     for asks in (False, True)
     for counted in (False, True)

@@ -11,7 +11,7 @@ from tests.remembered import remember
 from tests.security.routes import Route
 from tests.stub.answers import Text, ToolCall, ToolCalls
 from tests.stub.client import ProviderStub
-from tests.visitor import Visitor
+from tests.visitor import PASSWORD, Visitor
 
 SECRET: Final = "The-owls-are-not-what-they-seem"
 
@@ -37,10 +37,16 @@ async def things_of(ada: Visitor, provider: ProviderStub, database_url: str, *, 
         "attachment_id": attachment,
         "interrupt_id": question,
         "checkpoint_id": checkpoint,
+        "login_id": await _another_login(ada, email),
         "key_id": (await ada.http.post("/auth/api-keys", json={"name": SECRET, "scopes": ["read"]})).json()["id"],
         **await _webhook_with_a_delivery(ada, answer["run_id"], database_url),
         "memory_id": remember(database_url, f"{SECRET} is remembered.", email=email),
     }
+
+
+async def _another_login(ada: Visitor, email: str) -> str:
+    assert (await ada.http.post("/auth/login", json={"email": email, "password": PASSWORD})).is_success
+    return str(next(login["id"] for login in (await ada.http.get("/auth/logins")).json()["items"] if not login["is_current"]))
 
 
 async def _webhook_with_a_delivery(ada: Visitor, run_id: str, database_url: str) -> dict[str, str]:
