@@ -24,7 +24,7 @@ async def enter(stranger: Visitor, server: Server) -> str:
     """Register at the page; the cookie stays with the visitor. Return what the browser is told of it."""
     answer = await stranger.http.post("/auth/page/register", json=EVE, headers=own(server))
     assert answer.status_code == httpx.codes.CREATED, answer.text
-    assert answer.json().keys() == {"id", "email", "remembers", "role", "tier", "created_at"}
+    assert answer.json().keys() == {"id", "email", "remembers", "role", "tier", "email_verified", "created_at"}
     return str(answer.headers["set-cookie"])
 
 
