@@ -116,6 +116,29 @@ async def test_a_forgotten_password_is_reset_by_the_link_in_a_mail_once(
     assert _do(database_url, "SELECT count(*) FROM audit WHERE event = 'password_reset'") == [(1,)]
 
 
+async def test_a_reset_by_mail_takes_from_a_stranger_all_they_may_have_left_and_a_change_does_not(
+    ada: Visitor, stranger: Visitor, post: SmtpServer, database_url: str
+) -> None:
+    await post.take()
+    made = (await ada.http.post("/auth/api-keys", json={"name": "Report", "scopes": ["chat"]})).json()
+    hook = (await ada.http.post("/webhooks", json={"url": "https://example.com/", "include_message": True})).json()
+    change = {"old_password": PASSWORD, "new_password": "Between-22"}
+    assert (await ada.http.post("/auth/password", json=change)).is_success
+    assert (await stranger.http.get("/auth/me", headers={"x-api-key": made["key"]})).is_success
+    assert (await ada.http.get(f"/webhooks/{hook['id']}")).json()["is_on"] is True
+    await _forgot(stranger)
+    assert (await _reset(stranger, await _token(post, 2, "reset-password"))).is_success
+    refused = await stranger.http.get("/auth/me", headers={"x-api-key": made["key"]})
+    assert (refused.status_code, refused.json()["code"]) == (401, "not_authenticated")
+    tokens = (await _log_in(stranger, NEW)).json()
+    own = {"Authorization": f"Bearer {tokens['access_token']}"}
+    assert (await stranger.http.get("/auth/api-keys", headers=own)).json()["items"] == []
+    [kept] = (await stranger.http.get("/webhooks", headers=own)).json()
+    assert (kept["id"], kept["is_on"], kept["off_reason"]) == (hook["id"], False, "password_reset")
+    noted = "SELECT details, user_id = actor_id, address FROM audit WHERE event = 'password_reset'"
+    assert _do(database_url, noted) == [({"api_keys": 1, "webhooks": 1}, True, "127.0.0.1")]
+
+
 async def test_a_link_is_for_one_thing_only_and_ours(ada: Visitor, stranger: Visitor, post: SmtpServer, server: Server) -> None:
     verifying = await _token(post, 1, "verify-email")
     await _forgot(stranger)
