@@ -51,6 +51,8 @@ async def _live(here: Process, user: User, folder: Path) -> None:
     actor = Actor(user_id=user.id, address=None)
     key = NewApiKey(name="Report", start="mp_abcde", hash=uuid7().bytes, scopes=[Scope.READ], expires_at=None)
     assert await ApiKeyTable(here.database.pool).add(caller, key, most=1, actor=actor)
+    counted = "INSERT INTO quota VALUES (%(user_id)s, now(), 1, 1, 0, 1, 1, 0)"
+    assert await execute(here.database.pool, counted, {"user_id": user.id})
     identities = IdentityTable(here.database.pool)
     await identities.propose("https://accounts.example.com", str(user.id), user.email, b"secret")
     await identities.confirm(b"secret", actor)
