@@ -60,7 +60,7 @@ def administration_on(pool: Pool, tiers: Tiers) -> Administration:
 
 
 def _is_secure(settings: Settings) -> bool:
-    return settings.environment in {Environment.PRODUCTION, Environment.STAGING} or settings.server.public_url.startswith("https:")
+    return settings.environment in {Environment.PRODUCTION, Environment.STAGING} or settings.server.is_public_over_tls
 
 
 @asynccontextmanager

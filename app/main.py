@@ -57,9 +57,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     add_error_handlers(app)
     server, larger = settings.server, {UPLOAD_PATH: settings.attachments.max_bytes}
     app.add_middleware(BodyLimit, limit_bytes=server.body_limit_bytes, seconds=server.body_seconds, larger=larger)
-    app.add_middleware(RequestLog, in_production=settings.environment is Environment.PRODUCTION)
     app.add_middleware(AddressLimits, routes=app.routes, settings=settings.limits)
-    app.add_middleware(RequestLog)
+    app.add_middleware(RequestLog, https_only=_https_only(settings))
     app.add_middleware(
         Cors,
         allow_origins=settings.server.allowed_origins,
@@ -79,6 +78,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.add_api_route(path, _link_page, include_in_schema=False)
     app.add_api_route("/docs", _docs, include_in_schema=False)
     return app
+
+
+def _https_only(settings: Settings) -> frozenset[str]:
+    """The schemes of requests whose answers tell browsers to come over TLS from now on; over plain HTTP they do not listen."""
+    if settings.server.is_public_over_tls:  # a proxy speaks TLS in front of us, and need not say so
+        return frozenset({"http", "https"})
+    return frozenset({"https"}) if settings.environment in {Environment.PRODUCTION, Environment.STAGING} else frozenset()
 
 
 def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:

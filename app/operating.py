@@ -59,11 +59,11 @@ async def change_user(settings: Settings, email: str, change: AccountChange) -> 
 
 
 async def log_out_user(settings: Settings, email: str) -> str:
-    """End all logins of a user; raise UserNotFound."""
+    """End all logins and API keys of a user; raise UserNotFound."""
     async with _open_office(settings) as office:
         user = await named(office.users, email)
-        ended = await office.administration.revoke(user.id, _OPERATOR)
-    return f"{ended} logins were ended."
+        revoked = await office.administration.revoke(user.id, _OPERATOR)
+    return f"Ended: {revoked.logins} logins, {revoked.api_keys} API keys."
 
 
 async def audit(settings: Settings, search: AuditSearch) -> None:

@@ -38,7 +38,7 @@ def _add_users(steps: Commands) -> None:
     for name, command, words in (
         ("disable", _disable, "shut a user out: no login, no token, no key works, and what they asked is stopped"),
         ("enable", _enable, "let a user in again"),
-        ("revoke", _revoke, "log a user out everywhere"),
+        ("revoke", _revoke, "log a user out everywhere, and revoke their API keys"),
     ):
         _add(steps, name, command, words).add_argument("email")
 

@@ -54,7 +54,7 @@ def test_users_are_listed_and_changed_by_email_and_all_of_it_is_in_the_log(capsy
     assert _run("audit") == 0
     entries = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(entry["event"], entry["details"]) for entry in entries] == [
-        ("tokens_revoked", {"logins": 0}),
+        ("tokens_revoked", {"logins": 0, "api_keys": 0}),
         ("account_changed", {"disabled": False}),
         ("account_changed", {"disabled": True}),
         ("account_changed", {"tier": "pro"}),

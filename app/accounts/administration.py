@@ -8,7 +8,7 @@ from app.accounts.passwords import Passwords, missing_rules
 from app.accounts.users import UserStore, normalised
 from app.errors import InvalidInput, OwnAccount, UnknownTier, UserNotFound
 from app.persistence.accounts import UserRole
-from app.persistence.administration import Account, AccountChange, AccountSearch
+from app.persistence.administration import Account, AccountChange, AccountSearch, Revoked
 from app.persistence.audit import Actor, AuditEntry, AuditSearch
 
 
@@ -16,7 +16,7 @@ class AdministrationStore(Protocol):
     async def read(self, user_id: UUID) -> Account | None: ...
     async def page(self, search: AccountSearch, *, before: UUID | None, limit: int) -> Sequence[Account]: ...
     async def change(self, user_id: UUID, change: AccountChange, actor: Actor) -> Account | None: ...
-    async def revoke(self, user_id: UUID, actor: Actor) -> int | None: ...
+    async def revoke(self, user_id: UUID, actor: Actor) -> Revoked | None: ...
 
 
 class AuditStore(Protocol):
@@ -48,12 +48,11 @@ class Administration:
             raise OwnAccount
         return _found(await self._store.change(user_id, change, actor))
 
-    async def revoke(self, user_id: UUID, actor: Actor) -> int:
-        """End all logins of a user; raise UserNotFound."""
-        ended = await self._store.revoke(user_id, actor)
-        if ended is None:
-            raise UserNotFound
-        return ended
+    async def revoke(self, user_id: UUID, actor: Actor) -> Revoked:
+        """End all logins and API keys of a user; raise UserNotFound."""
+        if revoked := await self._store.revoke(user_id, actor):
+            return revoked
+        raise UserNotFound
 
     async def audit(self, search: AuditSearch, *, before: UUID | None, limit: int) -> tuple[Sequence[AuditEntry], UUID | None]:
         """Newest first, and where the next page begins, if there is one."""

@@ -7,10 +7,10 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from app.errors import ApiKeyNotFound, InvalidInput, ScopeMissing, TooManyApiKeys
-from app.persistence.accounts import User, UserRole
+from app.persistence.accounts import UserRole
 from app.persistence.api_keys import ApiKey, NewApiKey
 from app.persistence.audit import Actor
-from app.persistence.credentials import KeyCredential, Scope, hashed
+from app.persistence.credentials import Caller, KeyCredential, Scope, hashed
 
 # By it people, logs and scanners of repositories know a key when they see one, and no access token begins like that.
 PREFIX: Final = "mp_"
@@ -21,7 +21,7 @@ _SHOWN_CHARACTERS: Final = len(PREFIX) + 5
 
 
 class KeyStore(Protocol):
-    async def add(self, user_id: UUID, new: NewApiKey, most: int, actor: Actor) -> ApiKey | None: ...
+    async def add(self, caller: Caller, new: NewApiKey, most: int, actor: Actor) -> ApiKey | None: ...
     async def of_user(self, user_id: UUID) -> Sequence[ApiKey]: ...
     async def delete(self, user_id: UUID, key_id: UUID, actor: Actor) -> bool: ...
 
@@ -30,15 +30,17 @@ class Keys:
     def __init__(self, store: KeyStore) -> None:
         self._store = store
 
-    async def make(self, user: User, name: str, scopes: Collection[Scope], expires_at: datetime | None, actor: Actor) -> tuple[ApiKey, str]:
-        """The key, and what nobody can be shown again; raise ScopeMissing, InvalidInput or TooManyApiKeys."""
-        if Scope.ADMIN in scopes and user.role is not UserRole.ADMIN:
+    async def make(
+        self, caller: Caller, name: str, scopes: Collection[Scope], expires_at: datetime | None, actor: Actor
+    ) -> tuple[ApiKey, str]:
+        """The key, and what nobody can be shown again; raise ScopeMissing, InvalidInput, TooManyApiKeys or NotAuthenticated."""
+        if Scope.ADMIN in scopes and caller.user.role is not UserRole.ADMIN:
             raise ScopeMissing("Only an administrator can give a key the scope admin.")
         if expires_at and expires_at <= datetime.now(UTC):
             raise InvalidInput("expires_at: must be in the future.")
         secret = PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
         new = NewApiKey(name=name, start=secret[:_SHOWN_CHARACTERS], hash=hashed(secret), scopes=scopes, expires_at=expires_at)
-        if key := await self._store.add(user.id, new, MOST_OF_USER, actor):
+        if key := await self._store.add(caller, new, MOST_OF_USER, actor):
             return key, secret
         raise TooManyApiKeys(f"There are {MOST_OF_USER} API keys already: revoke one that is not needed.")
 

@@ -39,7 +39,7 @@ class Recovery:
         await self._letters.ask(Letter.VERIFICATION, normalised(email))
 
     async def reset(self, token: str, new_password: str, origin: Origin) -> None:
-        """Set the password and end all logins; raise LinkInvalid, the second time too."""
+        """Set the password, end all logins and API keys, switch webhooks off; raise LinkInvalid, the second time too."""
         addressee = await self._of(Letter.RESET, token)
         new_hash = await self._passwords.hash(new_password)
         change = PasswordChange(user_id=addressee.user_id, old_hash=addressee.password_hash, new_hash=new_hash, by_mail=True)

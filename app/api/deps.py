@@ -21,6 +21,7 @@ from app.api.proof import admitted, proof_of
 from app.errors import SessionNotFound
 from app.llm.models import Models
 from app.persistence.accounts import Origin, User
+from app.persistence.audit import Actor
 from app.persistence.credentials import Caller, Proof
 from app.persistence.values import Session
 from app.runs.attachments import Attachments
@@ -134,6 +135,13 @@ async def _origin(request: Request) -> Origin:
 
 
 OriginDep = Annotated[Origin, Depends(_origin)]
+
+
+async def _actor(user: CurrentUser, origin: OriginDep) -> Actor:
+    return Actor(user_id=user.id, address=origin.address)
+
+
+ActorDep = Annotated[Actor, Depends(_actor)]
 
 
 async def _current_tier(user: CurrentUser, quotas: QuotasDep) -> Tier:

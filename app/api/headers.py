@@ -39,7 +39,7 @@ DOCS_POLICY: Final = PAGE_POLICY.partition("; require-trusted-types-for")[0].rep
 
 
 def hardened(headers: RawHeaders, *, private: bool, https_only: bool) -> RawHeaders:
-    """The headers and those that all answers have; `https_only` when it was asked for over TLS and must always be."""
+    """The headers and those that all answers have; `https_only` when it must be asked for over TLS from now on."""
     said = {name.lower() for name, _ in headers}
     more = [header for header, wanted in ((_NO_PAGE, True), (_NO_COPY, private)) if wanted and header[0] not in said]
     return [*headers, *_STANDING, *more, _HTTPS_ONLY] if https_only else [*headers, *_STANDING, *more]

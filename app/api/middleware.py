@@ -6,7 +6,7 @@ Plain, because Starlette's own base class for middleware times headers only and 
 import asyncio
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -37,9 +37,10 @@ log = structlog.get_logger()
 class RequestLog:
     """Give each request an id, keep it in the log's context and in the answer's headers, harden those, and log how it went."""
 
-    def __init__(self, app: ASGIApp, in_production: bool = False) -> None:
+    def __init__(self, app: ASGIApp, https_only: Collection[str]) -> None:
+        """`https_only` are the schemes of requests whose answers have browsers ask over TLS only."""
         self._app = app
-        self._in_production = in_production
+        self._https_only = https_only
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -47,7 +48,7 @@ class RequestLog:
             return
         scope["request_id"] = request_id = _request_id(scope)
         status = 0
-        more = {"private": scope["path"].startswith("/api"), "https_only": self._in_production and scope["scheme"] == "https"}
+        more = {"private": scope["path"].startswith("/api"), "https_only": scope["scheme"] in self._https_only}
 
         async def noting(message: Message) -> None:
             nonlocal status

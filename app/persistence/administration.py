@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 from app.persistence.accounts import UserRole
 from app.persistence.audit import AUDITED_SQL, Actor
 from app.persistence.channels import EVENTS, STOPS
-from app.persistence.database import Pool, fetch_all
+from app.persistence.database import Pool, database_errors, fetch_all
 from app.persistence.tables import LIVE_SQL
 
 _COLUMNS: Final = "id, email, role, tier, disabled_at, created_at"
@@ -49,11 +49,17 @@ WITH changed AS (
     SELECT id FROM "user" WHERE id = %(user_id)s
 ), ended AS (
     {_ENDED_SQL} RETURNING login.id
+), gone AS (
+    DELETE FROM api_key USING changed WHERE api_key.user_id = changed.id RETURNING api_key.id
+), revoked AS (
+    SELECT id, (SELECT count(*) FROM ended) AS logins, (SELECT count(*) FROM gone) AS api_keys FROM changed
 ), audited AS (
-    {AUDITED_SQL.format(user_id="changed.id", details="jsonb_build_object('logins', (SELECT count(*) FROM ended))")} FROM changed
+    {AUDITED_SQL.format(user_id="revoked.id", details="jsonb_build_object('logins', logins, 'api_keys', api_keys)")} FROM revoked
 )
-SELECT (SELECT count(*) FROM ended) AS logins FROM changed
+SELECT logins, api_keys FROM revoked
 """
+# Before a statement that shuts somebody out: it then sees the login, or the key, of who came in at the same moment.
+_LOCK_USER: Final = 'SELECT FROM "user" WHERE id = %(user_id)s FOR NO KEY UPDATE'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +93,14 @@ class AccountChange:
     disabled: bool | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revoked:
+    """How many of a user's there were."""
+
+    logins: int
+    api_keys: int
+
+
 class AdministrationTable:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -106,13 +120,20 @@ class AdministrationTable:
         new = {"role": change.role, "tier": change.tier, "disabled": change.disabled}
         details = Jsonb({name: value for name, value in new.items() if value is not None})
         values = {**actor.values, **new, "user_id": user_id, "event": "account_changed", "details": details}
-        rows = await fetch_all(self._pool, _CHANGE, values)
-        return _account(rows[0]) if rows else None
+        row = await self._alone(_CHANGE, values)
+        return _account(row) if row else None
 
-    async def revoke(self, user_id: UUID, actor: Actor) -> int | None:
-        """How many logins were ended; None when there is no such user."""
-        rows = await fetch_all(self._pool, _REVOKE, {**actor.values, "user_id": user_id, "event": "tokens_revoked"})
-        return rows[0]["logins"] if rows else None
+    async def revoke(self, user_id: UUID, actor: Actor) -> Revoked | None:
+        """End all logins and API keys; None when there is no such user."""
+        row = await self._alone(_REVOKE, {**actor.values, "user_id": user_id, "event": "tokens_revoked"})
+        return Revoked(**row) if row else None
+
+    async def _alone(self, statement: str, values: Mapping[str, object]) -> Mapping[str, Any] | None:
+        """The row of one statement about a user, while nobody comes in as them or makes a key."""
+        with database_errors():
+            async with self._pool.connection() as connection, connection.transaction():
+                await connection.execute(_LOCK_USER, values)
+                return await (await connection.execute(statement, values)).fetchone()
 
     async def _accounts(self, statement: str, **values: object) -> Sequence[Account]:
         return [_account(row) for row in await fetch_all(self._pool, statement, values)]

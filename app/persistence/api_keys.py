@@ -8,13 +8,16 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from app.errors import NotAuthenticated
 from app.persistence.audit import Actor, AuditEvent, by_user_sql
-from app.persistence.credentials import Scope, scopes_of
+from app.persistence.credentials import Caller, Scope, scopes_of
 from app.persistence.database import Pool, database_errors, fetch_all
 
 _COLUMNS: Final = "id, name, start, scopes, expires_at, last_used_at, created_at"
 # Two that are made at once are counted one after the other.
 _LOCK_USER: Final = 'SELECT FROM "user" WHERE id = %(user_id)s FOR UPDATE'
+# A statement of its own, after the wait: who has just been shut out must not leave themselves a key.
+_IS_STILL_IN: Final = "SELECT FROM login WHERE id = %(login_id)s AND user_id = %(user_id)s AND revoked_at IS NULL"
 _ADD: Final = f"""
 WITH made AS (
     INSERT INTO api_key (id, user_id, name, start, hash, scopes, expires_at, created_at)
@@ -62,11 +65,12 @@ class ApiKeyTable:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def add(self, user_id: UUID, new: NewApiKey, most: int, actor: Actor) -> ApiKey | None:
-        """None for a user who has as many as they may, or who is gone."""
+    async def add(self, caller: Caller, new: NewApiKey, most: int, actor: Actor) -> ApiKey | None:
+        """None for a user who has as many as they may; raise NotAuthenticated for one whose login has just ended."""
         values = {
             "id": uuid7(),
-            "user_id": user_id,
+            "user_id": caller.user.id,
+            "login_id": caller.login_id,
             "name": new.name,
             "start": new.start,
             "hash": new.hash,
@@ -77,8 +81,9 @@ class ApiKeyTable:
         }
         with database_errors():
             async with self._pool.connection() as connection, connection.transaction():
-                if await (await connection.execute(_LOCK_USER, values)).fetchone() is None:
-                    return None
+                await connection.execute(_LOCK_USER, values)
+                if not (await connection.execute(_IS_STILL_IN, values)).rowcount:
+                    raise NotAuthenticated
                 row = await (await connection.execute(_ADD, values)).fetchone()
         return _key(row) if row else None
 

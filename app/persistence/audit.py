@@ -61,6 +61,10 @@ class AuditEvent(StrEnum):
     API_KEY_REVOKED = "api_key_revoked"
     IDENTITY_ADDED = "identity_added"
     IDENTITY_JOINED = "identity_joined"
+    WEBHOOK_MADE = "webhook_made"
+    WEBHOOK_CHANGED = "webhook_changed"
+    WEBHOOK_SECRET_CHANGED = "webhook_secret_changed"  # noqa: S105
+    WEBHOOK_DELETED = "webhook_deleted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,6 +74,11 @@ def scopes_of(names: Iterable[str] | None) -> frozenset[Scope] | None:
     return None if names is None else frozenset(map(Scope, names))
 
 
+# Of who comes in, by a password that must still be theirs or without one: nobody who changes it, or shuts them out, overlooks them.
+ENTERING: Final = """
+SELECT id AS user_id FROM "user" WHERE id = %(user_id)s AND disabled_at IS NULL
+   AND (%(password_hash)s::text IS NULL OR password_hash = %(password_hash)s) FOR SHARE
+"""
 _LOGIN: Final = """
 SELECT user_id, id AS login_id, false AS by_page, created_at AS logged_in_at, NULL::uuid AS key_id, NULL::text[] AS scopes FROM login
  WHERE id = %(login_id)s AND user_id = %(user_id)s AND revoked_at IS NULL

@@ -8,7 +8,7 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
-from app.persistence.database import Pool, database_errors, execute, fetch_all
+from app.persistence.database import Pool, database_errors, execute
 
 _HOUR_SECONDS: Final = 3600
 _FIRST_SECONDS: Final = 5
@@ -18,6 +18,7 @@ _MEET: Final = """
 INSERT INTO login_failure (key, failures, failed_at) SELECT key, 0, now() FROM unnest(%(keys)s::bytea[]) AS key ORDER BY key
 ON CONFLICT DO NOTHING
 """
+# Always in this order, and all that will be written: tries at one account from one address would else wait for each other for ever.
 _HOLD: Final = """
 SELECT key, failures, extract(epoch FROM clock_timestamp() - failed_at)::float8 AS age_seconds FROM login_failure
  WHERE key = ANY(%(keys)s) ORDER BY key FOR UPDATE
@@ -37,9 +38,13 @@ ON CONFLICT (key) DO UPDATE SET failed_at = clock_timestamp(), failures =
    CASE WHEN kept.failed_at < clock_timestamp() - make_interval(secs => %(forgotten_seconds)s) THEN 1 ELSE kept.failures + 1 END
 RETURNING failures
 """
-_TAKE_BACK: Final = "UPDATE login_failure SET failures = failures - 1 WHERE key = ANY(%(keys)s) AND failures > 0"
-_CLEAR: Final = "DELETE FROM login_failure WHERE key = ANY(%(keys)s)"
-_FORGET: Final = "DELETE FROM login_failure WHERE failed_at < now() - make_interval(secs => %(seconds)s)"
+_TAKE_BACK: Final = "UPDATE login_failure SET failures = failures - 1 WHERE key = ANY(%(keys)s) AND failures > 0 RETURNING key"
+_CLEAR: Final = "DELETE FROM login_failure WHERE key = ANY(%(keys)s) RETURNING key"
+# What somebody tries at this moment is left to the next time.
+_FORGET: Final = """
+DELETE FROM login_failure WHERE key IN (
+    SELECT key FROM login_failure WHERE failed_at < now() - make_interval(secs => %(seconds)s) FOR UPDATE SKIP LOCKED)
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,20 +112,29 @@ class LoginFailures:
     async def fail(self, one: Try, limit: Limit) -> int:
         """It was wrong: count it for the address too, whose users may all try at once; return how many that has."""
         values = {"keys": [one.pair, one.account], "key": one.address, "forgotten_seconds": limit.forgotten_seconds}
-        [row] = await fetch_all(self._pool, _FAIL, values)
+        [row] = await self._held([one.pair, one.account, one.address], _FAIL, values)
         return int(row["failures"])
 
     async def take_back(self, one: Try) -> None:
         """It came to no answer."""
-        await execute(self._pool, _TAKE_BACK, {"keys": [one.pair, one.account]})
+        keys = [one.pair, one.account]
+        await self._held(keys, _TAKE_BACK, {"keys": keys})
 
     async def clear(self, one: Try) -> None:
         """It was the right password."""
-        await execute(self._pool, _CLEAR, {"keys": [one.pair, one.account]})
+        keys = [one.pair, one.account]
+        await self._held(keys, _CLEAR, {"keys": keys})
 
     async def forget(self, older_than_seconds: float) -> int:
         """Delete what no longer counts; return how much."""
         return await execute(self._pool, _FORGET, {"seconds": older_than_seconds})
+
+    async def _held(self, keys: Sequence[bytes], statement: str, values: Mapping[str, Any]) -> Sequence[DictRow]:
+        """The rows that a statement gives, once these keys are held for it."""
+        with database_errors():
+            async with self._pool.connection() as connection, connection.transaction():
+                await connection.execute(_HOLD, {"keys": keys})
+                return await _rows(connection, statement, values)
 
 
 async def _rows(connection: AsyncConnection[DictRow], statement: str, values: Mapping[str, Any]) -> Sequence[DictRow]:

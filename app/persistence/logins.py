@@ -9,6 +9,7 @@ from uuid import UUID
 
 from app.persistence.accounts import Origin
 from app.persistence.audit import Actor, AuditEvent, by_user_sql
+from app.persistence.credentials import ENTERING
 from app.persistence.database import Pool, fetch_all
 
 # Of every login, whoever looks at it.
@@ -17,10 +18,7 @@ login.revoked_at IS NULL AND login.created_at > now() - make_interval(days => %(
 AND greatest(login.refreshed_at, login.seen_at) > now() - make_interval(days => %(idle_days)s)
 """
 _OPEN: Final = f"""
-WITH entering AS (
-    SELECT id AS user_id FROM "user" WHERE id = %(user_id)s AND disabled_at IS NULL
-       AND (%(password_hash)s::text IS NULL OR password_hash = %(password_hash)s) FOR SHARE
-), opened AS (
+WITH entering AS ({ENTERING}), opened AS (
     INSERT INTO login (id, user_id, address, user_agent, refresh_hash, refreshed_at, created_at)
     SELECT %(login_id)s, user_id, %(address)s, %(user_agent)s, %(hash)s, now(), now() FROM entering RETURNING user_id
 ), told AS ({by_user_sql(AuditEvent.LOGGED_IN, "opened")})

@@ -7,13 +7,11 @@ from uuid_utils.compat import uuid7
 
 from app.persistence.accounts import Origin
 from app.persistence.audit import Actor, AuditEvent, by_user_sql
+from app.persistence.credentials import ENTERING
 from app.persistence.database import Pool, fetch_all
 
 _OPEN: Final = f"""
-WITH entering AS (
-    SELECT id AS user_id FROM "user" WHERE id = %(user_id)s AND disabled_at IS NULL
-       AND (%(password_hash)s::text IS NULL OR password_hash = %(password_hash)s) FOR SHARE
-), opened AS (
+WITH entering AS ({ENTERING}), opened AS (
     INSERT INTO login (id, user_id, page_hash, address, user_agent, seen_at, created_at)
     SELECT %(id)s, user_id, %(page_hash)s, %(address)s, %(user_agent)s, now(), now() FROM entering RETURNING user_id
 ), told AS ({by_user_sql(AuditEvent.LOGGED_IN, "opened")})

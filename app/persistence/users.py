@@ -36,6 +36,18 @@ UPDATE "user" SET password_hash = %(new_hash)s,
 _END_LOGINS: Final = """
 UPDATE login SET revoked_at = now() WHERE user_id = %(user_id)s AND revoked_at IS NULL AND id IS DISTINCT FROM %(but_id)s
 """
+# Whoever could read the mail all the time need not be who has read along: what a stranger may have left behind goes or is silent.
+_CLEAN_UP: Final = f"""
+WITH gone AS (
+    DELETE FROM api_key WHERE user_id = %(user_id)s RETURNING id
+), silenced AS (
+    UPDATE webhook SET is_on = false, off_reason = 'password_reset', updated_at = now() WHERE user_id = %(user_id)s AND is_on RETURNING id
+), counted AS (
+    SELECT %(user_id)s::uuid AS user_id, (SELECT count(*) FROM gone) AS api_keys, (SELECT count(*) FROM silenced) AS webhooks
+)
+{by_user_sql(AuditEvent.PASSWORD_RESET, "counted", "jsonb_build_object('api_keys', api_keys, 'webhooks', webhooks)")}
+"""
+_NOTE_CHANGE: Final = by_user_sql(AuditEvent.PASSWORD_CHANGED, "(SELECT %(user_id)s::uuid AS user_id) AS changed")
 _REHASH: Final = 'UPDATE "user" SET password_hash = %(new_hash)s WHERE id = %(user_id)s AND password_hash = %(old_hash)s'
 _VERIFY: Final = f"""
 WITH verified AS (
@@ -91,15 +103,17 @@ class UserTable:
         return user_of(rows[0]) if rows else None
 
     async def change_password(self, change: PasswordChange, address: str | None) -> bool:
-        """Set it, end all logins but the one it is changed from, and write the audit log; False when it is not the old one any more."""
-        event = AuditEvent.PASSWORD_RESET if change.by_mail else AuditEvent.PASSWORD_CHANGED
+        """Set it, end all logins but the one it is changed from, and write the audit log; False when it is not the old one any more.
+
+        By mail API keys end too, and webhooks are switched off.
+        """
         values = {**asdict(change), **Actor(user_id=None, address=address).values}
         with database_errors():
             async with self._database.pool.connection() as connection, connection.transaction():
                 if not (await connection.execute(_REPLACE_HASH, values)).rowcount:
                     return False
                 await connection.execute(_END_LOGINS, values)
-                await connection.execute(by_user_sql(event, "(SELECT %(user_id)s::uuid AS user_id) AS changed"), values)
+                await connection.execute(_CLEAN_UP if change.by_mail else _NOTE_CHANGE, values)
         return True
 
     async def rehash(self, user_id: UUID, old_hash: str, new_hash: str) -> bool:

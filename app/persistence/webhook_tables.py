@@ -29,7 +29,7 @@ class WebhookRow(SQLModel, table=True):
     statuses: list[str] = column("Of runs that end so it is told: completed, failed, cancelled, interrupted", sa_type=ARRAY(String(16)))
     include_message: bool = column("It is told what was said, too", default=False)
     is_on: bool = column("It is told at all", default=True)
-    off_reason: str | None = column("Why it was switched off: by_user, failing or gone", default=None, max_length=16)
+    off_reason: str | None = column("Why it was switched off: by_user, failing, gone or password_reset", default=None, max_length=16)
     failing_since: datetime | None = column("First failure since it last took anything (UTC)", default=None, sa_type=MOMENT)
     salt: bytes = column("With a key of the server's its secret is made from this; the secret is kept nowhere", sa_type=LargeBinary)
     key_name: str = column("Which of the server's keys", max_length=16)

@@ -30,7 +30,7 @@ class NewWebhook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
-    """An address that is told when runs end; `off_reason` says why one is off: by_user, failing or gone."""
+    """An address that is told when runs end; `off_reason` says why one is off: by_user, failing, gone or password_reset."""
 
     id: UUID
     url: str

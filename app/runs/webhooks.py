@@ -9,19 +9,20 @@ from uuid_utils.compat import uuid7
 
 from app.errors import DeliveryNotFound, InvalidInput, SessionNotFound, TooManyWebhooks, WebhookIsOff, WebhookNotFound, WebhooksOff
 from app.internet import WebError
+from app.persistence.audit import Actor
 from app.persistence.webhook_values import Delivery, NewWebhook, Seed, Webhook, WebhookChange
 from app.runs.signing import Secrets
 from app.settings import WebhookSettings
 
 
 class WebhookStore(Protocol):
-    async def add(self, new: NewWebhook, most: int) -> Webhook | None: ...
+    async def add(self, new: NewWebhook, most: int, actor: Actor) -> Webhook | None: ...
     async def owns_session(self, user_id: UUID, session_id: UUID) -> bool: ...
     async def all(self, user_id: UUID) -> Sequence[Webhook]: ...
     async def find(self, user_id: UUID, webhook_id: UUID) -> Webhook | None: ...
-    async def change(self, user_id: UUID, webhook_id: UUID, change: WebhookChange) -> Webhook | None: ...
-    async def roll(self, user_id: UUID, webhook_id: UUID, seed: Seed, hours: int) -> bool: ...
-    async def delete(self, user_id: UUID, webhook_id: UUID) -> bool: ...
+    async def change(self, user_id: UUID, webhook_id: UUID, change: WebhookChange, actor: Actor) -> Webhook | None: ...
+    async def roll(self, user_id: UUID, webhook_id: UUID, seed: Seed, hours: int, actor: Actor) -> bool: ...
+    async def delete(self, user_id: UUID, webhook_id: UUID, actor: Actor) -> bool: ...
 
 
 class DeliveryLog(Protocol):
@@ -53,7 +54,7 @@ class Webhooks:
         self._secrets = secrets
         self._settings = settings
 
-    async def add(self, user_id: UUID, ask: WebhookAsk) -> tuple[Webhook, str]:
+    async def add(self, user_id: UUID, ask: WebhookAsk, actor: Actor) -> tuple[Webhook, str]:
         """Return it with its secret, which is told this once; raise WebhooksOff, InvalidInput, SessionNotFound or TooManyWebhooks."""
         self._check(ask.url)
         if ask.session_id and not await self._store.owns_session(user_id, ask.session_id):
@@ -68,7 +69,7 @@ class Webhooks:
             include_message=ask.include_message,
             seed=seed,
         )
-        if added := await self._store.add(new, self._settings.per_user):
+        if added := await self._store.add(new, self._settings.per_user, actor):
             return added, self._secrets.told(seed)
         raise TooManyWebhooks(f"There may be {self._settings.per_user} of them.", limit=self._settings.per_user)
 
@@ -81,24 +82,24 @@ class Webhooks:
             return webhook
         raise WebhookNotFound
 
-    async def change(self, user_id: UUID, webhook_id: UUID, change: WebhookChange) -> Webhook:
+    async def change(self, user_id: UUID, webhook_id: UUID, change: WebhookChange, actor: Actor) -> Webhook:
         """Raise WebhookNotFound or InvalidInput."""
         if change.url is not None:
             self._check(change.url)
-        if changed := await self._store.change(user_id, webhook_id, change):
+        if changed := await self._store.change(user_id, webhook_id, change, actor):
             return changed
         raise WebhookNotFound
 
-    async def roll(self, user_id: UUID, webhook_id: UUID) -> str:
+    async def roll(self, user_id: UUID, webhook_id: UUID, actor: Actor) -> str:
         """Return another secret, which is told this once; raise WebhooksOff or WebhookNotFound."""
         seed = self._seed()
-        if await self._store.roll(user_id, webhook_id, seed, self._settings.old_secret_hours):
+        if await self._store.roll(user_id, webhook_id, seed, self._settings.old_secret_hours, actor):
             return self._secrets.told(seed)
         raise WebhookNotFound
 
-    async def delete(self, user_id: UUID, webhook_id: UUID) -> None:
+    async def delete(self, user_id: UUID, webhook_id: UUID, actor: Actor) -> None:
         """Raise WebhookNotFound."""
-        if not await self._store.delete(user_id, webhook_id):
+        if not await self._store.delete(user_id, webhook_id, actor):
             raise WebhookNotFound
 
     async def deliveries(self, user_id: UUID, webhook_id: UUID, *, limit: int, before: UUID | None) -> Sequence[Delivery]:

@@ -95,6 +95,10 @@ class ServerSettings(Section):
         10, validation_alias="DRAIN_SECONDS", description="How long a stopping server waits for what it is doing"
     )
 
+    @property
+    def is_public_over_tls(self) -> bool:
+        return urlsplit(self.public_url).scheme == "https"
+
 
 class DatabaseSettings(Section):
     url: str = Field("", validation_alias="DATABASE_URL", description="postgresql:// address; empty starts the embedded Postgres")

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 import pytest_asyncio
 
+from tests.persistence.clients import ask, eventually
 from tests.stub.answers import Text
 from tests.stub.client import ProviderStub
 from tests.visitor import PASSWORD, Visitor
@@ -115,12 +116,50 @@ async def test_who_is_shut_out_is_out_at_once_and_what_they_asked_is_stopped(
     assert (await stranger.http.post("/auth/login", data=form)).status_code == httpx.codes.OK
 
 
-async def test_a_user_is_logged_out_everywhere(admin: Visitor, ada: Visitor) -> None:
-    ada_id = await _id_of(ada)
-    assert (await admin.http.post(f"/admin/users/{ada_id}/revoke")).json() == {"logins": 1}
+async def _key(visitor: Visitor) -> dict[str, str]:
+    return {"x-api-key": (await visitor.http.post("/auth/api-keys", json={"name": "Report", "scopes": ["read"]})).json()["key"]}
+
+
+async def test_a_user_is_logged_out_everywhere_and_their_keys_are_revoked(admin: Visitor, ada: Visitor, stranger: Visitor) -> None:
+    ada_id, keys, own = await _id_of(ada), [await _key(ada) for _ in range(2)], await _key(admin)
+    assert (await stranger.http.get("/auth/me", headers=keys[0])).is_success
+    assert (await admin.http.post(f"/admin/users/{ada_id}/revoke")).json() == {"logins": 1, "api_keys": 2}
     assert (await ada.http.get("/auth/me")).status_code == httpx.codes.UNAUTHORIZED
-    assert (await admin.http.post(f"/admin/users/{ada_id}/revoke")).json() == {"logins": 0}
+    assert {(await stranger.http.get("/auth/me", headers=key)).status_code for key in keys} == {401}
+    assert (await stranger.http.get("/auth/me", headers=own)).is_success
+    assert (await admin.http.post(f"/admin/users/{ada_id}/revoke")).json() == {"logins": 0, "api_keys": 0}
     assert (await admin.http.post(f"/admin/users/{uuid4()}/revoke")).json()["code"] == "user_not_found"
+    noted = (await admin.http.get("/admin/audit", params={"event": "tokens_revoked"})).json()["items"]
+    assert [entry["details"] for entry in noted] == [{"logins": 0, "api_keys": 0}, {"logins": 1, "api_keys": 2}]
+
+
+@pytest.mark.parametrize(("change", "keys"), [(("POST", "/revoke", None), 0), (("PATCH", "", {"disabled": True}), 1)])
+async def test_who_comes_in_at_the_very_moment_is_shut_out_too(
+    change: tuple[str, str, dict[str, bool] | None], keys: int, admin: Visitor, ada: Visitor, database_url: str
+) -> None:
+    """A login, or a key, that is being written while they are shut out must not be good once they are let in again."""
+    ada_id = await _id_of(ada)
+    async with await psycopg.AsyncConnection.connect(database_url) as coming_in:
+        # As a login does it, which is not yet whole.
+        await coming_in.execute('SELECT FROM "user" WHERE id = %s FOR SHARE', [ada_id])
+        await coming_in.execute(
+            "INSERT INTO login (id, user_id, refreshed_at, created_at) VALUES (gen_random_uuid(), %s, now(), now())", [ada_id]
+        )
+        await coming_in.execute(
+            """INSERT INTO api_key (id, user_id, name, start, hash, scopes, created_at)
+               VALUES (gen_random_uuid(), %s, 'x', 'x', 'x', '{read}', now())""",
+            [ada_id],
+        )
+        method, path, body = change
+        shutting_out = asyncio.create_task(admin.http.request(method, f"/admin/users/{ada_id}{path}", json=body))
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        assert await asyncio.to_thread(eventually, lambda: ask(database_url, waiting) == 1, 10)
+        await coming_in.commit()
+        assert (await shutting_out).is_success
+    with psycopg.connect(database_url) as connection:
+        live = "SELECT (SELECT count(*) FROM login WHERE user_id = %(id)s AND revoked_at IS NULL), (SELECT count(*) FROM api_key)"
+        # A key is of no use to who is shut out, and kept for when they are let in again.
+        assert connection.execute(live, {"id": ada_id}).fetchone() == (0, keys)
 
 
 async def test_the_whole_log_is_exported_and_an_erased_user_is_in_it_no_more(admin: Visitor, ada: Visitor) -> None:

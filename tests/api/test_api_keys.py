@@ -170,6 +170,20 @@ async def test_only_an_administrator_makes_a_key_for_administration(ada: Visitor
     assert (refused.status_code, refused.json()["code"]) == (403, "scope_missing")
 
 
+async def test_who_is_logged_out_while_they_make_a_key_has_none(ada: Visitor, database_url: str) -> None:
+    """Else a thief who makes one key after the other would have one left when the account is taken back."""
+    async with await psycopg.AsyncConnection.connect(database_url) as owner:
+        await owner.execute('SELECT FROM "user" FOR NO KEY UPDATE')
+        making = asyncio.create_task(ada.http.post(KEYS, json={"name": "Mine", "scopes": ["chat"]}))
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        assert await asyncio.to_thread(eventually, lambda: ask(database_url, waiting) == 1, 10)
+        await owner.execute("UPDATE login SET revoked_at = now()")
+        await owner.commit()
+        refused = await making
+    assert (refused.status_code, refused.json()["code"]) == (401, "not_authenticated")
+    assert ask(database_url, "SELECT count(*) FROM api_key") == 0
+
+
 async def test_making_and_revoking_a_key_is_noted_without_the_key(ada: Visitor, database_url: str) -> None:
     key = await made(ada, "read")
     await ada.http.delete(f"{KEYS}/{key['id']}")

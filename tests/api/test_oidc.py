@@ -278,6 +278,17 @@ async def test_who_knows_the_password_joins_the_two_in_the_same_browser(
     assert noted == [(True, "127.0.0.1")]
 
 
+async def test_who_is_shut_out_joins_nothing(browser: httpx.AsyncClient, database_url: str) -> None:
+    hers = {"email": "ada@example.com", "password": PASSWORD}
+    await browser.post("/auth/register", json=hers)
+    await expect_refused(await sign_in(browser), 409, "account_exists")
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute('UPDATE "user" SET disabled_at = now()')
+        refused = await browser.post("/auth/page/login", json=hers, headers={"X-Milepost-CSRF": "1", "Sec-Fetch-Site": "same-origin"})
+        assert refused.json()["code"] == "invalid_credentials"
+        assert connection.execute("SELECT count(*) FROM identity WHERE pending_hash IS NULL").fetchone() == (0,)
+
+
 async def test_an_email_alone_opens_nobodys_account(browser: httpx.AsyncClient, issuer: Issuer) -> None:
     """Whoever registered it first may not be who has the address; and addresses change hands."""
     planted = {"email": "ada@example.com", "password": PASSWORD}

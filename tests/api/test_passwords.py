@@ -1,5 +1,6 @@
 """Changing a password, and links in mail: to a new one, and to show that an email is one's own."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -114,6 +115,52 @@ async def test_a_forgotten_password_is_reset_by_the_link_in_a_mail_once(
     assert [(await _log_in(stranger, password)).is_success for password in (PASSWORD, NEW)] == [False, True]
     assert _do(database_url, 'SELECT email_verified_at IS NOT NULL FROM "user"') == [(True,)], "who reads the mail has the address"
     assert _do(database_url, "SELECT count(*) FROM audit WHERE event = 'password_reset'") == [(1,)]
+
+
+async def test_a_link_that_is_used_by_two_at_once_is_good_for_one(ada: Visitor, stranger: Visitor, post: SmtpServer) -> None:
+    assert ada
+    await post.take()
+    await _forgot(stranger)
+    token = await _token(post, 2, "reset-password")
+    answers = await asyncio.gather(*(_reset(stranger, token, f"Different-{number}") for number in range(2)))
+    assert sorted(answer.status_code for answer in answers) == [204, 410]
+    assert [(await _log_in(stranger, f"Different-{number}")).is_success for number in range(2)] == [one.is_success for one in answers]
+
+
+async def test_who_is_shut_out_has_no_use_for_a_link(ada: Visitor, stranger: Visitor, post: SmtpServer, database_url: str) -> None:
+    assert ada
+    verifying = await _token(post, 1, "verify-email")
+    await _forgot(stranger)
+    resetting = await _token(post, 2, "reset-password")
+    _do(database_url, 'UPDATE "user" SET disabled_at = now()')
+    for answer in (await _reset(stranger, resetting), await stranger.http.post("/auth/email/verify", json={"token": verifying})):
+        assert (answer.status_code, answer.json()["code"]) == (410, "link_invalid")
+    _do(database_url, 'UPDATE "user" SET disabled_at = NULL')
+    assert (await _log_in(stranger)).is_success, "the password is what it was"
+    assert _do(database_url, 'SELECT email_verified_at FROM "user"') == [(None,)]
+
+
+async def test_a_reset_by_mail_takes_from_a_stranger_all_they_may_have_left_and_a_change_does_not(
+    ada: Visitor, stranger: Visitor, post: SmtpServer, database_url: str
+) -> None:
+    await post.take()
+    made = (await ada.http.post("/auth/api-keys", json={"name": "Report", "scopes": ["chat"]})).json()
+    hook = (await ada.http.post("/webhooks", json={"url": "https://example.com/", "include_message": True})).json()
+    change = {"old_password": PASSWORD, "new_password": "Between-22"}
+    assert (await ada.http.post("/auth/password", json=change)).is_success
+    assert (await stranger.http.get("/auth/me", headers={"x-api-key": made["key"]})).is_success
+    assert (await ada.http.get(f"/webhooks/{hook['id']}")).json()["is_on"] is True
+    await _forgot(stranger)
+    assert (await _reset(stranger, await _token(post, 2, "reset-password"))).is_success
+    refused = await stranger.http.get("/auth/me", headers={"x-api-key": made["key"]})
+    assert (refused.status_code, refused.json()["code"]) == (401, "not_authenticated")
+    tokens = (await _log_in(stranger, NEW)).json()
+    own = {"Authorization": f"Bearer {tokens['access_token']}"}
+    assert (await stranger.http.get("/auth/api-keys", headers=own)).json()["items"] == []
+    [kept] = (await stranger.http.get("/webhooks", headers=own)).json()
+    assert (kept["id"], kept["is_on"], kept["off_reason"]) == (hook["id"], False, "password_reset")
+    noted = "SELECT details, user_id = actor_id, address FROM audit WHERE event = 'password_reset'"
+    assert _do(database_url, noted) == [({"api_keys": 1, "webhooks": 1}, True, "127.0.0.1")]
 
 
 async def test_a_link_is_for_one_thing_only_and_ours(ada: Visitor, stranger: Visitor, post: SmtpServer, server: Server) -> None:

@@ -217,6 +217,27 @@ async def test_a_new_secret_signs_beside_the_one_before(ada: Visitor, receiver: 
     assert heard.headers["webhook-signature"].split(" ") == [_signature(rolled, heard), _signature(made["secret"], heard)]
 
 
+async def test_what_is_done_to_a_webhook_is_noted_without_its_address(ada: Visitor, bob: Visitor, database_url: str) -> None:
+    made = await _made(ada, "https://example.com/hook?secret=canary", include_message=True)
+    path = f"/webhooks/{made['id']}"
+    for user, status in ((bob, 404), (ada, 200)):
+        assert (await user.http.patch(path, json={"url": "https://example.com/canary", "is_on": False})).status_code == status
+        assert (await user.http.post(f"{path}/secret")).status_code == status
+        assert (await user.http.delete(path)).status_code == (404 if user is bob else 204)
+    with psycopg.connect(database_url) as connection:
+        noted = connection.execute(
+            """SELECT event, details, user_id = actor_id AND email = 'ada@example.com', address
+                 FROM audit JOIN "user" ON "user".id = user_id WHERE starts_with(event, 'webhook') ORDER BY audit.id"""
+        ).fetchall()
+    which = {"webhook_id": made["id"]}
+    assert noted == [
+        ("webhook_made", which | {"tells_messages": True}, True, "127.0.0.1"),
+        ("webhook_changed", which | {"changed": ["url", "is_on"]}, True, "127.0.0.1"),
+        ("webhook_secret_changed", which, True, "127.0.0.1"),
+        ("webhook_deleted", which, True, "127.0.0.1"),
+    ]
+
+
 async def test_a_secret_is_shown_once_and_is_nowhere_in_the_database(ada: Visitor, server: Server) -> None:
     made = await _made(ada, "https://example.com/hook")
     shown = await asyncio.gather(*(ada.http.get(path) for path in ("/webhooks", f"/webhooks/{made['id']}")))

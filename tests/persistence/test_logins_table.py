@@ -6,6 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import psycopg
+import pytest
 from uuid_utils.compat import uuid7
 
 from app.persistence.accounts import Origin, User
@@ -13,6 +14,7 @@ from app.persistence.audit import Actor, AuditTable
 from app.persistence.database import Database, execute, fetch_all
 from app.persistence.erasing import Erasing
 from app.persistence.logins import LoginTable, Opening, Outcome, Rotation
+from app.persistence.pages import PageTable
 from app.persistence.users import PasswordChange, UserTable
 from tests.persistence.moments import once, until_waiting
 
@@ -92,6 +94,14 @@ async def test_who_logs_in_with_a_password_that_is_changed_at_this_moment_does_n
     assert await fetch_all(database.pool, "SELECT FROM login WHERE revoked_at IS NULL", {}) == []
 
 
+@pytest.mark.parametrize(("password_hash", "is_in"), [("not-a-hash", True), (None, True), ("another", False)])
+async def test_a_password_lets_in_as_long_as_it_is_theirs(password_hash: str | None, is_in: bool, database: Database, user: User) -> None:
+    opening = Opening(user_id=user.id, login_id=uuid7(), refresh_hash=b"1", password_hash=password_hash)
+    assert await _logins(database).open(opening, HERE) is is_in
+    assert await PageTable(database.pool).open(user.id, b"1", HERE, password_hash) is is_in
+    assert len(await fetch_all(database.pool, "SELECT FROM login", {})) == 2 * is_in
+
+
 async def test_of_two_that_change_a_password_at_once_one_does(database: Database, user: User) -> None:
     changes = [PasswordChange(user_id=user.id, old_hash="not-a-hash", new_hash=new, by_mail=True) for new in ("one", "two")]
     done = await asyncio.gather(*(UserTable(database).change_password(change, None) for change in changes))
@@ -126,7 +136,9 @@ async def test_what_is_over_is_deleted_and_the_way_to_the_next_token_closed(data
     days = {"revoked_at": 2, "created_at": 91, "refreshed_at": 15}
     for login_id, name in ages.items():
         values = {"id": login_id, "age": timedelta(days=days[name])}
-        await execute(database.pool, f"UPDATE login SET {name} = now() - %(age)s WHERE id = %(id)s", values)  # noqa: S608  # names of ours
+        # Nobody is refreshed before they came in.
+        came = ", created_at = now() - %(age)s" if name == "refreshed_at" else ""
+        await execute(database.pool, f"UPDATE login SET {name} = now() - %(age)s{came} WHERE id = %(id)s", values)  # noqa: S608  # ours
     await execute(database.pool, "UPDATE login SET refreshed_at = now() - interval '11 min' WHERE id = %(id)s", {"id": kept})
     assert [await logins.prune() for _ in range(2)] == [3, 0]
     [row] = await fetch_all(database.pool, "SELECT id, successor, refresh_hash FROM login", {})

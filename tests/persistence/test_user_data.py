@@ -15,7 +15,7 @@ from app.persistence.api_keys import ApiKeyTable, NewApiKey
 from app.persistence.attachments import AttachmentTable
 from app.persistence.audit import Actor
 from app.persistence.configured import Held
-from app.persistence.credentials import Scope
+from app.persistence.credentials import Caller, Scope
 from app.persistence.database import Database, execute, fetch_all
 from app.persistence.deliveries import DeliveryTable
 from app.persistence.exports import ExportTable
@@ -45,11 +45,14 @@ async def _live(here: Process, user: User, folder: Path) -> None:
     assert await FeedbackTable(here.database.pool).keep(user.id, run.message_id, 1, "Good.")
     assert await here.runs.finish(asking(await claimed(here, user, session), "which"))
     await remember(here.database, user, "Lives in Oslo")
-    logins = LoginTable(here.database.pool, login_days=1, idle_days=1, grace_seconds=0)
-    assert await logins.open(Opening(user_id=user.id, login_id=uuid7(), refresh_hash=b"x"), Origin(address="127.0.0.1", user_agent=None))
+    logins, login_id = LoginTable(here.database.pool, login_days=1, idle_days=1, grace_seconds=0), uuid7()
+    assert await logins.open(Opening(user_id=user.id, login_id=login_id, refresh_hash=b"x"), Origin(address="127.0.0.1", user_agent=None))
+    caller = Caller(user=user, login_id=login_id, by_page=False, logged_in_at=None, key_id=None, scopes=None)
     actor = Actor(user_id=user.id, address=None)
     key = NewApiKey(name="Report", start="mp_abcde", hash=uuid7().bytes, scopes=[Scope.READ], expires_at=None)
-    assert await ApiKeyTable(here.database.pool).add(user.id, key, most=1, actor=actor)
+    assert await ApiKeyTable(here.database.pool).add(caller, key, most=1, actor=actor)
+    counted = "INSERT INTO quota VALUES (%(user_id)s, now(), 1, 1, 0, 1, 1, 0)"
+    assert await execute(here.database.pool, counted, {"user_id": user.id})
     identities = IdentityTable(here.database.pool)
     await identities.propose("https://accounts.example.com", str(user.id), user.email, b"secret")
     await identities.confirm(b"secret", actor)

@@ -7,6 +7,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from app.persistence.accounts import User
+from app.persistence.audit import Actor
 from app.persistence.database import Database
 from app.persistence.webhook_values import NewWebhook, Seed
 from app.persistence.webhooks import WebhookTable
@@ -22,5 +23,5 @@ async def webhook(database: Database, user: User, **changes: Any) -> UUID:
         include_message=False,
         seed=Seed(salt=b"s" * 32, key_name="k"),
     )
-    assert await WebhookTable(database.pool).add(replace(new, **changes), 10)
+    assert await WebhookTable(database.pool).add(replace(new, **changes), 10, Actor(user_id=user.id, address=None))
     return new.id

@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from app.errors import WebhooksOff
+from app.persistence.audit import Actor
 from app.persistence.webhook_values import BegunDelivery, Outcome
 from app.runs.delivering import Delivering
 from app.runs.signing import Secrets
@@ -17,6 +18,7 @@ from app.runs.webhooks import WebhookAsk, Webhooks
 from app.settings import WebhookSettings
 
 ADA, BOB = uuid4(), uuid4()
+NOBODY = Actor(user_id=None, address=None)
 SECRETS = Secrets(["a key of the server's, long enough"])
 
 
@@ -129,7 +131,8 @@ async def test_a_server_without_a_key_has_no_webhooks() -> None:
         def check(self, url: str) -> None: ...
 
     webhooks = Webhooks(None, None, Everything(), Secrets([]), WebhookSettings())  # type: ignore[arg-type]  # is not come to
+    ask = WebhookAsk(url="https://example.com/", statuses=["completed"], session_id=None, include_message=False)
     with pytest.raises(WebhooksOff):
-        await webhooks.add(ADA, WebhookAsk(url="https://example.com/", statuses=["completed"], session_id=None, include_message=False))
+        await webhooks.add(ADA, ask, NOBODY)
     with pytest.raises(WebhooksOff):
-        await webhooks.roll(ADA, uuid4())
+        await webhooks.roll(ADA, uuid4(), NOBODY)

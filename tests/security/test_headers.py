@@ -41,6 +41,7 @@ async def test_every_answer_is_hardened(server: Server, ada: Visitor) -> None:
         answer = await ada.http.request(method, server.url + path, headers=headers, json={"message": "Hi"} if method == "POST" else None)
         told = (method, path, answer.status_code)
         assert {name: answer.headers.get(name) for name in STANDING} == STANDING, told
+        assert len(answer.headers.get_list("x-request-id")) == (method != "OPTIONS"), told
         policy = answer.headers["content-security-policy"]
         assert policy.startswith("default-src 'none'"), told
         assert "frame-ancestors 'none'" in policy, told
@@ -52,15 +53,21 @@ async def test_every_answer_is_hardened(server: Server, ada: Visitor) -> None:
         assert "strict-transport-security" not in answer.headers, told
 
 
-async def test_production_asked_for_over_tls_is_asked_for_over_tls_only(settings: Settings) -> None:
-    for environment, scheme, is_told in (
-        (Environment.PRODUCTION, "https", True),
-        (Environment.PRODUCTION, "http", False),
-        (Environment.DEVELOPMENT, "https", False),
+async def test_what_is_served_over_tls_is_asked_for_over_tls_only(settings: Settings) -> None:
+    for environment, public_url, scheme, is_told in (
+        (Environment.PRODUCTION, "", "https", True),
+        (Environment.PRODUCTION, "", "http", False),
+        (Environment.STAGING, "", "https", True),
+        (Environment.DEVELOPMENT, "", "https", False),
+        # Whoever speaks TLS in front need not say so.
+        (Environment.DEVELOPMENT, "HTTPS://chat.example.com", "http", True),
+        (Environment.PRODUCTION, "http://chat.example.com", "http", False),
     ):
-        transport = httpx.ASGITransport(create_app(replace(settings, environment=environment)))
+        server = settings.server.model_copy(update={"public_url": public_url})
+        transport = httpx.ASGITransport(create_app(replace(settings, environment=environment, server=server)))
         async with httpx.AsyncClient(transport=transport, base_url=f"{scheme}://chat.example.com") as client:
-            assert ("strict-transport-security" in (await client.get("/")).headers) is is_told
+            told = (await client.get("/")).headers.get_list("strict-transport-security")
+            assert told == (["max-age=31536000"] if is_told else []), (environment, public_url, scheme)
 
 
 async def test_pages_have_no_script_or_style_that_is_not_a_file(server: Server) -> None:

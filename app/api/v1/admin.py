@@ -5,36 +5,26 @@ from contextlib import aclosing
 from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
 
 from app.accounts.administration import Administration
-from app.api.deps import AdministrationDep, CurrentUser
+from app.api.deps import ActorDep, AdministrationDep, CurrentUser
 from app.api.errors import problems
 from app.api.v1.admin_schemas import AccountChangeIn, AccountOut, AccountPage, AuditEntryOut, AuditPage, RevokedOut, TierName
 from app.api.v1.text import SOUND, Moment
 from app.errors import AdminOnly, OwnAccount, UnknownTier, UserNotFound
-from app.persistence.accounts import User, UserRole
+from app.persistence.accounts import UserRole
 from app.persistence.administration import AccountChange, AccountSearch
-from app.persistence.audit import Actor, AuditEntry, AuditSearch
+from app.persistence.audit import AuditEntry, AuditSearch
 
 _LINES: Final = "application/x-ndjson"
 
 
-async def _admin(user: CurrentUser) -> User:
+async def _admin(user: CurrentUser) -> None:
     if user.role is not UserRole.ADMIN:
         raise AdminOnly
-    return user
 
-
-AdminDep = Annotated[User, Depends(_admin)]
-
-
-async def _actor(admin: AdminDep, request: Request) -> Actor:
-    return Actor(user_id=admin.id, address=request.client.host if request.client else None)
-
-
-ActorDep = Annotated[Actor, Depends(_actor)]
 
 # Of each route, be it one that somebody adds.
 router = APIRouter(dependencies=[Depends(_admin)], responses=problems(AdminOnly))
@@ -86,8 +76,8 @@ async def change_user(user_id: UUID, change: AccountChangeIn, actor: ActorDep, a
 
 @router.post("/users/{user_id}/revoke", responses=_not_found)
 async def revoke_tokens(user_id: UUID, actor: ActorDep, administration: AdministrationDep) -> RevokedOut:
-    """Log them out everywhere; they may log in again."""
-    return RevokedOut(logins=await administration.revoke(user_id, actor))
+    """Log them out everywhere and revoke their API keys; they may log in again."""
+    return RevokedOut.model_validate(await administration.revoke(user_id, actor), from_attributes=True)
 
 
 @router.get("/audit")

@@ -44,7 +44,10 @@ class AccountChangeIn(BaseModel):
 
 
 class RevokedOut(BaseModel):
+    """How many were ended."""
+
     logins: int
+    api_keys: int
 
 
 class AuditEntryOut(BaseModel):

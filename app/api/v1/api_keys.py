@@ -1,31 +1,22 @@
 """API keys: what programs speak with in the place of their user."""
 
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
-from app.api.deps import AccessDep, CurrentUser, OriginDep
+from app.api.deps import AccessDep, ActorDep, CallerDep, CurrentUser
 from app.api.errors import problems
 from app.api.v1.api_key_schemas import ApiKeyList, ApiKeyOut, MadeApiKey, NewApiKeyIn
 from app.errors import ApiKeyNotFound, ScopeMissing, TooManyApiKeys
 from app.persistence.api_keys import ApiKey
-from app.persistence.audit import Actor
 
 router = APIRouter()
 
 
-async def _actor(user: CurrentUser, origin: OriginDep) -> Actor:
-    return Actor(user_id=user.id, address=origin.address)
-
-
-ActorDep = Annotated[Actor, Depends(_actor)]
-
-
 @router.post("", status_code=201, responses=problems(ScopeMissing, TooManyApiKeys))
-async def make_api_key(new: NewApiKeyIn, user: CurrentUser, actor: ActorDep, access: AccessDep) -> MadeApiKey:
+async def make_api_key(new: NewApiKeyIn, caller: CallerDep, actor: ActorDep, access: AccessDep) -> MadeApiKey:
     """Make a key. It is shown this once: what is kept is its hash."""
-    key, secret = await access.keys.make(user, new.name, {*new.scopes}, new.expires_at, actor)
+    key, secret = await access.keys.make(caller, new.name, {*new.scopes}, new.expires_at, actor)
     return MadeApiKey(**_told(key).model_dump(), key=secret)
 
 

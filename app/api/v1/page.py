@@ -77,11 +77,11 @@ async def register_at_page(new: Credentials, request: Request, response: Respons
 async def log_in_at_page(known: PageLogin, request: Request, response: Response, doors: DoorsDep) -> UserOut:
     """Log in. An account elsewhere that was just refused in this browser, because of its email, opens this account from now on."""
     user, password_hash = await doors.users.recognise(known.email, known.password, doors.origin)
+    keep_page(request.scope, response, await doors.access.pages.enter(user.id, page_of(request.scope), doors.origin, password_hash))
+    # Once they are in: who has the password may have been shut out, or it may have been changed in between.
     if secret := secret_of_attempt(request.scope):
         await doors.access.identities.joined(Actor(user_id=user.id, address=doors.origin.address), Attempt(secret))
         forget_attempt(request.scope, response)
-    secret = await doors.access.pages.enter(user.id, page_of(request.scope), doors.origin, password_hash)
-    keep_page(request.scope, response, secret)
     return UserOut.of(user)
 
 

@@ -24,7 +24,9 @@ async def forgot_password(given: EmailIn, recovery: RecoveryDep) -> None:
 
 @router.post("/password/reset", status_code=204, responses=problems(LinkInvalid, ServerBusy))
 async def reset_password(given: ResetIn, recovery: RecoveryDep, origin: OriginDep) -> None:
-    """Set a new password with the token of the mailed link, which is good once and for half an hour; all logins end."""
+    """Set a new password with the token of the mailed link, which is good once and for half an hour.
+
+    All logins and API keys end, and webhooks are switched off: a stranger may have made them."""
     await recovery.reset(given.token, given.new_password, origin)
 
 

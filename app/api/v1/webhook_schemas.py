@@ -42,7 +42,8 @@ class WebhookPatch(BaseModel):
 
 
 class WebhookOut(BaseModel):
-    """`off_reason` says why it is not on: by_user, failing (it took nothing for WEBHOOK_OFF_DAYS) or gone (it answered 410)."""
+    """`off_reason` says why it is not on: by_user, failing (it took nothing for WEBHOOK_OFF_DAYS), gone (it answered 410) or
+    password_reset (the account's password was reset by mail)."""
 
     id: UUID
     url: str
@@ -50,7 +51,7 @@ class WebhookOut(BaseModel):
     session_id: UUID | None
     include_message: bool
     is_on: bool
-    off_reason: Literal["by_user", "failing", "gone"] | None
+    off_reason: Literal["by_user", "failing", "gone", "password_reset"] | None
     failing_since: datetime | None
     created_at: datetime
     updated_at: datetime

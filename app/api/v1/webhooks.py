@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from app.api.deps import CurrentUser, WebhooksDep
+from app.api.deps import ActorDep, CurrentUser, WebhooksDep
 from app.api.errors import problems
 from app.api.v1.webhook_schemas import (
     DeliveryOut,
@@ -28,10 +28,10 @@ _not_found = problems(WebhookNotFound)
 
 
 @router.post("", status_code=201, responses=problems(TooManyWebhooks, SessionNotFound, WebhooksOff))
-async def create_webhook(new: NewWebhook, user: CurrentUser, webhooks: WebhooksDep) -> MadeWebhook:
+async def create_webhook(new: NewWebhook, user: CurrentUser, actor: ActorDep, webhooks: WebhooksDep) -> MadeWebhook:
     """Have an address told when runs end, of all sessions or of one; the answer has the secret that signs, which is not shown again."""
     ask = WebhookAsk(url=new.url, statuses=statuses_of(new.events), session_id=new.session_id, include_message=new.include_message)
-    made, secret = await webhooks.add(user.id, ask)
+    made, secret = await webhooks.add(user.id, ask, actor)
     return MadeWebhook.model_validate({**told(made), "secret": secret})
 
 
@@ -47,23 +47,23 @@ async def read_webhook(webhook_id: UUID, user: CurrentUser, webhooks: WebhooksDe
 
 
 @router.patch("/{webhook_id}", responses=_not_found)
-async def change_webhook(webhook_id: UUID, patch: WebhookPatch, user: CurrentUser, webhooks: WebhooksDep) -> WebhookOut:
+async def change_webhook(webhook_id: UUID, patch: WebhookPatch, user: CurrentUser, actor: ActorDep, webhooks: WebhooksDep) -> WebhookOut:
     """Change where and what it is told, or switch it off and on; one that was switched off for failing begins anew."""
     statuses = None if patch.events is None else statuses_of(patch.events)
     change = WebhookChange(url=patch.url, statuses=statuses, include_message=patch.include_message, is_on=patch.is_on)
-    return WebhookOut.model_validate(told(await webhooks.change(user.id, webhook_id, change)))
+    return WebhookOut.model_validate(told(await webhooks.change(user.id, webhook_id, change, actor)))
 
 
 @router.delete("/{webhook_id}", status_code=204, responses=_not_found)
-async def delete_webhook(webhook_id: UUID, user: CurrentUser, webhooks: WebhooksDep) -> None:
+async def delete_webhook(webhook_id: UUID, user: CurrentUser, actor: ActorDep, webhooks: WebhooksDep) -> None:
     """Delete it with its log; what waits to be delivered is not."""
-    await webhooks.delete(user.id, webhook_id)
+    await webhooks.delete(user.id, webhook_id, actor)
 
 
 @router.post("/{webhook_id}/secret", responses=problems(WebhookNotFound, WebhooksOff))
-async def roll_secret(webhook_id: UUID, user: CurrentUser, webhooks: WebhooksDep) -> SecretOut:
+async def roll_secret(webhook_id: UUID, user: CurrentUser, actor: ActorDep, webhooks: WebhooksDep) -> SecretOut:
     """Make another secret; for WEBHOOK_OLD_SECRET_HOURS the one before signs too, so that a receiver can change over."""
-    return SecretOut(secret=await webhooks.roll(user.id, webhook_id))
+    return SecretOut(secret=await webhooks.roll(user.id, webhook_id, actor))
 
 
 @router.get("/{webhook_id}/deliveries", responses=_not_found)

@@ -25,7 +25,7 @@ def upgrade() -> None:
         sa.Column("statuses", postgresql.ARRAY(sa.String(16)), nullable=False, comment=_STATUSES),
         sa.Column("include_message", sa.Boolean(), nullable=False, comment="It is told what was said, too"),
         sa.Column("is_on", sa.Boolean(), nullable=False, comment="It is told at all"),
-        sa.Column("off_reason", sa.String(16), nullable=True, comment="Why it was switched off: by_user, failing or gone"),
+        sa.Column("off_reason", sa.String(16), nullable=True, comment="Why it was switched off: by_user, failing, gone or password_reset"),
         sa.Column("failing_since", sa.DateTime(timezone=True), nullable=True, comment="First failure since it last took anything (UTC)"),
         sa.Column("salt", sa.LargeBinary(), nullable=False, comment=_SALT),
         sa.Column("key_name", sa.String(16), nullable=False, comment="Which of the server's keys"),
