@@ -45,7 +45,8 @@ async def things_of(ada: Visitor, provider: ProviderStub, database_url: str, *, 
 
 
 async def _another_login(ada: Visitor, email: str) -> str:
-    assert (await ada.http.post("/auth/login", json={"email": email, "password": PASSWORD})).is_success
+    again = await ada.http.post("/auth/login", data={"username": email, "password": PASSWORD})
+    assert again.is_success, again.text
     return str(next(login["id"] for login in (await ada.http.get("/auth/logins")).json()["items"] if not login["is_current"]))
 
 
