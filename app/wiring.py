@@ -103,8 +103,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         models, tiers = await enter(_open_models(settings)), read_tiers(settings.limits.tiers_file)
         url, database, cache, notices = await enter(_open_stores(settings))
         accounts, access, limits = await enter(_open_doors(settings, database, tiers))
-        sessions, branches = SessionTable(database), BranchTable(database.pool)
-        turns, events, attachments, rows = _as_one_owner(database.pool, settings, notices, branches)
+        sessions, (turns, events, attachments, rows) = SessionTable(database), _as_one_owner(database.pool, settings, notices)
         embedder, memory = await enter(_open_memory(settings, database.pool))
         means = await enter(open_means(settings, database.pool, memory, sessions, cache))
         bench = bench_of(means.agents, database.pool, recent := RecentCheckpoints(), settings.runs)
@@ -120,7 +119,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             accounts=accounts,
             access=access,
             catalog=catalog,
-            sessions=Sessions(sessions, branches, office.runs, catalog, temporary_hours=settings.runs.temporary_hours),
+            sessions=Sessions(sessions, rows.past, office.runs, catalog, temporary_hours=settings.runs.temporary_hours),
             attachments=Attachments(attachments, settings.attachments),
             runs=office.runs,
             questions=questions,
@@ -206,14 +205,12 @@ async def _open_background(
             yield queue, lifecycle, telling.webhooks
 
 
-def _as_one_owner(
-    pool: Pool, settings: Settings, notices: RedisNotices | None, branches: BranchTable
-) -> tuple[TurnTable, EventTable, AttachmentTable, Rows]:
+def _as_one_owner(pool: Pool, settings: Settings, notices: RedisNotices | None) -> tuple[TurnTable, EventTable, AttachmentTable, Rows]:
     """This process, by one name in the leases of its runs, and with one way to tell others of their events."""
     owner, lease_seconds, tell = uuid7(), settings.runs.lease_seconds, notices.tell if notices else None
     turns, events = TurnTable(pool, owner=owner, lease_seconds=lease_seconds), EventTable(pool, tell)
     runs, attachments = RunTable(pool, owner=owner, lease_seconds=lease_seconds, tell=tell), attachment_table(pool, settings)
-    return turns, events, attachments, Rows(runs=runs, turns=turns, past=branches, events=events, attachments=attachments)
+    return turns, events, attachments, Rows(runs=runs, turns=turns, past=BranchTable(pool), events=events, attachments=attachments)
 
 
 @asynccontextmanager

@@ -63,7 +63,7 @@ class AuditEvent(StrEnum):
     IDENTITY_JOINED = "identity_joined"
     WEBHOOK_MADE = "webhook_made"
     WEBHOOK_CHANGED = "webhook_changed"
-    WEBHOOK_SECRET_CHANGED = "webhook_secret_changed"  # noqa: S105
+    WEBHOOK_SECRET_CHANGED = "webhook_secret_changed"  # noqa: S105  # an event's name
     WEBHOOK_DELETED = "webhook_deleted"
 
 

@@ -10,8 +10,9 @@ from tests.stub.client import ProviderStub, Request
 from tests.visitor import Visitor, events_of, text_of, types_of
 
 SUM = ToolCalls([ToolCall("calculate", {"expression": "2+2"}, id="sum")])
-# Than anything that is written behind may wait, however busy the machine is.
-LONGER = 2.2
+# Takes longer than anything that is written behind may wait, however busy the machine is.
+FOUR = Text(pieces=[*"Four."], seconds_between=0.5)
+SLOW = Text(pieces=[*"Slow."], seconds_between=0.5)
 RENAME = ToolCalls([ToolCall("rename_session", {"name": "Oslo"}, id="rename")])
 
 
@@ -32,7 +33,7 @@ def _conversation(request: Request) -> list[str]:
 
 
 async def test_every_step_that_is_kept_is_listed_and_can_be_looked_at(ada: Visitor, provider: ProviderStub) -> None:
-    await provider.script(SUM, Text("Four.", seconds_between=LONGER))
+    await provider.script(SUM, FOUR)
     session = await ada.open_session()
     run = (await ada.ask(session, "2+2?")).json()["run_id"]
     found = await _checkpoints(ada, session)
@@ -82,7 +83,7 @@ async def test_a_message_after_an_earlier_run_begins_another_branch(ada: Visitor
 
 
 async def test_without_a_message_the_steps_after_it_are_made_anew_and_those_before_kept(ada: Visitor, provider: ProviderStub) -> None:
-    await provider.script(SUM, Text("Four.", seconds_between=LONGER), Text("It is 4."))
+    await provider.script(SUM, FOUR, Text("It is 4."))
     session = await ada.open_session()
     first = (await ada.ask(session, "2+2?")).json()["usage"]
     before_answer = next(one for one in await _checkpoints(ada, session) if one["next"] == ["respond"] and one["message_count"] == 3)
@@ -133,7 +134,7 @@ async def test_a_question_is_asked_again_and_may_be_answered_otherwise(ada: Visi
 
 
 async def test_where_a_message_cannot_be_said_or_nothing_is_left_to_do_is_told(ada: Visitor, provider: ProviderStub) -> None:
-    await provider.script(Text("Slow.", seconds_between=LONGER))
+    await provider.script(SLOW)
     session = await ada.open_session()
     await ada.ask(session, "Hi")
     end, *_, middle = await _checkpoints(ada, session)
@@ -168,7 +169,7 @@ async def test_a_checkpoint_that_is_not_there_or_was_undone_is_not_found(ada: Vi
 async def test_a_busy_session_is_not_run_on_from_and_a_pruned_checkpoint_is_gone(
     ada: Visitor, provider: ProviderStub, database_url: str
 ) -> None:
-    await provider.script(Text("Hello."), Text("Slow.", seconds_between=LONGER))
+    await provider.script(Text("Hello."), SLOW)
     session = await ada.open_session()
     first = (await ada.ask(session, "Hi")).json()["run_id"]
     end = (await _checkpoints(ada, session))[0]
