@@ -151,7 +151,7 @@ async def test_a_users_bucket_passes_exactly_its_capacity(ada: Visitor, bob: Vis
 async def test_each_request_costs_one_whatever_it_finds(ada: Visitor, database_url: str) -> None:
     session = await ada.open_session()
     _give_tier(database_url, "frozen")
-    paths = (f"/sessions/{session}", f"/sessions/{uuid4()}", f"/sessions/{session}/messages", f"/runs/{uuid4()}", "/models", "/agents?x=1")
+    paths = (f"/sessions/{session}", f"/sessions/{uuid4()}", f"/sessions/{session}/messages", f"/runs/{uuid4()}", "/quota", "/agents?x=1")
     left = [int(_policies(await ada.http.get(path), "ratelimit")["user"]["r"]) for path in paths]
     assert left == [6, 5, 4, 3, 2, 1]
 
