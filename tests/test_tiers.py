@@ -85,7 +85,9 @@ def test_a_tier_that_nobody_knows_is_the_first_and_told_once(tmp_path: Path) -> 
     assert [entry["tier"] for entry in logs] == ["gold", "silver"]
 
 
-@pytest.mark.parametrize("value", ["many", "0 per minute", "30", "30 per fortnight", "30 per minute, 5 per hour", "99999999999 per day"])
+@pytest.mark.parametrize(
+    "value", ["many", "0 per minute", "30", "30 per fortnight", "30 per 0 minutes", "30 per minute, 5 per hour", "99999999999 per day"]
+)
 def test_a_limit_must_make_sense(value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RATE_LIMIT_CHAT", value)
     with pytest.raises(SettingsInvalid, match="RATE_LIMIT_CHAT: must be like `30 per minute`"):

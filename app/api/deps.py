@@ -113,9 +113,9 @@ ProofDep = Annotated[Proof, Depends(_proof)]
 
 
 async def _caller(request: Request, proof: ProofDep, users: UsersDep) -> Caller:
-    caller = admitted(request.scope, await users.authenticate(proof))
+    caller = await users.authenticate(proof)
     await charge(request.scope, caller.user)
-    return caller
+    return admitted(request.scope, caller)
 
 
 CallerDep = Annotated[Caller, Depends(_caller)]
@@ -169,10 +169,10 @@ async def _own(session_id: UUID, request: Request, proof: ProofDep) -> Own:
     users: Users = request.state.users
     sessions: Sessions = request.state.sessions
     if found := await sessions.find_with_owner(proof, session_id):
-        own = Own(admitted(request.scope, found[0]), found[1])
-        await charge(request.scope, own.user)
-        return own
-    await charge(request.scope, admitted(request.scope, await users.authenticate(proof)).user)
+        caller, session = found
+        await charge(request.scope, caller.user)
+        return Own(admitted(request.scope, caller), session)
+    await _caller(request, proof, users)
     raise SessionNotFound
 
 

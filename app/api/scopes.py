@@ -67,6 +67,7 @@ _TABLE: Final[Mapping[Need, str]] = {
         GET /auth/me
         GET /agents
         GET /models
+        GET /quota
         GET /usage
         GET /webhooks
         GET /webhooks/{webhook_id}

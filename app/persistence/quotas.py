@@ -24,12 +24,15 @@ WITH begun AS (SELECT date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE '
 )
 SELECT * FROM used, ({_HELD_SQL}) AS held
 """
+# The run first and then the counters, as a run's end does it: nobody who waits for the counters waits for whoever has this run.
 _EXTEND: Final = f"""
-WITH asked AS MATERIALIZED (
-    SELECT quota_reserve(%(user_id)s, NULL, %(wish)s::numeric[]) AS quota
+WITH mine AS MATERIALIZED (
+    SELECT id FROM run WHERE id = %(run_id)s AND attempt = %(attempt)s AND {LIVE_SQL} FOR NO KEY UPDATE
+), asked AS MATERIALIZED (
+    SELECT mine.id, quota_reserve(%(user_id)s, NULL, %(wish)s::numeric[]) AS quota FROM mine
 ), held AS (
     UPDATE run SET reserved_tokens = reserved_tokens + %(tokens)s, reserved_usd = reserved_usd + %(usd)s::numeric
-      FROM asked WHERE run.id = %(run_id)s AND attempt = %(attempt)s AND {LIVE_SQL} AND asked.quota ->> 'over' IS NULL
+      FROM asked WHERE run.id = asked.id AND asked.quota ->> 'over' IS NULL
 )
 SELECT quota FROM asked
 """
@@ -49,10 +52,13 @@ class QuotaTable:
         return state_of((await fetch_all(self._pool, _READ if counts else _SUM, {"user_id": user_id}))[0])
 
     async def extend(self, user_id: UUID, run_id: UUID, attempt: int, wish: Wish) -> None:
-        """Set more aside for a run that goes on; raise OverLimit. A database that is away is waited for."""
+        """Set more aside for a run that goes on, nothing for one that is not this attempt's; raise OverLimit.
+
+        A database that is away is waited for.
+        """
         values = {"user_id": user_id, "run_id": run_id, "attempt": attempt, "wish": wish.text, "tokens": wish.tokens, "usd": wish.usd}
-        [row] = await patiently(self._patience_seconds, partial(fetch_all, self._pool, _EXTEND, values))
-        held(row["quota"])
+        for row in await patiently(self._patience_seconds, partial(fetch_all, self._pool, _EXTEND, values)):
+            held(row["quota"])
 
     async def forget(self, *, counting: Collection[str], known: Collection[str], others: bool) -> None:
         """Drop the counters of users whose tier counts nothing, so that they are made anew if it ever does.

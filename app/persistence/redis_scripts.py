@@ -82,15 +82,22 @@ class RedisScripts:
         while True:
             self._is_well = await self._answers()
             self._looked.set()
-            while self._is_well:
-                await self._news.wait()
-                self._news.clear()
-                while self._waiting and self._is_well:
-                    batch, self._waiting = self._waiting[:_MOST_AT_ONCE], self._waiting[_MOST_AT_ONCE:]
-                    await self._run(batch)
-            self._fail(self._waiting)
-            self._waiting = []
+            try:
+                await self._run_what_comes()
+            finally:  # whatever has ended it: who waits would wait for ever
+                self._is_well = False
+                self._fail(self._waiting)
+                self._waiting = []
             await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _run_what_comes(self) -> None:
+        """Until Redis is away."""
+        while self._is_well:
+            await self._news.wait()
+            self._news.clear()
+            while self._waiting and self._is_well:
+                batch, self._waiting = self._waiting[:_MOST_AT_ONCE], self._waiting[_MOST_AT_ONCE:]
+                await self._run(batch)
 
     async def until_first_answer(self) -> None:
         """Wait a moment for it: the first requests shall be counted where all others are."""
@@ -116,11 +123,11 @@ class RedisScripts:
             async with asyncio.timeout(None) as patience:
                 self._look(patience, _LOOKS)
                 await self._answer(batch)
-        except (RedisError, OSError) as error:
+        except Exception as error:  # noqa: BLE001  # what a library does not foresee is no reason to keep all requests waiting
             self._is_well = False
             self._tell(error)
-            self._fail(batch)
         finally:
+            self._fail(batch)  # those that have no answer
             self._next_look.cancel()
 
     def _look(self, patience: asyncio.Timeout, looks: int) -> None:

@@ -1,5 +1,6 @@
 """Tell users' own servers that runs have ended: at least once each, signed, later and later while they do not take it."""
 
+import asyncio
 import random
 import time
 from collections import Counter
@@ -51,6 +52,7 @@ class Delivering:
         self._settings = settings
         self._under_way = 0
         self._of_users: Counter[UUID] = Counter()
+        self._beginning = asyncio.Lock()
 
     async def announce(self, run_id: UUID) -> None:
         """Have a run's end delivered to whoever wants to know of it."""
@@ -63,7 +65,6 @@ class Delivering:
             if begun is None:  # where it is due all the same, it was this process that had no room
                 await self._store.put_off(delivery_id, _unevenly(_BUSY_SECONDS))
                 return
-            self._of_users[begun.user_id] += 1
             try:
                 outcome = await self._tried(begun)
             finally:
@@ -89,8 +90,13 @@ class Delivering:
             self._under_way -= has_room
 
     async def _begin(self, delivery_id: UUID) -> BegunDelivery | None:
-        busy = [user for user, count in self._of_users.items() if count >= _MOST_OF_USER]
-        return await self._store.begin(delivery_id, busy=busy, seconds=self._settings.seconds + _SPARE_SECONDS)
+        # One after the other: those of one user that come at the same moment would each find nobody busy.
+        async with self._beginning:
+            busy = [user for user, count in self._of_users.items() if count >= _MOST_OF_USER]
+            begun = await self._store.begin(delivery_id, busy=busy, seconds=self._settings.seconds + _SPARE_SECONDS)
+            if begun:
+                self._of_users[begun.user_id] += 1
+            return begun
 
     async def _tried(self, begun: BegunDelivery) -> Outcome:
         if not begun.is_on:

@@ -11,7 +11,7 @@ from app.settings.sections import CommaSeparated, RootedPath, Section
 
 _MOST: Final = 1_000_000_000
 # As `limits` reads it, which would take more than we mean: nothing shorter than a second, and no month of some days.
-_RATE: Final = re.compile(r"([0-9]{1,10})\s*(?:per|/)\s*(?:[0-9]{1,4}\s+)?(?:second|minute|hour|day)s?")
+_RATE: Final = re.compile(r"([0-9]{1,10})\s*(?:per|/)\s*(?:[1-9][0-9]{0,3}\s+)?(?:second|minute|hour|day)s?")
 
 
 def _rates(text: str) -> str:

@@ -29,7 +29,12 @@ ANSWER = (
 
 
 def researching(
-    web: WebOf | None = None, *, memory: Any = None, config: dict[str, Any] | None = None, **replies: Reply | list[Reply]
+    web: WebOf | None = None,
+    *,
+    memory: Any = None,
+    config: dict[str, Any] | None = None,
+    allowed: frozenset[str] | None = None,
+    **replies: Reply | list[Reply],
 ) -> Turn:
     return Turn(
         agent=RESEARCHER,
@@ -37,6 +42,7 @@ def researching(
         web=web or WebOf([*pages("fox", "heron")]),
         memory=memory,
         config=config,
+        allowed=allowed,
     )
 
 
@@ -212,6 +218,22 @@ async def test_a_session_may_do_without_the_critic_and_without_the_web() -> None
     offline = researching(config={"tools_off": ["web_search"]}, write="I think the heron.")
     conversation = await offline.takes("Which is longer?")
     assert (conversation[-1].text, offline.web.searched, parts(offline).told("plan")) == ("I think the heron.", [], [])
+
+
+async def test_a_tier_that_may_not_search_has_nothing_searched() -> None:
+    turn = researching(allowed=frozenset({"calculate"}), write="I think the heron.")
+    conversation = await turn.takes("Which is longer?")
+    assert (conversation[-1].text, turn.web.searched, parts(turn).told("plan")) == ("I think the heron.", [], [])
+    assert (await researching(allowed=frozenset({"web_search"})).takes("Which is longer?"))[-1].text == ANSWER
+
+
+async def test_a_plan_is_not_searched_for_once_the_tier_may_not_any_more() -> None:
+    turn = researching(config={"ask_first": True}, write="I think the heron.")
+    await turn.takes("Which is longer?")
+    turn.has_become(allowed=frozenset[str]())
+    conversation = await turn.hears({"approved": True})
+    assert (conversation[-1].text, turn.web.searched) == (f"I think the heron.{NOTHING_READ}", [])
+    assert ("worker", "failed") in steps(turn)
 
 
 async def test_memories_and_the_sessions_instructions_reach_planner_and_writer_and_no_worker() -> None:

@@ -37,6 +37,7 @@ class Turn:
         agent: Agent = ASSISTANT,
         chat: ScriptedChat | None = None,
         web: WebOf | None = None,
+        allowed: frozenset[str] | None = None,
         **bounds: Any,
     ) -> None:
         self.chat = chat or ScriptedChat(*answers)
@@ -62,7 +63,12 @@ class Turn:
             config=agent.configured(config or {}),
             limits=limits or agent.limits,
             room=room or nullcontext(),
+            allowed=allowed,
         )
+
+    def has_become(self, **changes: Any) -> None:
+        """Other means, as a run that goes on days later may find them."""
+        self._context = replace(self._context, **changes)
 
     def asks(self, chat: BaseChatModel) -> None:
         """Another model, instead of the scripted one."""

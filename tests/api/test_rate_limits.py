@@ -66,12 +66,23 @@ def test_every_route_has_a_limit_and_only_probes_and_the_page_have_none(server: 
     ("method", "path", "windows"),
     [
         ("POST", "/api/v1/auth/login", [(20, 60)]),
+        ("POST", "/api/v1/auth/refresh", [(20, 60)]),
+        ("POST", "/api/v1/auth/password/forgot", [(20, 60)]),
+        ("POST", "/api/v1/auth/email/resend", [(20, 60)]),
+        ("GET", "/api/v1/auth/oidc/callback", [(20, 60)]),
+        ("DELETE", "/api/v1/me", [(20, 60)]),
+        ("GET", "/api/v1/auth/me", [(600, 60)]),
+        ("POST", "/api/v1/webhooks/7/deliveries/8/redeliver", [(120, 60)]),
+        ("PATCH", "/api/v1/admin/users/7", [(120, 60)]),
+        ("POST", "/api/v1/sessions/7/runs", [(30, 60)]),
+        ("POST", "/api/v1/sessions/7/replay/stream", [(20, 60)]),
         ("POST", "/api/v1/sessions/7/chat", [(30, 60)]),
         ("POST", "/api/v1/sessions/7/chat/stream", [(20, 60)]),
         ("POST", "/mcp", [(30, 60)]),
         ("GET", "/api/v1/runs/7/stream", [(600, 60)]),
         ("HEAD", "/api/v1/sessions", [(600, 60)]),
         ("GET", "/static/js/main.js", [(1200, 60)]),
+        ("GET", "/reset-password", [(1200, 60)]),
         ("GET", "/wp-login.php", [(200, 86_400), (50, 3_600)]),
         ("BREW", "/api/v1/sessions", [(200, 86_400), (50, 3_600)]),
         ("GET", "/health/live", []),
@@ -140,9 +151,31 @@ async def test_a_users_bucket_passes_exactly_its_capacity(ada: Visitor, bob: Vis
 async def test_each_request_costs_one_whatever_it_finds(ada: Visitor, database_url: str) -> None:
     session = await ada.open_session()
     _give_tier(database_url, "frozen")
-    paths = (f"/sessions/{session}", f"/sessions/{uuid4()}", f"/sessions/{session}/messages", f"/runs/{uuid4()}", "/models", "/agents?x=1")
+    paths = (f"/sessions/{session}", f"/sessions/{uuid4()}", f"/sessions/{session}/messages", f"/runs/{uuid4()}", "/quota", "/agents?x=1")
     left = [int(_policies(await ada.http.get(path), "ratelimit")["user"]["r"]) for path in paths]
     assert left == [6, 5, 4, 3, 2, 1]
+
+
+@pytest.mark.tiers(FREE, FROZEN)
+@pytest.mark.variables(MCP_SERVER="true")
+async def test_a_key_is_its_users_and_pays_for_what_it_may_not_do_too(
+    ada: Visitor, stranger: Visitor, server: Server, database_url: str
+) -> None:
+    session = await ada.open_session()
+    key = (await ada.http.post("/auth/api-keys", json={"name": "Reads", "scopes": ["read"]})).json()["key"]
+    _give_tier(database_url, "frozen")
+    asked = [
+        await stranger.http.request(method, url, json={}, headers={"x-api-key": key})
+        for method, url in (("GET", "/models"), ("POST", "/sessions"), ("PATCH", f"/sessions/{session}"), ("POST", f"{server.url}/mcp"))
+    ]
+    asked.append(await ada.http.get("/models"))
+    assert [(answer.status_code, _policies(answer, "ratelimit")["user"]["r"]) for answer in asked] == [
+        (200, "6"),
+        (403, "5"),
+        (403, "4"),
+        (403, "3"),
+        (200, "2"),
+    ]
 
 
 @pytest.mark.tiers({**FREE, "name": "first"})

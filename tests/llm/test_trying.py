@@ -155,6 +155,20 @@ async def test_the_circle_goes_round_from_the_named_model(scene: Scene) -> None:
     assert scene.tries()[-1] == ("first", None), "what one call chose is no other's business"
 
 
+@pytest.mark.parametrize(("allowed", "tries"), [({"first"}, (1, 0)), ({"first", "second"}, (1, 1)), (None, (1, 1))])
+async def test_in_its_stead_only_a_model_is_asked_that_the_users_tier_may_use(
+    allowed: set[str] | None, tries: tuple[int, int], scene: Scene
+) -> None:
+    await scene.first.script(HttpError(401))
+    asker = Asker(scene.models, None, scene.heard, allowed=None if allowed is None else frozenset(allowed))
+    if tries == (1, 0):
+        with pytest.raises(ModelError):
+            await asker.ask([HumanMessage("Well?")])
+    else:
+        assert (await asker.ask([HumanMessage("Well?")])).text == "You said: Well?"
+    assert await scene.asked() == tries
+
+
 def test_who_stands_in_for_whom() -> None:
     specs = [
         ModelSpec(name="dear", fallback=False),

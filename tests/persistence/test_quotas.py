@@ -204,6 +204,22 @@ async def test_a_run_that_needs_more_is_given_what_there_is(
     assert (await row_of(database, run.id))["reserved_tokens"] == 1_000
 
 
+async def test_who_asks_for_more_while_its_run_is_held_keeps_nobody_from_the_counters(
+    database: Database, here: Process, user: User, quotas: QuotaTable
+) -> None:
+    """A lease that is renewed, say, holds several runs in their order: that and an end would else wait for each other in a circle."""
+    one, other = [await claimed(here, user, session, wish=WISH) for session in await _sessions(database, user, 2)]
+    async with database.pool.connection() as connection, asyncio.timeout(10):
+        async with connection.transaction():
+            await connection.execute("SELECT FROM run WHERE id = %s FOR UPDATE", [one.id])
+            asking_ = asyncio.create_task(quotas.extend(user.id, one.id, 1, WISH))
+            while not await fetch_all(database.pool, "SELECT FROM pg_locks WHERE NOT granted", {}):
+                assert not asking_.done()
+            assert await _ended(here, other, _call(9))
+        await asking_
+    assert ((await row_of(database, one.id))["reserved_tokens"], (await _state(quotas, user)).day_tokens) == (200, 9)
+
+
 async def test_a_run_that_is_taken_over_keeps_what_was_set_aside(database: Database, here: Process, user: User, session: Session) -> None:
     run = await claimed(here, user, session, wish=WISH)
     await execute(database.pool, "UPDATE run SET lease_expires_at = now()", {})

@@ -109,6 +109,27 @@ async def test_a_redis_that_refuses_is_as_good_as_none(valkey: ValkeyProcess) ->
         assert not (await Buckets(scripts).draw(uuid4(), FROZEN)).is_over
 
 
+async def test_what_nobody_foresaw_keeps_no_request_waiting(valkey: ValkeyProcess) -> None:
+    async with _scripts(valkey.url) as scripts, asyncio.timeout(10):
+        run = scripts.register_script("return ARGV[1]")
+        with pytest.raises(RedisAway):
+            await run(["key"], ["\ud800"])  # no bytes can be made of it, and that is no error of Redis's
+        assert not scripts.is_well
+        await _well(scripts, is_well=True)
+        assert await run(["key"], ["word"]) == b"word"
+
+
+async def test_who_waits_when_the_server_ends_is_let_go(valkey: ValkeyProcess) -> None:
+    async with _scripts(valkey.url) as scripts:
+        await Windows(scripts).count(WINDOWS, "203.0.113.9")
+        valkey.freeze()
+        waiting = asyncio.create_task(Buckets(scripts).draw(uuid4(), FROZEN))
+        await asyncio.sleep(0.01)
+    async with asyncio.timeout(5):
+        assert not (await waiting).is_over
+    valkey.thaw()
+
+
 async def test_a_server_starts_without_its_redis(valkey: ValkeyProcess) -> None:
     valkey.kill()
     async with _scripts(valkey.url) as scripts:

@@ -37,6 +37,7 @@ class Store:
 
     async def begin(self, delivery_id: UUID, *, busy: Sequence[UUID], seconds: float) -> BegunDelivery | None:
         assert seconds > 10
+        await asyncio.sleep(0)  # as a database takes its time
         owner = self.owners[delivery_id]
         return None if owner in busy else self.begun(delivery_id, owner)
 
@@ -86,16 +87,20 @@ class SlowPost:
         return 200
 
 
+async def _until(post: SlowPost, store: Store, *, under_way: int, put_off: int) -> None:
+    async with asyncio.timeout(10):
+        while (post.under_way, len(store.put_offs)) != (under_way, put_off):  # noqa: ASYNC110  # there is no event for all of it
+            await asyncio.sleep(0)
+
+
 async def test_a_slow_server_of_one_user_keeps_no_other_waiting_and_nobody_takes_all_places() -> None:
     adas, bobs = [uuid4() for _ in range(5)], [uuid4() for _ in range(5)]
     store, post = Store({**dict.fromkeys(adas, ADA), **dict.fromkeys(bobs, BOB)}), SlowPost()
     delivering = Delivering(store, post, SECRETS, WebhookSettings(WEBHOOK_CONCURRENCY=3))
     under_way = [asyncio.create_task(delivering.deliver(one)) for one in adas]
-    while post.under_way < 2 or len(store.put_offs) < 3:  # noqa: ASYNC110  # there is no event for all of it
-        await asyncio.sleep(0)
+    await _until(post, store, under_way=2, put_off=3)
     under_way += [asyncio.create_task(delivering.deliver(one)) for one in bobs]
-    while post.under_way < 3 or len(store.put_offs) < 7:  # noqa: ASYNC110
-        await asyncio.sleep(0)
+    await _until(post, store, under_way=3, put_off=7)
     post.may.set()
     await asyncio.gather(*under_way)
     assert (post.most, len(store.recorded)) == (3, 3)

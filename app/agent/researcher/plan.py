@@ -28,7 +28,7 @@ async def plan(state: ResearcherState, runtime: Runtime[AgentContext]) -> Resear
         context.listener.compacted(kept_from)
     memories = await recalled(context, state["messages"])
     update = ResearcherUpdate(memories=memories, planned_for=state["messages"][-1].id or "", remarks="", findings=Overwrite([]))
-    if web_search.name in context.config.tools_off:
+    if context.why_no_tool(web_search.name):
         return {**update, "questions": [], "accounts": Overwrite([])}
     context.listener.step(at("plan"), "begun", PLANNING, {})
     most = config_of(context).workers

@@ -14,6 +14,7 @@ from app.agent.researcher.asking import ask_step, config_of
 from app.agent.researcher.state import Finding, Note, Source, Text, WorkerState, WorkerUpdate
 from app.agent.researcher.telling import tell_begun, tell_finding, worker_of
 from app.agent.state import AgentContext
+from app.agent.tools.web_search import web_search
 from app.errors import ModelBadAnswer, ModelError
 from app.internet import WebError
 from app.llm.calls import account
@@ -38,6 +39,8 @@ class _Notes(BaseModel):
 async def search(state: WorkerState, runtime: Runtime[AgentContext]) -> WorkerUpdate:
     context, question = runtime.context, state["question"]
     tell_begun(context.listener, worker_of(runtime), question)
+    if words := context.why_no_tool(web_search.name):  # since it was planned
+        return _failed(runtime, question, words)
     try:
         hits = await context.web.search(question)
     except WebError as error:

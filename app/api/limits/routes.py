@@ -9,12 +9,13 @@ from fastapi.routing import iter_route_contexts
 from slowapi.wrappers import LimitGroup
 from starlette.routing import BaseRoute
 
+from app.accounts.links import LINK_PATHS
 from app.accounts.windows import Window
 from app.settings import LimitSettings
 
 _PREFIX: Final = "milepost:address"
 _PROBES: Final = frozenset({"/", "/health", "/health/live", "/health/ready", "/metrics"})
-_PAGE: Final = frozenset({"/docs", "/openapi.json", "/static/{path}"})
+_PAGE: Final = frozenset({"/docs", "/openapi.json", "/static/{path}", *LINK_PATHS})
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _PARAMETER: Final = re.compile(r"\{[^}]*\}")
 
@@ -32,6 +33,8 @@ class Group(StrEnum):
     PAGE = "page"
 
 
+# What proves who one is, beside what is posted to `auth`; the provider of an account elsewhere is asked for it.
+_PROVES: Final = frozenset({("GET", "/api/v1/auth/oidc/login"), ("GET", "/api/v1/auth/oidc/callback"), ("DELETE", "/api/v1/me")})
 # The last word of the path of a request that sets off a run.
 _ASKS: Final = frozenset({"chat", "regenerate", "resume", "replay", "runs", "mcp"})
 
@@ -44,8 +47,8 @@ def group_of(method: str, template: str) -> Group:
         (Group.PAGE, template in _PAGE),
         (Group.CHAT, last in _ASKS and not reads),
         (Group.DEFAULT, not template.startswith("/api/")),
+        (Group.LOGIN, (method, template) in _PROVES or (template.startswith("/api/v1/auth/") and method == "POST")),
         (Group.READ, reads),
-        (Group.LOGIN, template.startswith("/api/v1/auth/") and method == "POST"),
         (Group.STREAM, last == "stream"),
     )
     return next((group for group, is_it in kinds if is_it), Group.WRITE)

@@ -56,8 +56,9 @@ class McpEndpoint:
         request = Request(scope, receive)
         check_caller(request.headers, self._settings)
         state = cast("State", scope["state"])
-        known = admitted(scope, await state["users"].authenticate(proof_of(scope, of_page=False)), Need.CHAT)
+        known = await state["users"].authenticate(proof_of(scope, of_page=False))
         await charge(scope, known.user)
+        admitted(scope, known, Need.CHAT)
         caller = Caller(known.user, state["presence"].guest(known), request.headers.get(SESSION_ID))
         if request.method != "POST":  # nothing is said unasked, and there is no session to end
             refusal = problem(MethodNotAllowed(), PATH, scope.get("request_id", ""))
