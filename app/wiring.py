@@ -119,7 +119,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             accounts=accounts,
             access=access,
             catalog=catalog,
-            sessions=Sessions(sessions, rows.past, office.runs, catalog, temporary_hours=settings.runs.temporary_hours),
+            sessions=Sessions(sessions, BranchTable(database.pool), office.runs, catalog, temporary_hours=settings.runs.temporary_hours),
             attachments=Attachments(attachments, settings.attachments),
             runs=office.runs,
             questions=questions,
