@@ -22,6 +22,7 @@ from throttled.asyncio import (
 )
 from throttled.asyncio.rate_limiter import BaseRateLimiter
 
+from app.errors import LimitsUnavailable
 from app.persistence.redis_scripts import RedisAway, RedisScripts
 from app.settings import Tier
 
@@ -42,18 +43,23 @@ class Drawn:
 
 
 class Buckets:
-    def __init__(self, scripts: RedisScripts | None = None) -> None:
+    def __init__(self, scripts: RedisScripts | None = None, *, fails_closed: bool = False) -> None:
+        self._fails_closed = fails_closed
         self._shared = _ScriptStore(scripts) if scripts else None
         self._here = MemoryStore(options={"MAX_SIZE": _MOST_USERS})
         self._limiters: dict[tuple[str, bool], BaseRateLimiter] = {}
 
     async def draw(self, user_id: UUID, tier: Tier) -> Drawn:
-        """Take one out. While Redis is away each process has buckets of its own, so that a user may have more, and never less."""
+        """Take one out; raise LimitsUnavailable.
+
+        While Redis is away each process has buckets of its own, so that a user may have more, and never less, unless it `fails_closed`.
+        """
         if self._shared:
             try:
                 return await self._draw(user_id, tier, shared=True)
             except RedisAway:
-                pass
+                if self._fails_closed:
+                    raise LimitsUnavailable from None
         return await self._draw(user_id, tier, shared=False)
 
     async def _draw(self, user_id: UUID, tier: Tier, *, shared: bool) -> Drawn:

@@ -17,4 +17,6 @@ class Rates:
 
 
 def rates_of(settings: LimitSettings, tiers: Tiers, scripts: RedisScripts | None) -> Rates:
-    return Rates(tiers=tiers, are_on=settings.are_on, windows=Windows(scripts), buckets=Buckets(scripts))
+    closed = settings.fails_closed
+    windows, buckets = Windows(scripts, fails_closed=closed), Buckets(scripts, fails_closed=closed)
+    return Rates(tiers=tiers, are_on=settings.are_on, windows=windows, buckets=buckets)

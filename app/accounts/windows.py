@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from app.errors import LimitsUnavailable
 from app.persistence.redis_scripts import RedisAway, RedisScripts
 
 _MOST_KEYS: Final = 50_000
@@ -53,19 +54,24 @@ class Counted:
 
 
 class Windows:
-    def __init__(self, scripts: RedisScripts | None = None) -> None:
+    def __init__(self, scripts: RedisScripts | None = None, *, fails_closed: bool = False) -> None:
+        self._fails_closed = fails_closed
         self._count_in_redis = scripts.register_script(_COUNT) if scripts else None
         self._here: dict[str, tuple[int, float]] = {}
 
     async def count(self, windows: Sequence[Window], address: str) -> Sequence[Counted]:
-        """Count a request in each. While Redis is away each process counts for itself, so that an address may have more, and none less."""
+        """Count a request in each; raise LimitsUnavailable.
+
+        While Redis is away each process counts for itself, so that an address may have more, and none less, unless it `fails_closed`.
+        """
         if self._count_in_redis:
             try:
                 found = await self._count_in_redis(
                     [window.prefix + address for window in windows], [window.seconds * _MILLISECONDS for window in windows]
                 )
             except RedisAway:
-                pass
+                if self._fails_closed:
+                    raise LimitsUnavailable from None
             else:
                 return [Counted(window, found[2 * place], found[2 * place + 1] / _MILLISECONDS) for place, window in enumerate(windows)]
         return [self._counted_here(window, address) for window in windows]

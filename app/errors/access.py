@@ -65,6 +65,13 @@ class LoginNotFound(NotFound):
     title = "There is no such login"
 
 
+class LimitsUnavailable(Unavailable):
+    """The operator wants nothing let through uncounted."""
+
+    code = "limits_unavailable"
+    title = "Requests cannot be counted now"
+
+
 class MailUnavailable(Unavailable):
     code = "mail_unavailable"
     title = "The mail server did not take the mail"

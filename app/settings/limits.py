@@ -48,6 +48,11 @@ class LimitSettings(Section):
     are_on: bool = Field(
         True, validation_alias="RATE_LIMIT_ENABLED", description="Limit requests by address and by user; quotas hold in any case"
     )
+    fails_closed: bool = Field(
+        False,
+        validation_alias="RATE_LIMIT_FAIL_CLOSED",
+        description="While REDIS_URL is away, refuse what is limited instead of counting in each server for itself",
+    )
     default: Rates = Field(
         "200 per day; 50 per hour",
         validation_alias="RATE_LIMIT_DEFAULT",

@@ -60,6 +60,22 @@ async def test_a_thousand_requests_to_two_servers_pass_exactly_the_capacity(
     assert "Traceback" not in first.output() + second.output()
 
 
+@pytest.mark.tiers(FROZEN)
+@pytest.mark.variables(RATE_LIMIT_FAIL_CLOSED="true")
+async def test_where_nothing_shall_pass_uncounted_nothing_does_while_redis_is_away(
+    door: Door, first: ServerProcess, valkey: ValkeyProcess
+) -> None:
+    ada = await door.enter(first)
+    valkey.kill()
+    refused = await ada.http.get("/auth/me")
+    assert (refused.status_code, refused.json()["code"]) == (503, "limits_unavailable")
+    assert (await ada.http.get(f"{first.url}/health/live")).status_code == httpx.codes.OK
+    valkey.start()
+    async with asyncio.timeout(20):
+        while (await ada.http.get("/auth/me")).status_code != httpx.codes.OK:  # noqa: ASYNC110  # in another process
+            await asyncio.sleep(0.1)
+
+
 @pytest.mark.tiers(LIMITED)
 @pytest.mark.variables(LLM_IDLE_SECONDS="60")
 async def test_what_a_killed_server_had_set_aside_is_counted_once_and_given_back(

@@ -13,7 +13,7 @@ from app.api.errors import problem
 from app.api.limits.proxies import counted_as
 from app.api.limits.routes import RouteLimits
 from app.api.limits.told import Policy, told_of
-from app.errors import RateLimited
+from app.errors import AppError, LimitsUnavailable, RateLimited
 from app.settings import LimitSettings
 
 _NO_ADDRESS: Final = ("", 0)
@@ -42,12 +42,15 @@ class AddressLimits:
         else:
             await self._app(scope, receive, telling)
 
-    async def _count(self, scope: Scope) -> RateLimited | None:
+    async def _count(self, scope: Scope) -> AppError | None:
         group, windows = self._limits.of(scope["method"], scope["path"])
         if not windows:
             return None
         rates: Rates = scope["state"]["rates"]
-        counted = await rates.windows.count(windows, counted_as((scope.get("client") or _NO_ADDRESS)[0]))
+        try:
+            counted = await rates.windows.count(windows, counted_as((scope.get("client") or _NO_ADDRESS)[0]))
+        except LimitsUnavailable as unavailable:
+            return unavailable
         told_of(scope).policies += map(_policy, counted)
         over = max((one for one in counted if one.is_over), key=lambda one: one.seconds_left, default=None)
         return _refusal(over, group) if over else None
