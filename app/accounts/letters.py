@@ -51,6 +51,10 @@ class Letters:
         self._links = links
         self._post = post
 
+    @property
+    def are_sent(self) -> bool:
+        return self._post is not None
+
     async def ask(self, letter: Letter, email: str) -> None:
         """Have a worker write to whoever has this normalised email, if anybody has, and if this server writes at all."""
         if self._post:

@@ -30,6 +30,11 @@ class Recovery:
         self._links = links
         self._passwords = passwords
 
+    @property
+    def is_possible(self) -> bool:
+        """Whether this server writes to anybody."""
+        return self._letters.are_sent
+
     async def forgot(self, email: str) -> None:
         """Have a link mailed; nothing tells, by words or by time, whether anybody has this email."""
         await self._letters.ask(Letter.RESET, normalised(email))

@@ -91,7 +91,7 @@ class Quotas:
         seconds = math.ceil((resets_at - datetime.now(UTC)).total_seconds())
         what = f"${limit:g}" if "cost" in over.limit_name else f"{limit:,} tokens"
         period = "month" if "month" in over.limit_name else "day"
-        words = f"The {what} that the tier {tier.name} has for a {period} are used up, or set aside for what is being answered."
+        words = f"The quota of the tier {tier.name} for a {period}, {what}, is used up, or set aside for what is being answered."
         return QuotaExceeded(words, **known, retry_after=max(seconds, 1), resets_at=_iso(resets_at))
 
     def reservation(self, taken: TakenRun, model: Model) -> Reservation | None:

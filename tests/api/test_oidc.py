@@ -102,7 +102,8 @@ async def test_what_goes_through_addresses_tells_nothing_of_the_browsers_secret(
 
 
 async def test_the_page_is_told_of_the_provider(browser: httpx.AsyncClient) -> None:
-    assert (await browser.get("/auth/page")).json() == {"user": None, "providers": [{"name": "Home", "url": "/api/v1/auth/oidc/login"}]}
+    page = (await browser.get("/auth/page")).json()
+    assert page == {"user": None, "providers": [{"name": "Home", "url": "/api/v1/auth/oidc/login"}], "sends_mail": False}
 
 
 CLAIMS: Final[dict[str, dict[str, Any]]] = {

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from app.access import Access
 from app.accounts.oidc.attempt import Attempt
 from app.accounts.users import Users
-from app.api.deps import AccessDep, OriginDep, UsersDep
+from app.api.deps import AccessDep, OriginDep, RecoveryDep, UsersDep
 from app.api.errors import problems
 from app.api.page_cookie import check_own_page, forget_attempt, forget_page, keep_page, page_of, secret_of, secret_of_attempt
 from app.api.v1.auth_schemas import Credentials, UserOut
@@ -54,13 +54,15 @@ DoorsDep = Annotated[Doors, Depends(_doors)]
 
 
 @router.get("")
-async def read_page(request: Request, response: Response, visitor: Annotated[User | None, Depends(_visitor)], access: AccessDep) -> PageOut:
+async def read_page(
+    request: Request, response: Response, visitor: Annotated[User | None, Depends(_visitor)], access: AccessDep, recovery: RecoveryDep
+) -> PageOut:
     """Who is logged in at the page, if anybody is, and how else one can; each visit keeps the login for another fortnight."""
     response.headers["Cache-Control"] = "no-store"
     if visitor:
         keep_page(request.scope, response, secret_of(request.scope))
     providers = [OtherWayIn(name=access.sign_in.name, url=_SIGN_IN)] if access.sign_in else []
-    return PageOut(user=visitor and UserOut.of(visitor), providers=providers)
+    return PageOut(user=visitor and UserOut.of(visitor), providers=providers, sends_mail=recovery.is_possible)
 
 
 @router.post("/register", status_code=201, responses=problems(EmailTaken, VerificationNeeded, ServerBusy))

@@ -26,5 +26,8 @@ class OtherWayIn(BaseModel):
 
 
 class PageOut(BaseModel):
+    """Without mail there is no link to a new password, for anybody."""
+
     user: UserOut | None
     providers: Sequence[OtherWayIn]
+    sends_mail: bool

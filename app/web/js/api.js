@@ -1,5 +1,7 @@
 /** The server's API: one function that asks, one error that says what went wrong. */
 
+import { countDown } from "./waiting.js";
+
 const ROOT = "/api/v1/";
 const MOST_PATIENCE_SECONDS = 10;
 const MOST_TRIES = 3;
@@ -12,9 +14,9 @@ export const door = new EventTarget();
 
 /** What a problem+json document says, or that there was no answer at all (status 0). */
 export class Problem extends Error {
-  constructor({ status = 0, code, detail, errors = [], request_id = null, retry_after = 0 }) {
+  constructor({ status = 0, code, detail, errors = [], request_id = null, retry_after = 0, resets_at = null }) {
     super(detail);
-    Object.assign(this, { status, code, detail, errors, requestId: request_id, retryAfter: retry_after });
+    Object.assign(this, { status, code, detail, errors, requestId: request_id, retryAfter: retry_after, resetsAt: resets_at });
   }
 
   get retryable() {
@@ -36,7 +38,10 @@ export async function ask(method, path, options) {
   });
 }
 
-/** As `ask`, with the response itself, whose body may be a stream. Who is asked to wait a moment waits, and asks again. */
+/**
+ * As `ask`, with the response itself, whose body may be a stream. Who is asked to wait a moment waits, and asks again;
+ * `onwait` hears the seconds that are left of it.
+ */
 export async function send(method, path, options) {
   for (let tries = 1; ; tries++) {
     try {
@@ -44,7 +49,7 @@ export async function send(method, path, options) {
     } catch (problem) {
       const isSoon = problem.code === "rate_limited" && problem.retryAfter <= MOST_PATIENCE_SECONDS;
       if (!isSoon || tries === MOST_TRIES || options?.signal?.aborted) throw problem;
-      await new Promise((resolve) => setTimeout(resolve, problem.retryAfter * 1000));
+      await countDown(problem.retryAfter, options?.onwait ?? (() => {}), options?.signal);
     }
   }
 }
@@ -67,7 +72,8 @@ function unreachable(error) {
 
 async function readProblem(response) {
   const document = await response.json().catch(() => null);
-  return document?.code ? new Problem({ ...document, status: response.status }) : unreadable(response);
+  const retry_after = Number(response.headers.get("Retry-After")) || 0;
+  return document?.code ? new Problem({ retry_after, ...document, status: response.status }) : unreadable(response);
 }
 
 function unreadable(response) {

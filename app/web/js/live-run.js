@@ -67,7 +67,7 @@ export class LiveRun {
 
   #show(event) {
     this.turn.apply(this.leg, event);
-    if (event.type === "error") this.complain(event);
+    if (event.type === "error") this.complain({ ...event, retryAfter: event.retry_after });
   }
 
   /** It ended without an `end` that we know of. */

@@ -20,10 +20,10 @@ start();
 
 async function start() {
   await trying(start, async () => {
-    const { user, providers } = await ask("GET", "auth/page");
+    const { user, ...ways } = await ask("GET", "auth/page");
     const refusal = refusalIn(location.hash);
     if (refusal) history.replaceState(null, "", location.pathname);
-    signing.offer(providers);
+    signing.offer(ways);
     await (user ? enter() : leave(refusal));
   });
 }
