@@ -259,3 +259,8 @@ def _serve(values: dict[str, str]) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": os.environ["PATH"], "PORT": "0", **values}
     command = [sys.executable, "-m", "app", "serve"]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603  # our own module
+
+
+def test_all_docs_put_settings_into_the_same_file_for_only_one_is_read() -> None:
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+    assert {name for page in pages for name in re.findall(r">>\s*(\.env[\w.]*)", page.read_text())} == {".env"}

@@ -11,18 +11,20 @@ from langchain_core.tools import BaseTool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph.message import add_messages
 
+from app.agent.assistant import ASSISTANT
 from app.agent.config import AgentConfig
+from app.agent.marks import is_to_be_approved
 from app.agent.registry import AGENTS, DEFAULT_AGENT, Agents
 from app.agent.spec import Agent
-from app.agent.state import AgentContext
+from app.agent.state import AgentContext, Listener
 from app.errors import InvalidInput, UnknownAgent
 from app.runs import events
 from tests.agent.turn import Turn
-from tests.fakes import MemoryOf, says
+from tests.fakes import MemoryOf, calls, says
 
 EVERY = pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.name)
 # Every run writes these, whatever its agent does.
-_OF_RUNS = {"start", "reset", "usage", "error", "end"}
+_OF_RUNS = {"start", "reset", "usage", "quota", "error", "end"}
 
 # What a listener hears, by the events that tell it.
 _TOLD_AS = {
@@ -33,6 +35,14 @@ _TOLD_AS = {
     "tool_answered": "tool_result",
     "step": "step",
 }
+# What it hears besides is told in no event of its own; `answer_begins` and `called` are for the account, `at` says where.
+_TOLD_OTHERWISE = {"compacted", "answer_taken_back", "answer_begins", "called", "at"}
+
+
+async def _told(turn: Turn) -> set[str]:
+    """The types of the events that readers of the turn would be sent."""
+    names = {one[0] for one in turn.listener.heard} - {"taken_back"} - _TOLD_OTHERWISE
+    return {_TOLD_AS[name] for name in names} | ({"interrupt"} if await turn.questions() else set())
 
 
 def _event_types() -> set[str]:
@@ -112,7 +122,26 @@ async def test_a_message_is_answered_and_its_run_tells_nothing_but_such_events(a
     turn = Turn(*[says("Hello.")] * 9, agent=agent, memory=MemoryOf(["Ada likes tea."]))
     conversation = await turn.takes("Hi")
     assert (conversation[-1].type, "Hello." in conversation[-1].text) == ("ai", True)
-    assert {_TOLD_AS[one[0]] for one in turn.listener.heard if one[0] in _TOLD_AS} <= agent.events
+    assert await _told(turn) <= agent.events
+
+
+@EVERY
+def test_one_whose_tools_ask_first_says_that_its_runs_may_be_interrupted(agent: Agent) -> None:
+    assert "interrupt" in agent.events or not any(map(is_to_be_approved, agent.tools))
+
+
+async def test_a_question_and_a_summary_are_seen_by_this_contract_too() -> None:
+    asking = Turn(calls(("rename_session", '{"name": "Herons"}')), agent=ASSISTANT)
+    await asking.takes("Call this Herons.")
+    assert await _told(asking) == {"tool_call", "interrupt"}
+    summed_up = Turn(agent=ASSISTANT)
+    summed_up.listener.compacted("the first message that is kept")
+    assert await _told(summed_up) == set()
+
+
+def test_whatever_a_listener_can_hear_is_known_to_this_contract() -> None:
+    methods = {name for name in dir(Listener) if not name.startswith("_") and callable(getattr(Listener, name))}
+    assert methods == {*_TOLD_AS} | _TOLD_OTHERWISE
 
 
 @EVERY

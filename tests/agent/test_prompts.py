@@ -1,11 +1,16 @@
 """The system prompt says what it is given, and nothing it is given can change it."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from langchain_core.messages import HumanMessage, SystemMessage
 
+from app.agent import prompts
+from app.agent.nodes.respond import respond_node
 from app.agent.prompts import system_prompt
+from app.errors import SettingsInvalid
 from app.llm.demo import DemoModel
 
 DAY = datetime(2026, 11, 3, 23, 59, tzinfo=UTC)
@@ -59,3 +64,38 @@ async def test_a_hostile_memory_is_read_back_as_it_was(text: str) -> None:
     prompt = SystemMessage(system_prompt(now=DAY, user_name="Ada", memories=[text, "Likes tea"]))
     answer = await DemoModel().ainvoke([prompt, HumanMessage("What do you remember about me?")])
     assert answer.text == f"This is what I remember:\n- {text}\n- Likes tea"
+
+
+@pytest.fixture
+def own_prompt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A prompt file of somebody's own."""
+    monkeypatch.setattr(prompts, "_FOLDER", tmp_path)
+    prompts._template.cache_clear()
+    yield tmp_path / "own.md"
+    prompts._template.cache_clear()
+
+
+def test_a_dollar_that_no_name_follows_is_a_dollar(own_prompt: Path) -> None:
+    own_prompt.write_text(
+        "A poem costs $5, $ 6 or ${7}; in the end $. Today is ${date}, as $$date says, for $user_name.$memories$earlier$added"
+    )
+    respond_node((), "own.md")
+    prompt = system_prompt(now=DAY, user_name="Ada", memories=[], name="own.md")
+    assert prompt == 'A poem costs $5, $ 6 or ${7}; in the end $. Today is Tuesday, 3 November 2026 (UTC), as $date says, for "Ada".'
+
+
+@pytest.mark.parametrize("wrong", ["$price", "${price}"])
+def test_a_name_that_nothing_is_filled_in_for_is_told_when_the_agent_is_built(own_prompt: Path, wrong: str) -> None:
+    own_prompt.write_text(f"You are a poet.\nToday is $date.\nA poem costs {wrong}.\n")
+    with pytest.raises(SettingsInvalid) as refused:
+        respond_node((), "own.md")
+    assert refused.value.detail == (
+        "app/agent/prompts/own.md, line 3: $price is nothing that is filled in here; there are $added, $date, $earlier, $memories, "
+        "$user_name. Write $$price for the words $price."
+    )
+
+
+def test_a_prompt_that_is_not_there_is_told_when_the_agent_is_built(own_prompt: Path) -> None:
+    assert not own_prompt.exists()
+    with pytest.raises(SettingsInvalid, match=r"app/agent/prompts/own\.md cannot be read"):
+        respond_node((), "own.md")

@@ -175,8 +175,15 @@ def test_a_registry_that_no_name_can_be_added_to_is_told_of_and_nothing_is_writt
     root = tree(tmp_path)
     (root / REGISTRY).write_text(registry)
     with pytest.raises(InvalidInput, match=words):
-        new_agent(root, "poet").write()
+        new_agent(root, "trial_poet").write()
     assert files(root) == {REGISTRY: registry}
+
+
+def test_nothing_is_made_here_that_a_reader_of_the_docs_has_made_already() -> None:
+    """The registry that is copied is this one's, with whatever agents it has by now."""
+    made = re.findall(r"new_(?:agent|tool)\(.*, \"(\w+)\"\)\.write", Path(__file__).read_text())
+    assert [name for name in made if not name.startswith("trial_")] == []
+    assert len(made) > 5
 
 
 def test_the_command_says_it_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
@@ -201,29 +208,29 @@ def write_or_die(path, text, **more):
         os.kill(os.getpid(), signal.SIGKILL)
 
 Path.write_text = write_or_die
-new_agent(Path(sys.argv[1]), "poet").write()
+new_agent(Path(sys.argv[1]), "trial_poet").write()
 """
 
 
 def test_who_is_killed_in_the_midst_of_any_file_begins_again_and_has_all_of_it(tmp_path: Path) -> None:
-    new_agent(tree(tmp_path / "whole"), "poet").write()
+    new_agent(tree(tmp_path / "whole"), "trial_poet").write()
     whole = files(tmp_path / "whole")
     for count in range(1, len(whole) + 1):
         root = tree(tmp_path / str(count))
         killed = run(ROOT, sys.executable, "-c", _KILLED_IN_A_FILE, str(root), str(count))
         assert killed.returncode == -signal.SIGKILL, killed.stderr
         assert (root / REGISTRY).read_text() == (ROOT / REGISTRY).read_text()
-        new_agent(root, "poet").write()
+        new_agent(root, "trial_poet").write()
         assert files(root) == whole
 
 
 def test_what_somebody_has_made_of_a_file_is_never_written_over(tmp_path: Path) -> None:
     root = tree(tmp_path)
-    new_agent(root, "poet").write()
+    new_agent(root, "trial_poet").write()
     shutil.copy2(ROOT / REGISTRY, root / REGISTRY)
-    with (root / "app/agent/poet/graph.py").open("a") as graph:
+    with (root / "app/agent/trial_poet/graph.py").open("a") as graph:
         graph.write("# mine\n")
     before = files(root)
-    with pytest.raises(InvalidInput, match=r"app/agent/poet is there already"):
-        new_agent(root, "poet").write()
+    with pytest.raises(InvalidInput, match=r"app/agent/trial_poet is there already"):
+        new_agent(root, "trial_poet").write()
     assert files(root) == before

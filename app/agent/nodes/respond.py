@@ -11,7 +11,7 @@ from langgraph.runtime import Runtime
 
 from app.agent.history import with_every_call_answered
 from app.agent.nodes.recall import recalled
-from app.agent.prompts import prompt_text, system_prompt
+from app.agent.prompts import check_prompt, prompt_text, system_prompt
 from app.agent.safety import must_answer
 from app.agent.state import AgentContext, AgentState, AgentUpdate, Listener, Node
 
@@ -20,7 +20,8 @@ _NO_ROOM: Final = "I have used all the steps that I may take for one message, an
 
 
 def respond_node(tools: Sequence[BaseTool], prompt_name: str = "system.md") -> Node:
-    """`prompt_name` is a file of `prompts`, with the same names to fill in as `system.md`."""
+    """`prompt_name` is a file of `prompts`, with the same names to fill in as `system.md`; raise SettingsInvalid where it has others."""
+    check_prompt(prompt_name)
 
     async def respond(state: AgentState, runtime: Runtime[AgentContext]) -> AgentUpdate:
         context = runtime.context

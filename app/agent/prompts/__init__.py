@@ -1,17 +1,44 @@
 """The texts the model is given before the conversation, kept as Markdown and filled at call time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
 from string import Template
 from typing import Final
 
+from app.errors import SettingsInvalid
 from app.text import quoted
 
-__all__ = ["prompt_text", "quoted", "system_prompt"]
+__all__ = ["check_prompt", "prompt_text", "quoted", "system_prompt"]
 
 _NOTHING: Final[Mapping[str, str]] = {}
+_FOLDER: Final = Path(__file__).parent
+# What `system_prompt` fills in of itself.
+_NAMES: Final = frozenset({"date", "user_name", "earlier", "memories", "added"})
+
+
+class _Prompt(Template):
+    """A `$` that no name follows is one: whoever writes of $5 need know nothing of templates."""
+
+    pattern = r"\$(?:(?P<escaped>\$)|(?P<named>(?a:[_a-z][_a-z0-9]*))|\{(?P<braced>(?a:[_a-z][_a-z0-9]*))\}|(?P<invalid>(?!)))"
+
+
+def check_prompt(name: str, more: Collection[str] = ()) -> None:
+    """Raise SettingsInvalid for a file that `system_prompt` could not fill: when an agent is built, and not in each of its turns."""
+    try:
+        text = _template(name).template
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsInvalid(f"app/agent/prompts/{name} cannot be read.") from error
+    known = {*_NAMES, *more}
+    for found in _Prompt.pattern.finditer(text):
+        wanted = found["named"] or found["braced"]
+        if wanted and wanted not in known:
+            line, names = text.count("\n", 0, found.start()) + 1, ", ".join(f"${one}" for one in sorted(known))
+            raise SettingsInvalid(
+                f"app/agent/prompts/{name}, line {line}: ${wanted} is nothing that is filled in here; there are {names}. "
+                f"Write $${wanted} for the words ${wanted}."
+            )
 
 
 def system_prompt(
@@ -50,5 +77,5 @@ def prompt_text(name: str) -> str:
 
 
 @cache
-def _template(name: str) -> Template:
-    return Template(Path(__file__).with_name(name).read_text(encoding="utf-8"))
+def _template(name: str) -> _Prompt:
+    return _Prompt((_FOLDER / name).read_text(encoding="utf-8"))

@@ -7,6 +7,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 
 from app.agent.nodes.compact import compact
+from app.agent.prompts import check_prompt
 from app.agent.researcher.agree import agree
 from app.agent.researcher.critic import critic
 from app.agent.researcher.plan import plan
@@ -19,6 +20,8 @@ from app.agent.state import AgentContext
 
 
 def build_researcher(checkpointer: BaseCheckpointSaver[str], tools: Sequence[BaseTool]) -> AgentGraph:  # noqa: ARG001  # it calls none
+    check_prompt("research_plan.md", more={"most"})
+    check_prompt("research_write.md", more={"notes", "again"})
     graph = StateGraph(ResearcherState, context_schema=AgentContext)
     graph.add_node("compact", compact)
     graph.add_node("plan", plan)
