@@ -26,7 +26,7 @@ def add_operators_commands(commands: Commands) -> None:
     create.add_argument("email")
     _add_users(_add(commands, "users", _list, "list users, give them a tier or a role, shut them out").add_subparsers(dest="step"))
     log = _add(commands, "audit", _audit, "write the audit log as lines of JSON, newest first")
-    log.add_argument("--event", default="", type=_event, metavar="EVENT", help="of this event only, such as login_failed")
+    log.add_argument("--event", type=_event, metavar="EVENT", help="of this event only, such as login_failed")
     log.add_argument("--user", default="", metavar="EMAIL", help="about or by this user only")
     log.add_argument("--since", type=_moment, help=f"from this moment on, such as {_MOMENTS}")
 
@@ -100,7 +100,7 @@ def _revoke(settings: Settings, chosen: argparse.Namespace) -> int:
 def _audit(settings: Settings, chosen: argparse.Namespace) -> int:
     from app.operating import audit  # noqa: PLC0415
 
-    asyncio.run(audit(settings, AuditSearch(event=chosen.event, since=chosen.since), chosen.user))
+    asyncio.run(audit(settings, AuditSearch(event=chosen.event or "", since=chosen.since), chosen.user))
     return 0
 
 
