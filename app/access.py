@@ -45,7 +45,7 @@ async def open_access(settings: Settings, database: Database, tiers: Tiers) -> A
     async with _noting_uses(database.pool) as uses, open_sign_in(settings.oidc, settings.server.public_url) as sign_in:
         yield Access(
             administration=administration_on(database.pool, tiers),
-            keys=Keys(ApiKeyTable(database.pool)),
+            keys=Keys(ApiKeyTable(database.pool), tiers),
             pages=Pages(PageTable(database.pool)),
             uses=uses,
             identities=Identities(IdentityTable(database.pool)),

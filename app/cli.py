@@ -138,12 +138,29 @@ def _spare_imports() -> None:
 
 
 def _check_files(settings: Settings) -> None:
-    """Raise SettingsInvalid before a server is started that would."""
+    """Raise SettingsInvalid, with what is wrong with each of them, before a server is started that would."""
+    faults = []
+    for check in (_check_tiers, _check_servers, _check_blocklist):
+        try:
+            check(settings)
+        except SettingsInvalid as error:
+            faults.append(error.detail)
+    if faults:
+        raise SettingsInvalid("\n".join(faults))
+
+
+def _check_tiers(settings: Settings) -> None:
     read_tiers(settings.limits.tiers_file)
+
+
+def _check_servers(settings: Settings) -> None:
     if settings.mcp.file:
         from app.agent.mcp.file import read_servers  # noqa: PLC0415
 
         read_servers(settings.mcp.file, settings.mcp_variables)
+
+
+def _check_blocklist(settings: Settings) -> None:
     if settings.hooks.blocklist:
         from app.agent.hooks.blocklist import open_blocklist  # noqa: PLC0415
 

@@ -56,7 +56,9 @@ def _add_clients(commands: Commands) -> None:
     for client in (chat, replay):
         client.add_argument("--model", metavar="NAME", help="ask this one")
         client.add_argument("--url", help="the server's; the one that `make dev` would start here, unless given")
-        client.add_argument("--email", default="", help="who you are; MILEPOST_EMAIL and MILEPOST_PASSWORD say it too")
+        client.add_argument(
+            "--email", default="", help="who you are; MILEPOST_EMAIL says it too, and MILEPOST_PASSWORD is used where no login is kept"
+        )
         client.add_argument("--register", action="store_true", help="make an account first")
 
 

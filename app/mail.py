@@ -28,6 +28,7 @@ class Mail:
     to: str
     subject: str
     text: str
+    link: str = ""
 
 
 class SmtpPost:
@@ -65,11 +66,18 @@ class SmtpPost:
             raise MailUnavailable from None
 
 
+class _Bare(str):
+    """Text that the log shows without quotes, which would be copied with it."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
 class LoggedPost:
-    """For development: whoever runs the server reads the mail in its log."""
+    """For development: whoever runs the server reads the mail in its log, with the link at the end of the line, to be copied whole."""
 
     async def send(self, mail: Mail) -> None:
-        log.info("mail_not_sent", subject=mail.subject, text=mail.text)
+        log.info("mail_not_sent", subject=mail.subject, to=mail.to, link=_Bare(mail.link))
 
 
 def _connected(address: SplitResult) -> smtplib.SMTP:

@@ -33,6 +33,8 @@ from app.stopping import draining
 from app.wiring import Services, open_services, working
 
 _WEB: Final = Path(__file__).parent / "web"
+# Probes and those who look whether a link is still good ask without wanting the body.
+_READS: Final = ["GET", "HEAD"]
 _DESCRIPTION: Final = """\
 A LangGraph agent server with checkpointed state. Register, open a session, send a message, and read the answer as server-sent events.
 Every error is an RFC 9457 problem document; program against its `code`.
@@ -73,10 +75,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     if settings.mcp.serves:
         app.router.routes.append(Route(mcp.PATH, mcp.McpEndpoint(settings.server), include_in_schema=False))
     app.mount("/static", StaticFiles(directory=_WEB), name="static")
-    app.add_api_route("/", _page, include_in_schema=False)
+    app.add_api_route("/", _page, methods=_READS, include_in_schema=False)
     for path in LINK_PATHS:
-        app.add_api_route(path, _link_page, include_in_schema=False)
-    app.add_api_route("/docs", _docs, include_in_schema=False)
+        app.add_api_route(path, _link_page, methods=_READS, include_in_schema=False)
+    app.add_api_route("/docs", _docs, methods=_READS, include_in_schema=False)
     return app
 
 

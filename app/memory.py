@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from app.agent.hooks.masking import MaskedEmbedder
 from app.llm.embedding import Embedder, choose_embedder, open_embedder, threshold
 from app.llm.models import Models
 from app.persistence.address import database_url
+from app.persistence.awaiting import once_there_is_a_schema
 from app.persistence.database import Pool, open_database
 from app.persistence.extraction import open_extraction
 from app.persistence.memory_search import MemorySearch
@@ -31,8 +33,10 @@ async def open_memory_embedder(settings: Settings, pool: Pool) -> AsyncGenerator
     if not settings.memory.is_on:
         yield None
         return
-    async with _open_embedder(settings) as embedder:
-        await check_embedder(_vectors(embedder, pool), embedder)
+    async with (
+        _open_embedder(settings) as embedder,
+        once_there_is_a_schema(partial(check_embedder, _vectors(embedder, pool), embedder)),
+    ):
         yield embedder
 
 

@@ -4,18 +4,18 @@ import json
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from app.access import administration_on
 from app.accounts.administration import Administration, make_admin
 from app.accounts.passwords import Passwords
 from app.accounts.users import named
 from app.observability.logging import set_up_logging
 from app.persistence.address import database_url
-from app.persistence.administration import Account, AccountChange, AccountSearch
-from app.persistence.audit import Actor, AuditSearch
+from app.persistence.administration import Account, AccountChange, AccountSearch, AdministrationTable
+from app.persistence.audit import Actor, AuditEntry, AuditSearch, AuditTable
 from app.persistence.database import open_database
 from app.persistence.users import UserTable
 from app.settings import Settings, read_tiers
@@ -28,6 +28,7 @@ _OPERATOR: Final = Actor(user_id=None, address=None)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Office:
     users: UserTable
+    log: AuditTable
     administration: Administration
 
 
@@ -35,7 +36,7 @@ async def create_admin(settings: Settings, email: str, password: str) -> str:
     """Raise EmailTaken, or InvalidInput for a password that will not do."""
     with Passwords(1, 0) as passwords:
         async with _open_office(settings) as office:
-            account = await make_admin(office.users, passwords, office.administration, email, password)
+            account = await make_admin(office.users, passwords, office.administration, office.log, email=email, password=password)
     return _line(account)
 
 
@@ -66,11 +67,14 @@ async def log_out_user(settings: Settings, email: str) -> str:
     return f"Ended: {revoked.logins} logins, {revoked.api_keys} API keys."
 
 
-async def audit(settings: Settings, search: AuditSearch) -> None:
-    """Write a line of JSON for each entry, newest first."""
-    async with _open_office(settings) as office, aclosing(office.administration.whole_audit(search)) as entries:
-        async for entry in entries:
-            sys.stdout.write(f"{json.dumps(asdict(entry), default=str)}\n")
+async def audit(settings: Settings, search: AuditSearch, email: str = "") -> None:
+    """Write a line of JSON for each entry, newest first, of one user if there is an email; raise UserNotFound."""
+    async with _open_office(settings) as office:
+        if email:
+            search = replace(search, about=(await named(office.users, email)).id)
+        async with aclosing(office.administration.whole_audit(search)) as entries:
+            async for entry in entries:
+                sys.stdout.write(f"{_line(entry)}\n")
 
 
 @asynccontextmanager
@@ -78,9 +82,16 @@ async def _open_office(settings: Settings) -> AsyncGenerator[_Office]:
     set_up_logging(settings.logs, sys.stderr)
     with database_url(settings.database) as url:
         async with open_database(url, settings.database) as database:
-            tiers = read_tiers(settings.limits.tiers_file)
-            yield _Office(users=UserTable(database), administration=administration_on(database.pool, tiers))
+            tiers, log = read_tiers(settings.limits.tiers_file), AuditTable(database.pool)
+            # Not by `app.access`, which takes seconds to import what lets callers in.
+            administration = Administration(AdministrationTable(database.pool), log, tiers.names)
+            yield _Office(users=UserTable(database), log=log, administration=administration)
 
 
-def _line(account: Account) -> str:
-    return json.dumps(asdict(account), default=str)
+def _line(told: Account | AuditEntry) -> str:
+    return json.dumps(asdict(told), default=_told)
+
+
+def _told(value: object) -> str:
+    """Moments as the API tells them."""
+    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else str(value)

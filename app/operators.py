@@ -6,13 +6,17 @@ import getpass
 import sys
 from collections.abc import Callable
 from datetime import datetime
+from typing import Final
 
 from app.developing import Commands
 from app.errors import InvalidInput
 from app.persistence.accounts import UserRole
 from app.persistence.administration import AccountChange, AccountSearch
-from app.persistence.audit import AuditSearch
+from app.persistence.audit import AuditEvent, AuditSearch
 from app.settings import Settings
+
+_MOMENTS: Final = "2026-11-01 or 2026-11-01T12:00+01:00"
+_ROLES: Final = [role.value for role in UserRole]
 
 type _Command = Callable[[Settings, argparse.Namespace], int]
 
@@ -22,19 +26,21 @@ def add_operators_commands(commands: Commands) -> None:
     create.add_argument("email")
     _add_users(_add(commands, "users", _list, "list users, give them a tier or a role, shut them out").add_subparsers(dest="step"))
     log = _add(commands, "audit", _audit, "write the audit log as lines of JSON, newest first")
-    log.add_argument("--event", default="", help="of this event only")
-    log.add_argument("--since", type=_moment, help="from this moment on, such as 2026-11-01 or 2026-11-01T12:00+01:00")
+    log.add_argument("--event", type=_event, metavar="EVENT", help="of this event only, such as login_failed")
+    log.add_argument("--user", default="", metavar="EMAIL", help="about or by this user only")
+    log.add_argument("--since", type=_moment, help=f"from this moment on, such as {_MOMENTS}")
 
 
 def _add_users(steps: Commands) -> None:
     which = _add(steps, "list", _list, "users as lines of JSON, newest first")
     which.add_argument("--email", default="", help="part of an email")
     which.add_argument("--tier")
-    which.add_argument("--role", type=UserRole, choices=list(UserRole))
+    which.add_argument("--role", choices=_ROLES)
+    which.add_argument("--disabled", action="store_true", default=None, help="only who is shut out")
     change = _add(steps, "set", _set, "give a user another tier or role")
     change.add_argument("email")
     change.add_argument("--tier")
-    change.add_argument("--role", type=UserRole, choices=list(UserRole))
+    change.add_argument("--role", choices=_ROLES)
     for name, command, words in (
         ("disable", _disable, "shut a user out: no login, no token, no key works, and what they asked is stopped"),
         ("enable", _enable, "let a user in again"),
@@ -58,14 +64,17 @@ def _create_admin(settings: Settings, chosen: argparse.Namespace) -> int:
 def _list(settings: Settings, chosen: argparse.Namespace) -> int:
     from app.operating import list_users  # noqa: PLC0415
 
-    search = AccountSearch(email=getattr(chosen, "email", ""), role=getattr(chosen, "role", None), tier=getattr(chosen, "tier", None))
+    given = vars(chosen)  # without `list` there is none of them
+    search = AccountSearch(
+        email=given.get("email", ""), role=_role(given.get("role")), tier=given.get("tier"), disabled=given.get("disabled")
+    )
     return _tell(*asyncio.run(list_users(settings, search)))
 
 
 def _set(settings: Settings, chosen: argparse.Namespace) -> int:
     if chosen.tier is None and chosen.role is None:
         raise InvalidInput("Say what to set: --tier or --role.")
-    return _change(settings, chosen.email, AccountChange(tier=chosen.tier, role=chosen.role))
+    return _change(settings, chosen.email, AccountChange(tier=chosen.tier, role=_role(chosen.role)))
 
 
 def _disable(settings: Settings, chosen: argparse.Namespace) -> int:
@@ -91,13 +100,26 @@ def _revoke(settings: Settings, chosen: argparse.Namespace) -> int:
 def _audit(settings: Settings, chosen: argparse.Namespace) -> int:
     from app.operating import audit  # noqa: PLC0415
 
-    asyncio.run(audit(settings, AuditSearch(event=chosen.event, since=chosen.since)))
+    asyncio.run(audit(settings, AuditSearch(event=chosen.event or "", since=chosen.since), chosen.user))
     return 0
+
+
+def _role(name: str | None) -> UserRole | None:
+    return UserRole(name) if name else None
 
 
 def _moment(text: str) -> datetime:
     """The machine's own zone where none is named."""
-    return datetime.fromisoformat(text).astimezone()
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no moment; say it as {_MOMENTS}") from None
+
+
+def _event(name: str) -> str:
+    if name not in {*AuditEvent}:
+        raise argparse.ArgumentTypeError(f"there is no event {name!r}; there are {', '.join(sorted(AuditEvent))}")
+    return name
 
 
 def _password() -> str:

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from copy import copy
 from dataclasses import dataclass
+from functools import partial
 
 from app.accounts.rates import Rates, rates_of
 from app.agent.mcp.file import read_servers
@@ -12,6 +13,7 @@ from app.agent.mcp.opening import open_mcp
 from app.agent.registry import Agents
 from app.agent.web.opening import open_web
 from app.llm.response_cache import ResponseCache
+from app.persistence.awaiting import once_there_is_a_schema
 from app.persistence.checkpointer import FencedSaver, PooledPostgresSaver
 from app.persistence.database import Pool
 from app.persistence.history import HistoryTable
@@ -63,9 +65,10 @@ class Limits:
 async def open_limits(tiers: Tiers, pool: Pool, settings: Settings) -> AsyncGenerator[Limits]:
     """With the counters of those whose tier counts anything, and of nobody else."""
     table, first = QuotaTable(pool, patience_seconds=settings.runs.lease_seconds), next(iter(tiers))
-    await table.forget(counting=[tier.name for tier in tiers if tier.counts], known=tiers.names, others=not first.counts)
+    counting = [tier.name for tier in tiers if tier.counts]
+    forget = partial(table.forget, counting=counting, known=tiers.names, others=not first.counts)
     quotas = Quotas(tiers, table, answer_tokens=settings.limits.answer_tokens)
-    async with open_redis_scripts(settings.redis) as scripts:
+    async with once_there_is_a_schema(forget), open_redis_scripts(settings.redis) as scripts:
         yield Limits(rates=rates_of(settings.limits, tiers, scripts), quotas=quotas)
 
 

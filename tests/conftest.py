@@ -56,6 +56,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.stash[_LEFT_OUT] = {marker: count for marker, count in counts.items() if count}
 
 
+def pytest_report_header() -> list[str]:
+    """Say it before the first test too, while there is still time to bring what they need."""
+    missing = [] if os.environ.get("CI") == "true" else [marker for marker, is_here in _NEEDS.items() if not is_here()]
+    return [f"left out: {marker} tests; `make test-tools` brings what they need" for marker in missing]
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Tell the process that prints the summary what this one, a worker of several, left out."""
     if (output := getattr(session.config, "workeroutput", None)) is not None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import structlog
 
+from app.mail import LoggedPost, Mail
 from app.observability.logging import set_up_logging
 from app.settings import LogSettings
 from tests.agent.test_tools import call, refusing_proxy
@@ -71,3 +72,18 @@ def test_of_the_server_and_the_queue_the_words_are_kept_and_no_variable_of_a_fra
 def test_our_own_events_are_heard_at_the_level_of_the_settings(output: StringIO) -> None:
     structlog.get_logger("app.runs.walk").debug("step_taken", place=1)
     assert [(line["event"], line["place"]) for line in _lines(output)] == [("step_taken", 1)]
+
+
+async def test_a_mail_of_development_is_a_line_that_ends_in_its_link_without_colours() -> None:
+    root, ours, stream = logging.getLogger(), logging.getLogger("app"), StringIO()
+    before = (root.handlers[:], root.level, ours.level)
+    try:
+        set_up_logging(LogSettings(LOG_LEVEL="info", LOG_FORMAT="console"), stream)
+        await LoggedPost().send(Mail(to="ada@example.com", subject="A new password", text="Open\n\nit.\n", link="http://here/a#token=x"))
+    finally:
+        root.handlers[:] = before[0]
+        root.setLevel(before[1])
+        ours.setLevel(before[2])
+    [line] = stream.getvalue().splitlines()
+    assert line.endswith("to=ada@example.com link=http://here/a#token=x")
+    assert "\x1b" not in line

@@ -2,6 +2,9 @@
 
 import io
 import json
+import re
+import subprocess
+import sys
 
 import pytest
 
@@ -51,6 +54,8 @@ def test_users_are_listed_and_changed_by_email_and_all_of_it_is_in_the_log(capsy
     capsys.readouterr()
     assert _run("users", "list", "--tier", "pro") == 0
     assert json.loads(capsys.readouterr().out)["email"] == ADMIN
+    assert _run("users", "list", "--disabled") == 0
+    assert capsys.readouterr().out == ""
     assert _run("audit") == 0
     entries = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(entry["event"], entry["details"]) for entry in entries] == [
@@ -59,7 +64,11 @@ def test_users_are_listed_and_changed_by_email_and_all_of_it_is_in_the_log(capsy
         ("account_changed", {"disabled": True}),
         ("account_changed", {"tier": "pro"}),
         ("account_changed", {"role": "admin"}),
+        ("registered", {}),
     ]
+    assert all(re.fullmatch(r"[-0-9]{10}T[:0-9]{8}(\.\d+)?Z", entry["created_at"]) for entry in entries), "as the API tells moments"
+    assert _run("audit", "--user", ADMIN, "--event", "registered") == 0
+    assert json.loads(capsys.readouterr().out)["user_id"] == entries[0]["user_id"]
     assert _run("audit", "--event", "tokens_revoked", "--since", "2999-01-01") == 0
     assert capsys.readouterr().out == ""
 
@@ -78,3 +87,23 @@ def test_what_cannot_be_done_is_said_in_one_line(arguments: tuple[str, ...], wor
     said = capsys.readouterr().err
     assert words in said
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("audit", "--since", "x"), "'x' is no moment; say it as 2026-11-01 or 2026-11-01T12:00+01:00"),
+        (("audit", "--event", "nonsense"), "there is no event 'nonsense'; there are account_changed, api_key_made"),
+        (("users", "set", ADMIN, "--role", "king"), "choose from"),
+    ],
+)
+def test_what_makes_no_sense_is_told_what_would(arguments: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(*arguments) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_the_commands_for_accounts_import_no_model_and_no_sign_in() -> None:
+    look = (
+        "import sys, app.operating; sys.exit(any(name in sys.modules for name in ('openai', 'langchain_core', 'aiohttp', 'procrastinate')))"
+    )
+    assert subprocess.run([sys.executable, "-c", look], check=False).returncode == 0  # noqa: S603  # our own words

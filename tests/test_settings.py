@@ -126,6 +126,20 @@ def test_production_refuses_a_weak_secret_and_says_which(secret: str, tmp_path: 
     assert not secret or secret not in faults[0]
 
 
+def test_production_tells_at_once_all_that_keeps_it_from_starting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = {"PORT": "many", "JWT_SECRET_KEY": "short", "MIGRATE_ON_START": "true", "TIERS_FILE": "no-such-file.yaml"}
+    for name, value in {"APP_ENV": "production", "OIDC_ISSUER": "http://accounts.example.com", **wrong}.items():
+        monkeypatch.setenv(name, value)
+    told = [fault.partition(":")[0] for fault in _faults(tmp_path)]
+    assert sorted(told) == ["JWT_SECRET_KEY", "MIGRATE_ON_START", "OIDC_CLIENT_ID", "OIDC_ISSUER", "PORT", "TIERS_FILE"]
+
+
+def test_a_section_that_is_wrong_is_told_of_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"APP_ENV": "production", "JWT_SECRET_KEY": SECRET, "ACCESS_TOKEN_MINUTES": "many"}.items():
+        monkeypatch.setenv(name, value)
+    assert [fault.partition(":")[0] for fault in _faults(tmp_path)] == ["ACCESS_TOKEN_MINUTES"]
+
+
 @pytest.mark.parametrize("secret", ["short", "change-me-" * 4, f"{SECRET},short", f"short,{SECRET}"])
 def test_production_refuses_a_weak_key_of_before_too(secret: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("APP_ENV", "production")

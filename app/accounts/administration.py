@@ -4,12 +4,13 @@ from collections.abc import AsyncGenerator, Collection, Sequence
 from typing import Protocol
 from uuid import UUID
 
+from app.accounts.lockout import Audit
 from app.accounts.passwords import Passwords, missing_rules
 from app.accounts.users import UserStore, normalised
 from app.errors import InvalidInput, OwnAccount, UnknownTier, UserNotFound
 from app.persistence.accounts import UserRole
 from app.persistence.administration import Account, AccountChange, AccountSearch, Revoked
-from app.persistence.audit import Actor, AuditEntry, AuditSearch
+from app.persistence.audit import Actor, AuditEntry, AuditEvent, AuditSearch
 
 
 class AdministrationStore(Protocol):
@@ -63,12 +64,16 @@ class Administration:
         return self._audit.read(search)
 
 
-async def make_admin(store: UserStore, passwords: Passwords, administration: Administration, email: str, password: str) -> Account:
+async def make_admin(
+    store: UserStore, passwords: Passwords, administration: Administration, log: Audit, *, email: str, password: str
+) -> Account:
     """Make an account that may do all; raise EmailTaken, or InvalidInput for a password that will not do."""
     if missing := [*missing_rules(password)]:
         raise InvalidInput(f"The password must have {', '.join(missing)}.")
     user = await store.add(normalised(email), await passwords.hash(password))
-    return await administration.change(user.id, AccountChange(role=UserRole.ADMIN), Actor(user_id=None, address=None))
+    operator = Actor(user_id=None, address=None)
+    await log.add(AuditEvent.REGISTERED, user.id, operator)
+    return await administration.change(user.id, AccountChange(role=UserRole.ADMIN), operator)
 
 
 def _found(account: Account | None) -> Account:

@@ -11,10 +11,10 @@ from app.persistence.accounts import UserRole
 from app.persistence.api_keys import ApiKey, NewApiKey
 from app.persistence.audit import Actor
 from app.persistence.credentials import Caller, KeyCredential, Scope, hashed
+from app.settings import Tiers
 
 # By it people, logs and scanners of repositories know a key when they see one, and no access token begins like that.
 PREFIX: Final = "mp_"
-MOST_OF_USER: Final = 50
 _SECRET_BYTES: Final = 32
 _LENGTH: Final = len(PREFIX) + 43
 _SHOWN_CHARACTERS: Final = len(PREFIX) + 5
@@ -27,8 +27,9 @@ class KeyStore(Protocol):
 
 
 class Keys:
-    def __init__(self, store: KeyStore) -> None:
+    def __init__(self, store: KeyStore, tiers: Tiers) -> None:
         self._store = store
+        self._tiers = tiers
 
     async def make(
         self, caller: Caller, name: str, scopes: Collection[Scope], expires_at: datetime | None, actor: Actor
@@ -40,9 +41,11 @@ class Keys:
             raise InvalidInput("expires_at: must be in the future.")
         secret = PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
         new = NewApiKey(name=name, start=secret[:_SHOWN_CHARACTERS], hash=hashed(secret), scopes=scopes, expires_at=expires_at)
-        if key := await self._store.add(caller, new, MOST_OF_USER, actor):
+        tier = self._tiers.of(caller.user.tier)
+        if key := await self._store.add(caller, new, tier.api_keys, actor):
             return key, secret
-        raise TooManyApiKeys(f"There are {MOST_OF_USER} API keys already: revoke one that is not needed.")
+        words = f"The tier {tier.name} may have {tier.api_keys} API keys, those that have expired among them."
+        raise TooManyApiKeys(words, limit=tier.api_keys, limit_name="api_keys", tier=tier.name)
 
     async def of_user(self, user_id: UUID) -> Sequence[ApiKey]:
         return await self._store.of_user(user_id)

@@ -66,7 +66,8 @@ class Letters:
         """Raise MailUnavailable, for the queue to try again; a letter that was sent a moment ago is not sent twice."""
         if self._post is None or (addressee := await self._store.claim(letter, user_id)) is None:
             return
-        mail = Mail(to=addressee.email, subject=_SUBJECTS[letter], text=_TEXTS[letter].format(link=self._links.make(letter, addressee)))
+        link = self._links.make(letter, addressee)
+        mail = Mail(to=addressee.email, subject=_SUBJECTS[letter], text=_TEXTS[letter].format(link=link), link=link)
         try:
             await self._post.send(mail)
         except MailRefused:

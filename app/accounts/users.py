@@ -116,8 +116,10 @@ class Users:
             return found[1]
 
     async def change_password(self, caller: Caller, old: str, new: str, origin: Origin) -> None:
-        """End all logins but this one; raise what `confirm` does."""
+        """End all logins but this one; raise what `confirm` does, or InvalidInput for the same password once more."""
         old_hash = await self.confirm(caller, old, origin)
+        if old_hash and new == old:
+            raise InvalidInput(faults=[("new_password", "must be another than the old one")])
         new_hash = await self._door.passwords.hash(new)
         change = PasswordChange(user_id=caller.user.id, old_hash=old_hash, new_hash=new_hash, but_id=caller.login_id)
         if not await self._store.change_password(change, origin.address):

@@ -31,6 +31,10 @@ def most_connections() -> int:
     return max(soft // 2, soft - _OTHER_FILES) if soft != resource.RLIM_INFINITY else _MOST_FILES
 
 
+class _HeadTooLarge(Exception):
+    """Has the parser stop, and uvicorn ask for a refusal."""
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """One connection. While there are too many, the one that has waited longest for a request makes room for a new one."""
 
@@ -45,6 +49,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._in_head = False
         self._head_bytes = 0
+        self._read_bytes = 0
         self._head_timer: TimerHandle | None = None
         self._stall_timer: TimerHandle | None = None
 
@@ -76,8 +81,28 @@ class BoundedProtocol(HttpToolsProtocol):
             self._head_timer = self.loop.call_later(self.head_seconds, self._give_up)
 
     def on_message_begin(self) -> None:
-        self._in_head, self._head_bytes = True, 0
+        self._in_head, self._head_bytes, self._read_bytes = True, 0, 0
         super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(len(name) + len(value))
+        super().on_header(name, value)
+
+    def send_400_response(self, msg: str) -> None:
+        if self._read_bytes > _HEAD_BYTES:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        else:
+            super().send_400_response(msg)
+
+    def _count(self, size: int) -> None:
+        """A head may come whole in one piece, and is then over before `data_received` could look at how much it was."""
+        self._read_bytes += size
+        if self._read_bytes > _HEAD_BYTES:
+            raise _HeadTooLarge
 
     def on_headers_complete(self) -> None:
         self._in_head, self._head_bytes = False, 0

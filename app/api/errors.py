@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from app import errors
+from app.api.limits.charging import tell_refusal
 from app.errors import AppError
 from app.text import storable
 
@@ -107,6 +108,11 @@ def status_of(error: type[AppError]) -> int:
     return next(STATUSES[ancestor] for ancestor in error.__mro__ if ancestor in STATUSES)
 
 
+def is_json(content_type: str) -> bool:
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+
+
 def problems(*kinds: type[AppError]) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that may raise these, each code with an example."""
     documented: dict[int | str, dict[str, Any]] = {}
@@ -154,18 +160,29 @@ async def _app_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AppError)  # noqa: S101  # registered for this class
     if request.url.path.startswith(_SHOWN) and "text/html" in request.headers.get("accept", ""):
         return RedirectResponse(f"/#/sign-in/{error.code}", status_code=303, headers={"Cache-Control": "no-store"})
+    tell_refusal(request.scope, error)
     return _answer(request, error)
 
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for this class
+    if not is_json(request.headers.get("content-type", "")) and any(map(_is_unread, error.errors())):
+        return _answer(request, errors.UnsupportedMediaType("This takes JSON: send it with Content-Type: application/json."))
     # Once each, as it lists them: a route and what it depends on may both have read the same body.
-    return _answer(request, errors.InvalidInput(faults=map(_fault, error.errors())))
+    faults = [*map(_fault, error.errors())]
+    return _answer(request, errors.InvalidInput(_of_body(faults), faults=faults))
+
+
+def _is_unread(error: Mapping[str, Any]) -> bool:
+    """Whether it is said of a body that was left as bytes, for it does not come as JSON."""
+    return tuple(error["loc"]) == ("body",) and isinstance(error.get("input"), bytes)
 
 
 def _fault(error: Mapping[str, Any]) -> tuple[str, str]:
     """The field, and what is wrong with it."""
     place: Sequence[object] = error["loc"]
+    if error["type"] == "json_invalid":  # the last part is then no field
+        return "body", f"is not JSON (at character {place[-1]})"
     # The first part says where: body, query, path or header.
     field = storable(".".join(map(str, place[1:] or place)))
     return field, error["msg"].removeprefix("Value error, ")
@@ -173,11 +190,29 @@ def _fault(error: Mapping[str, Any]) -> tuple[str, str]:
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for this class
-    answer = _answer(request, _FRAMEWORK_ERRORS.get(error.status_code, errors.InvalidInput)())
+    kind = _FRAMEWORK_ERRORS.get(error.status_code)
+    answer = _answer(
+        request, kind() if kind else errors.InvalidInput(_of_body(faults := [("body", _unreadable(error.__cause__))]), faults=faults)
+    )
     answer.headers.update(error.headers or {})
     if "Allow" in answer.headers:
         answer.headers["Allow"] = ", ".join(_allowed(request))
     return answer
+
+
+def _of_body(faults: Sequence[tuple[str, str]]) -> str | None:
+    """The reason itself, where it is that of the body as a whole."""
+    return f"The body {faults[0][1]}." if [field for field, _ in faults] == ["body"] and not faults[0][1][0].isupper() else None
+
+
+def _unreadable(cause: BaseException | None) -> str:
+    match cause:
+        case UnicodeDecodeError():
+            return "is not UTF-8"
+        case RecursionError():
+            return "is nested too deep"
+        case _:
+            return "cannot be read"
 
 
 def _allowed(request: Request) -> list[str]:

@@ -66,18 +66,21 @@ async def _health(request: Request) -> Health:
 HealthDep = Annotated[Health, Depends(_health)]
 
 
+@router.head("/health/live", include_in_schema=False)
 @router.get("/health/live")
 async def live() -> Alive:
     """The process answers; asks nothing else, so that a database's trouble restarts no server."""
     return Alive(status="ok")
 
 
+@router.head("/health/ready", include_in_schema=False)
 @router.get("/health/ready", responses={503: {"model": HealthReport, "description": "A dependency is failing, and which"}})
 async def ready(health: HealthDep, response: Response) -> HealthReport:
     """The server may have traffic: the database answers, its schema is the one this code needs, and the server is not stopping."""
     return await report(health, response)
 
 
+@router.head("/health", include_in_schema=False)
 @router.get("/health", responses={503: {"model": HealthReport, "description": "A dependency is failing, and which"}})
 async def report(health: HealthDep, response: Response) -> HealthReport:
     """How the server is, with each dependency by name."""

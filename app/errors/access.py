@@ -18,7 +18,7 @@ class ApiKeyNotFound(NotFound):
 
 class TooManyApiKeys(AppError):
     code = "too_many_api_keys"
-    title = "There are as many API keys as a user may have"
+    title = "There are as many API keys as the user's tier may have"
 
 
 class LoginTooOld(AppError):

@@ -36,7 +36,7 @@ class BodyTooSlow(AppError):
 
 class UnsupportedMediaType(AppError):
     code = "unsupported_media_type"
-    title = "Only images (PNG, JPEG, GIF, WebP) and text files can be attached"
+    title = "This is not taken in the form that it came in"
 
 
 class NotAuthenticated(AppError):

@@ -14,6 +14,9 @@ PRIVATE: Final = "This address is not on the public internet, and is not fetched
 
 _MAX_LENGTH: Final = 2_000
 _PORTS: Final = frozenset({80, 443, 8080, 8443})
+_PORT: Final = f"Only the ports {', '.join(map(str, sorted(_PORTS)))} can be called."
+# Of one's own machine or network by their last part, whatever a resolver makes of them (RFC 6761, RFC 6762, RFC 9476).
+_LOCAL: Final = frozenset({"localhost", "local", "internal"})
 # In public ranges, but a cloud's own: Azure's host, which answers each of its machines.
 _CLOUDS_OWN: Final = frozenset({ip_address("168.63.129.16")})
 _NAT64: Final = IPv6Network("64:ff9b::/96")
@@ -47,9 +50,16 @@ def checked_url(text: str, *, allow_private: bool, https_only: bool = False) -> 
         raise WebError("Only https:// addresses can be called.")
     if url.user is not None or url.password is not None:
         raise WebError("An address with a name or password in it is not fetched.")
-    if not allow_private and (port not in _PORTS or (_is_literal(host) and not is_public(host))):
-        raise WebError(PRIVATE)
+    if not allow_private:
+        _check_public(host, port)
     return url.with_fragment(None)
+
+
+def _check_public(host: str, port: int | None) -> None:
+    if port not in _PORTS:
+        raise WebError(_PORT)
+    if not is_public(host) if _is_literal(host) else _is_local(host):
+        raise WebError(PRIVATE)
 
 
 class PublicResolver(AbstractResolver):
@@ -82,6 +92,11 @@ def _is_literal(host: str) -> bool:
     """Whether something on the way might take the host for an address: an IPv6 one, or a number in any of inet_aton's forms."""
     last = host.rstrip(".").rpartition(".")[2]
     return ":" in host or last.isdecimal() or last.lower().startswith("0x")
+
+
+def _is_local(name: str) -> bool:
+    parts = name.rstrip(".").lower().split(".")
+    return len(parts) == 1 or parts[-1] in _LOCAL
 
 
 def _is_public(address: _Address) -> bool:

@@ -33,8 +33,9 @@ def set_up_logging(settings: LogSettings, output: TextIO | None = None) -> None:
         processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
     )
-    handler = logging.StreamHandler(output or sys.stdout)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=[*shared, _without_words], processors=_rendering(settings)))
+    handler = logging.StreamHandler(output := output or sys.stdout)
+    rendering = _rendering(settings, in_colour=output.isatty())
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=[*shared, _without_words], processors=rendering))
     level = logging.getLevelNamesMapping()[settings.level.upper()]
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -63,10 +64,12 @@ def _is_of(name: str, families: Sequence[str]) -> bool:
     return any(f"{name}.".startswith(f"{family}.") for family in families)
 
 
-def _rendering(settings: LogSettings) -> list[Processor]:
+def _rendering(settings: LogSettings, *, in_colour: bool) -> list[Processor]:
     drop = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     if settings.format == "console":
-        return [drop, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        # Fields in the order they are told: what is to be copied stands last.
+        plain = structlog.dev.plain_traceback
+        return [drop, structlog.dev.ConsoleRenderer(colors=in_colour, sort_keys=False, exception_formatter=plain)]
     # Without the frames' variables, which hold what users say.
     tracebacks = ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
     return [drop, tracebacks, structlog.processors.JSONRenderer()]

@@ -9,7 +9,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from app.persistence.accounts import UserRole
-from app.persistence.audit import AUDITED_SQL, Actor
+from app.persistence.audit import AUDITED_SQL, Actor, AuditEvent
 from app.persistence.channels import EVENTS, STOPS
 from app.persistence.database import Pool, database_errors, fetch_all
 from app.persistence.tables import LIVE_SQL
@@ -119,13 +119,13 @@ class AdministrationTable:
         """The user as they are then; who is shut out has no login any more, and their runs are stopped."""
         new = {"role": change.role, "tier": change.tier, "disabled": change.disabled}
         details = Jsonb({name: value for name, value in new.items() if value is not None})
-        values = {**actor.values, **new, "user_id": user_id, "event": "account_changed", "details": details}
+        values = {**actor.values, **new, "user_id": user_id, "event": AuditEvent.ACCOUNT_CHANGED, "details": details}
         row = await self._alone(_CHANGE, values)
         return _account(row) if row else None
 
     async def revoke(self, user_id: UUID, actor: Actor) -> Revoked | None:
         """End all logins and API keys; None when there is no such user."""
-        row = await self._alone(_REVOKE, {**actor.values, "user_id": user_id, "event": "tokens_revoked"})
+        row = await self._alone(_REVOKE, {**actor.values, "user_id": user_id, "event": AuditEvent.TOKENS_REVOKED})
         return Revoked(**row) if row else None
 
     async def _alone(self, statement: str, values: Mapping[str, object]) -> Mapping[str, Any] | None:

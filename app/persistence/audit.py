@@ -46,7 +46,7 @@ _ROWS_AT_ONCE: Final = 500
 
 
 class AuditEvent(StrEnum):
-    """What users themselves do, or others to their accounts."""
+    """All that the log tells of: what users themselves do, or others to their accounts."""
 
     REGISTERED = "registered"
     LOGGED_IN = "logged_in"
@@ -65,6 +65,8 @@ class AuditEvent(StrEnum):
     WEBHOOK_CHANGED = "webhook_changed"
     WEBHOOK_SECRET_CHANGED = "webhook_secret_changed"  # noqa: S105  # an event's name
     WEBHOOK_DELETED = "webhook_deleted"
+    ACCOUNT_CHANGED = "account_changed"
+    TOKENS_REVOKED = "tokens_revoked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,6 +79,11 @@ def database_errors() -> Generator[None]:
         raise _refused(error) from error
 
 
+def is_of_schema(error: DatabaseUnavailable) -> bool:
+    """Whether the database does answer, and has not the schema that this server needs."""
+    return isinstance(getattr(error.__cause__, "orig", error.__cause__), _STRANGE_SCHEMA)
+
+
 def _refused(error: Exception) -> DatabaseRefused:
     # The kind only: the words quote the row.
     log.error("database_refused", error=type(getattr(error, "orig", error)).__name__)

@@ -61,17 +61,18 @@ class Held:
 
 
 class OverLimit(Exception):
-    """Nothing was set aside or written: the limit of this name is reached."""
+    """Nothing was set aside or written: the limit of this name is reached, and so the quotas stand."""
 
-    def __init__(self, limit_name: str) -> None:
+    def __init__(self, limit_name: str, state: QuotaState) -> None:
         super().__init__(limit_name)
         self.limit_name = limit_name
+        self.state = state
 
 
 def held(answer: Mapping[str, Any]) -> Held:
     """What `quota_reserve` says; raise OverLimit."""
     if over := answer["over"]:
-        raise OverLimit(over)
+        raise OverLimit(over, state_of(answer))
     return Held(tokens=int(answer["tokens"]), usd=float(answer["usd"]), state=state_of(answer))
 
 

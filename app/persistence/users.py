@@ -28,8 +28,7 @@ UPDATE "user" SET remembers = %(remembers)s WHERE id = %(user_id)s RETURNING {US
 
 # Of somebody who changes it at the same moment, one comes first, and the other finds another hash.
 _REPLACE_HASH: Final = """
-UPDATE "user" SET password_hash = %(new_hash)s,
-       email_verified_at = CASE WHEN %(by_mail)s THEN coalesce(email_verified_at, now()) ELSE email_verified_at END
+UPDATE "user" SET password_hash = %(new_hash)s
  WHERE id = %(user_id)s AND password_hash IS NOT DISTINCT FROM %(old_hash)s::text AND disabled_at IS NULL RETURNING id
 """
 # A statement of its own: it sees a login that waited for the one before to say whether its password still holds.
@@ -46,6 +45,13 @@ WITH gone AS (
     SELECT %(user_id)s::uuid AS user_id, (SELECT count(*) FROM gone) AS api_keys, (SELECT count(*) FROM silenced) AS webhooks
 )
 {by_user_sql(AuditEvent.PASSWORD_RESET, "counted", "jsonb_build_object('api_keys', api_keys, 'webhooks', webhooks)")}
+"""
+# Who opens a link that was mailed has shown whose the address is.
+_VERIFY_BY_MAIL: Final = f"""
+WITH verified AS (
+    UPDATE "user" SET email_verified_at = now() WHERE id = %(user_id)s AND email_verified_at IS NULL RETURNING id AS user_id
+)
+{by_user_sql(AuditEvent.EMAIL_VERIFIED, "verified")}
 """
 _NOTE_CHANGE: Final = by_user_sql(AuditEvent.PASSWORD_CHANGED, "(SELECT %(user_id)s::uuid AS user_id) AS changed")
 _REHASH: Final = 'UPDATE "user" SET password_hash = %(new_hash)s WHERE id = %(user_id)s AND password_hash = %(old_hash)s'
@@ -105,15 +111,18 @@ class UserTable:
     async def change_password(self, change: PasswordChange, address: str | None) -> bool:
         """Set it, end all logins but the one it is changed from, and write the audit log; False when it is not the old one any more.
 
-        By mail API keys end too, and webhooks are switched off.
+        By mail API keys end too, webhooks are switched off, and the email is verified.
         """
-        values = {**asdict(change), **Actor(user_id=None, address=address).values}
+        actor = Actor(user_id=None, address=address)
+        values = {**asdict(change), **actor.values}
         with database_errors():
             async with self._database.pool.connection() as connection, connection.transaction():
                 if not (await connection.execute(_REPLACE_HASH, values)).rowcount:
                     return False
                 await connection.execute(_END_LOGINS, values)
                 await connection.execute(_CLEAN_UP if change.by_mail else _NOTE_CHANGE, values)
+                if change.by_mail:
+                    await connection.execute(_VERIFY_BY_MAIL, {**values, **actor.values})  # with another id
         return True
 
     async def rehash(self, user_id: UUID, old_hash: str, new_hash: str) -> bool:

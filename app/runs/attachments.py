@@ -90,7 +90,7 @@ async def sweep_folder(folder: Folder, older_than_seconds: float) -> None:
 
 def _looked_at(name: str, content: bytes) -> Attachment:
     if (media_type := media_type_of(content, name)) is None:
-        raise UnsupportedMediaType(f"{UnsupportedMediaType.title}; {why_none_of_ours(content, name)}.")
+        raise UnsupportedMediaType(f"Only images (PNG, JPEG, GIF, WebP) and text files can be attached; {why_none_of_ours(content, name)}.")
     return Attachment(id=uuid7(), name=name, media_type=media_type, bytes=len(content), sha256=sha256(content).hexdigest())
 
 

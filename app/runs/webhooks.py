@@ -31,7 +31,7 @@ class DeliveryLog(Protocol):
 
 
 class Guard(Protocol):
-    def check(self, url: str) -> None:
+    async def look(self, url: str) -> None:
         """Raise WebError for an address that would be refused."""
         ...
 
@@ -56,7 +56,7 @@ class Webhooks:
 
     async def add(self, user_id: UUID, ask: WebhookAsk, actor: Actor) -> tuple[Webhook, str]:
         """Return it with its secret, which is told this once; raise WebhooksOff, InvalidInput, SessionNotFound or TooManyWebhooks."""
-        self._check(ask.url)
+        await self._check(ask.url)
         if ask.session_id and not await self._store.owns_session(user_id, ask.session_id):
             raise SessionNotFound
         seed = self._seed()
@@ -85,7 +85,7 @@ class Webhooks:
     async def change(self, user_id: UUID, webhook_id: UUID, change: WebhookChange, actor: Actor) -> Webhook:
         """Raise WebhookNotFound or InvalidInput."""
         if change.url is not None:
-            self._check(change.url)
+            await self._check(change.url)
         if changed := await self._store.change(user_id, webhook_id, change, actor):
             return changed
         raise WebhookNotFound
@@ -115,9 +115,9 @@ class Webhooks:
             return delivery
         raise DeliveryNotFound
 
-    def _check(self, url: str) -> None:
+    async def _check(self, url: str) -> None:
         try:
-            self._guard.check(url)
+            await self._guard.look(url)
         except WebError as error:
             raise InvalidInput(f"url: {error}") from error
 

@@ -1,7 +1,8 @@
 """Read the settings: the environment first, then one file, then what suits the environment."""
 
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final
@@ -33,6 +34,7 @@ from app.settings.sections import (
     ToolSettings,
     WorkerSettings,
 )
+from app.settings.tiers import read_tiers
 from app.settings.web import WebSettings
 from app.settings.webhooks import WebhookSettings
 
@@ -125,13 +127,28 @@ def load_settings(folder: Path = ROOT) -> Settings:
             sections[name] = section(**{"_env_file": file, **_DEFAULTS.get(environment, {})})  # type: ignore[arg-type]  # pydantic-settings' own
         except ValidationError as error:
             problems += _sentences(error)
-    if problems:
-        raise SettingsInvalid("\n".join(problems))
     named = {"model_keys": _model_keys(file), "mcp_variables": _mcp_variables(file)}
-    settings = Settings(environment=environment, **named, **sections)  # type: ignore[arg-type]  # each name has the type of its section
-    if faults := [*_contradictions(settings), *_weaknesses(settings)]:
-        raise SettingsInvalid("\n".join(faults))
+    # A section that is wrong is stood in for by its defaults, so that what is wrong with the others is told at once.
+    stand_ins = {name: section.model_construct() for name, section in SECTIONS.items() if name not in sections}
+    settings = Settings(environment=environment, **named, **stand_ins, **sections)  # type: ignore[arg-type]  # each name has the type of its section
+    problems += _not_of([SECTIONS[name] for name in stand_ins], [*_contradictions(settings), *_weaknesses(settings)])
+    if problems:
+        raise SettingsInvalid("\n".join([*problems, *_tier_faults(settings)]))
     return settings
+
+
+def _not_of(sections: Iterable[type[Section]], faults: Iterable[str]) -> Iterator[str]:
+    """Those that are no word about these sections, of which nobody knows what they would have said."""
+    theirs = {str(field.validation_alias) for section in sections for field in section.model_fields.values()}
+    return (fault for fault in faults if theirs.isdisjoint(re.findall(r"[A-Z][A-Z_]+", fault)))
+
+
+def _tier_faults(settings: Settings) -> Iterator[str]:
+    """What would be told next."""
+    try:
+        read_tiers(settings.limits.tiers_file)
+    except SettingsInvalid as error:
+        yield error.detail
 
 
 def variables() -> Iterator[tuple[str, str, str]]:

@@ -221,16 +221,28 @@ async def test_a_key_that_makes_no_sense_is_not_made(wrong: dict[str, Any], ada:
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid_input")
 
 
-async def test_a_user_has_no_more_keys_than_they_may(ada: Visitor, database_url: str) -> None:
-    await made(ada, "read")
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        copy = """INSERT INTO api_key (id, user_id, name, start, hash, scopes, created_at)
-                  SELECT gen_random_uuid(), user_id, name, start, sha256(n::text::bytea), scopes, now()
-                    FROM api_key, generate_series(1, 47) AS n"""
-        connection.execute(copy)
+@pytest.mark.parametrize(
+    ("scopes", "field", "words"),
+    [([], "scopes", "must name at least one of read, chat, admin"), (["write"], "scopes.0", "Input should be 'read', 'chat' or 'admin'")],
+)
+async def test_scopes_that_make_no_sense_are_one_fault_with_true_words(scopes: list[str], field: str, words: str, ada: Visitor) -> None:
+    refused = await ada.http.post(KEYS, json={"name": "Report", "scopes": scopes})
+    assert refused.json()["errors"] == [{"field": field, "message": words}]
+
+
+@pytest.mark.variables(TIERS_FILE="tiers.yaml")
+async def test_a_user_has_no_more_keys_than_their_tier_may_have(ada: Visitor, database_url: str) -> None:
+    for _ in range(3):
+        await made(ada, "read")
     answers = await asyncio.gather(*(ada.http.post(KEYS, json={"name": "Two", "scopes": ["read"]}) for _ in range(4)))
     assert sorted(answer.status_code for answer in answers) == [201, 201, 409, 409]
-    assert {answer.json()["code"] for answer in answers if answer.is_error} == {"too_many_api_keys"}
+    refused = next(answer.json() for answer in answers if answer.is_error)
+    assert (refused["code"], refused["limit"], refused["tier"]) == ("too_many_api_keys", 5, "free")
+    assert "5 API keys" in refused["detail"]
+
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("UPDATE \"user\" SET tier = 'pro'")
+    await made(ada, "read")
 
 
 async def test_the_last_use_is_noted_soon_and_not_at_each_request(ada: Visitor, program: Visitor, database_url: str) -> None:

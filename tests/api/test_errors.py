@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import httpx
+import pytest
 
 from app.api.errors import Problem
 from tests.conftest import Server
@@ -23,7 +24,7 @@ REFUSALS: dict[str, tuple[str, str, bytes, dict[str, str], int]] = {
     "a form that is none": ("POST", "/auth/login", b"--x\r\n", {"Content-Type": "multipart/form-data"}, 422),
     "a form of a thousand fields": ("POST", "/auth/login", b"a=b&" * 1001, FORM, 422),
     "a form in which nothing is text": ("POST", "/auth/login", b"username=%00%ff&password=%ed%a0%80", FORM, 401),
-    "JSON of another type": ("POST", "/sessions", b'{"name": "x"}', {"Content-Type": "text/plain"}, 422),
+    "JSON of another type": ("POST", "/sessions", b'{"name": "x"}', {"Content-Type": "text/plain"}, 415),
     "JSON that is none": ("POST", "/sessions", b"{", JSON, 422),
     "half a surrogate pair": ("POST", "/sessions", b'{"name": "\\ud800"}', JSON, 422),
     "half a surrogate pair as a field": ("POST", "/sessions", b'{"\\ud800": 1}', JSON, 422),
@@ -42,6 +43,27 @@ async def test_every_refusal_is_a_problem_document(ada: Visitor) -> None:
         assert problem.status == status, name
         assert problem.instance == refused.request.url.path, name
         assert problem.request_id == refused.headers["x-request-id"], name
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        (b'{"name": nix}', "is not JSON (at character 9)"),
+        (b'{"name": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "is nested too deep"),
+        (b'{"name": "\xff"}', "is not UTF-8"),
+    ],
+)
+async def test_a_body_that_cannot_be_read_is_told_why(body: bytes, fault: str, ada: Visitor) -> None:
+    refused = (await ada.http.post("/sessions", content=body, headers=JSON)).json()
+    assert (refused["code"], refused["errors"]) == ("invalid_input", [{"field": "body", "message": fault}])
+    assert refused["detail"] == f"The body {fault}."
+
+
+async def test_json_that_comes_as_a_form_is_told_its_header(ada: Visitor) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    refused = await ada.http.post("/sessions", content=b'{"name": "x"}', headers=form)
+    assert (refused.status_code, refused.json()["code"]) == (415, "unsupported_media_type")
+    assert "Content-Type: application/json" in refused.json()["detail"]
 
 
 async def test_who_is_nobody_hears_that_before_what_else_is_wrong(stranger: Visitor) -> None:

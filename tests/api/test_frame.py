@@ -83,6 +83,14 @@ async def test_health_names_what_fails(server: Server, database_url: str) -> Non
         assert (await client.get("/health/live")).json() == {"status": "ok"}
 
 
+@pytest.mark.parametrize("path", ["/", "/docs", "/health", "/health/live", "/health/ready"])
+async def test_a_probe_may_ask_for_the_head_alone(path: str, server: Server) -> None:
+    async with httpx.AsyncClient(base_url=server.url) as client:
+        head, whole = await client.head(path), await client.get(path)
+    assert (head.status_code, head.content) == (whole.status_code, b"")
+    assert head.headers["content-length"] == str(len(whole.content))
+
+
 async def test_the_page_and_the_docs_load_nothing_from_elsewhere(server: Server) -> None:
     async with httpx.AsyncClient(base_url=server.url) as client:
         page, docs = await client.get("/"), await client.get("/docs")

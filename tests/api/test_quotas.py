@@ -86,6 +86,8 @@ async def test_who_has_used_all_is_told_until_when(ada: Visitor, bob: Visitor, p
     assert 0 < problem["retry_after"] <= 86_400
     assert problem["resets_at"].endswith("T00:00:00Z")
     assert refused.headers["retry-after"] == str(problem["retry_after"])
+    assert '"tokens-per-day";r=0' in refused.headers["ratelimit"]
+    assert '"tokens-per-day";q=20;w=86400;qu="tokens"' in refused.headers["ratelimit-policy"]
     assert len(await ada.messages(session)) == 2
     assert (await bob.ask(await bob.open_session(), "Hello")).is_success
 

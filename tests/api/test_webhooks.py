@@ -255,7 +255,9 @@ async def test_a_secret_is_shown_once_and_is_nowhere_in_the_database(ada: Visito
     [
         *[(f"https://{host}/", "not on the public internet") for host in ("127.0.0.1", "10.0.0.1", "169.254.169.254", "[::1]", "0x7f.1")],
         ("http://example.com/", "Only https:// addresses can be called."),
-        ("https://example.com:22/", "not on the public internet"),
+        *[(f"https://{name}/", "not on the public internet") for name in ("localhost", "a.localhost", "nas.local", "db.internal", "db")],
+        ("https://localhost./", "not on the public internet"),
+        ("https://example.com:22/", "Only the ports 80, 443, 8080, 8443"),
         ("https://user:canary@example.com/", "with a name or password"),
         ("ftp://example.com/", "Only http:// and https://"),
         ("nonsense", "Only http:// and https://"),

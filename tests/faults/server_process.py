@@ -22,8 +22,9 @@ _STOP_SECONDS: Final = 20
 class ServerProcess:
     """`python -m app serve` on a port of its own, or another command; leaving kills it with all it started."""
 
-    def __init__(self, variables: Mapping[str, str], log: Path, command: str = "serve") -> None:
-        self._command = command
+    def __init__(self, variables: Mapping[str, str], log: Path, command: str = "serve", *, ready: int = 200) -> None:
+        """`ready` is the status by which the server is known to answer."""
+        self._command, self._ready = command, ready
         self._held = held_port()
         self.port: int = self._held.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -58,7 +59,7 @@ class ServerProcess:
             while True:
                 assert self.process.poll() is None, self.output()
                 with suppress(httpx.TransportError):
-                    if (await client.get(f"{self.url}/health/ready")).is_success:
+                    if (await client.get(f"{self.url}/health/ready")).status_code == self._ready:
                         return
                 await asyncio.sleep(0.05)
 

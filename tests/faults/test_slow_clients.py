@@ -160,6 +160,19 @@ async def test_a_head_without_an_end_is_refused(head: bytes) -> None:
         writer.close()
 
 
+@pytest.mark.parametrize(
+    ("path", "header", "status"),
+    [(b"/", b"a" * 60_000, b"200"), (b"/", b"a" * 66_000, b"431"), (b"/", b"a" * 100_000, b"431"), (b"/?" + b"a" * 70_000, b"", b"431")],
+)
+async def test_a_head_that_comes_whole_has_the_same_bound(path: bytes, header: bytes, status: bytes) -> None:
+    async with _bounded() as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX: " + header + b"\r\n\r\n")
+        async with asyncio.timeout(10):
+            assert (await reader.read()).startswith(b"HTTP/1.1 " + status)
+        writer.close()
+
+
 async def test_a_head_in_pieces_and_another_behind_a_request_are_taken() -> None:
     async with _bounded(head_seconds=0.5) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -65,6 +65,15 @@ async def test_what_is_no_plain_web_address_is_refused(url: str) -> None:
             await web.read(url)
 
 
+@pytest.mark.parametrize("host", ["localhost", "localhost.", "a.LOCALHOST", "printer.local", "db.internal", "db", "db."])
+async def test_a_name_of_ones_own_machine_or_network_is_not_even_resolved(host: str) -> None:
+    names = _Names({host: "93.184.215.14", host.rstrip("."): "93.184.215.14"})
+    async with open_web(WebSettings(), names) as web:
+        with pytest.raises(WebError, match="public internet"):
+            await web.read(f"http://{host}/")
+    assert not names.asked
+
+
 class _Names(AbstractResolver):
     """Resolves these names, each to one address or to several after one another."""
 
@@ -88,7 +97,7 @@ class _Names(AbstractResolver):
 
 
 @pytest.mark.parametrize("address", [*NOT_PUBLIC, ["93.184.215.14", "127.0.0.1"], ["127.0.0.1", "93.184.215.14"]])
-@pytest.mark.parametrize("host", ["intranet.example.com", "localhost", "localhost.", "127.0.0.1.nip.io"])
+@pytest.mark.parametrize("host", ["intranet.example.com", "intranet.example.com.", "127.0.0.1.nip.io"])
 async def test_a_name_with_any_address_that_is_not_public_is_refused(host: str, address: str | list[str]) -> None:
     names = _Names({host: address, host.rstrip("."): address})
     async with open_web(WebSettings(), names) as web:

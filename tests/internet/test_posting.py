@@ -5,6 +5,7 @@ import socket
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from app.internet import WebError
 from app.internet.posting import PostFailed, open_poster
 from tests.receiver import start_receiver
 
@@ -47,6 +48,21 @@ async def test_what_is_refused_is_not_even_resolved(url: str) -> None:
     names = _Names("8.8.8.8")
     assert await _code(url, names) == "address_refused"
     assert names.asked == 0
+
+
+async def test_a_name_is_looked_at_when_it_is_registered_and_one_that_is_not_known_yet_is_taken() -> None:
+    class Nobodys(_Names):
+        async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:  # noqa: ARG002  # aiohttp's names
+            raise OSError
+
+    for names in (_Names("8.8.8.8"), Nobodys()):
+        async with open_poster(seconds=2, connections=2, allow_private=False, resolver=names) as poster:
+            await poster.look("https://hook.example.com/")
+    names = _Names("10.0.0.1")
+    async with open_poster(seconds=2, connections=2, allow_private=False, resolver=names) as poster:
+        with pytest.raises(WebError, match="public internet"):
+            await poster.look("https://hook.example.com/")
+    assert names.asked == 1
 
 
 async def test_where_private_addresses_are_allowed_they_are_called_with_no_tls_too() -> None:

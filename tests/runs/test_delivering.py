@@ -133,7 +133,7 @@ async def test_what_cannot_be_signed_is_not_sent() -> None:
 
 async def test_a_server_without_a_key_has_no_webhooks() -> None:
     class Everything:
-        def check(self, url: str) -> None: ...
+        async def look(self, url: str) -> None: ...
 
     webhooks = Webhooks(None, None, Everything(), Secrets([]), WebhookSettings())  # type: ignore[arg-type]  # is not come to
     ask = WebhookAsk(url="https://example.com/", statuses=["completed"], session_id=None, include_message=False)

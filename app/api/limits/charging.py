@@ -1,6 +1,7 @@
 """Take a request out of its user's bucket, once it is known whose it is."""
 
 import math
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -8,9 +9,10 @@ from starlette.types import Scope
 
 from app.accounts.rates import Rates
 from app.api.limits.told import Policy, told_of
-from app.errors import RateLimited
+from app.errors import AppError, RateLimited
 from app.persistence.accounts import User
-from app.runs.quotas import Watch
+from app.persistence.quota_values import OverLimit
+from app.runs.quotas import Standing, Watch, standings
 
 _NAME: Final = "user"
 
@@ -42,7 +44,18 @@ async def charge(scope: Scope, user: User) -> Policy | None:
 
 def tell_quota(scope: Scope, watch: Watch | None) -> None:
     """Have the answer tell how the quotas stand, with what is set aside for it; money in cents."""
-    for one in watch.left() if watch else ():
+    if watch:
+        _tell(scope, watch.left())
+
+
+def tell_refusal(scope: Scope, error: AppError) -> None:
+    """The same, of an answer to who has nothing left."""
+    if isinstance(over := error.__cause__, OverLimit):
+        _tell(scope, standings(_rates(scope).tiers.of(str(error.extra["tier"])), over.state))
+
+
+def _tell(scope: Scope, quotas: Iterable[Standing]) -> None:
+    for one in quotas:
         if one.limit is not None and one.left is not None and one.resets_at:
             in_cents = "cost" in one.name
             scale, unit = (100, "us-cents") if in_cents else (1, "tokens")

@@ -5,12 +5,18 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from app.api.v1.text import SOUND
 from app.persistence.credentials import Scope
 
 KeyName = Annotated[str, Field(min_length=1, max_length=100, examples=["Nightly report"]), SOUND]
+
+
+def _some(scopes: tuple[Scope, ...]) -> tuple[Scope, ...]:
+    if not scopes:
+        raise ValueError(f"must name at least one of {', '.join(Scope)}")
+    return scopes
 
 
 class NewApiKeyIn(BaseModel):
@@ -22,10 +28,12 @@ class NewApiKeyIn(BaseModel):
     scopes: Annotated[
         tuple[Scope, ...],
         Field(
-            min_length=1,
             max_length=len(Scope),
             description="read: every GET; chat: read, and all of conversations; admin",
+            json_schema_extra={"minItems": 1},
         ),
+        # Not pydantic's own bound: of one scope that there is not, it would say that there is none at all.
+        AfterValidator(_some),
     ]
     expires_at: Annotated[AwareDatetime | None, Field(description="From when on it is no longer good; null is never")] = None
 

@@ -1,6 +1,6 @@
 """A new password, and the links in mail that lead to one or show that an email is one's own."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from app.api.deps import CallerDep, OriginDep, RecoveryDep, UsersDep
 from app.api.errors import problems
@@ -16,7 +16,7 @@ async def change_password(given: NewPasswordIn, caller: CallerDep, users: UsersD
     await users.change_password(caller, given.old_password, given.new_password, origin)
 
 
-@router.post("/password/forgot", status_code=202)
+@router.post("/password/forgot", status_code=202, response_class=Response)
 async def forgot_password(given: EmailIn, recovery: RecoveryDep) -> None:
     """Have a link mailed to whoever has this email; the answer is the same, and takes as long, where nobody has."""
     await recovery.forgot(given.email)
@@ -36,7 +36,7 @@ async def verify_email(given: TokenIn, recovery: RecoveryDep, origin: OriginDep)
     await recovery.verify(given.token, origin)
 
 
-@router.post("/email/resend", status_code=202)
+@router.post("/email/resend", status_code=202, response_class=Response)
 async def resend_verification(given: EmailIn, recovery: RecoveryDep) -> None:
     """Have another such link mailed, to who has not shown it yet; the answer is the same for everybody."""
     await recovery.resend(given.email)

@@ -24,10 +24,20 @@ from app.api.v1 import (
     usage,
     webhooks,
 )
-from app.errors import AppError, BodyTooLarge, BodyTooSlow, DatabaseUnavailable, InvalidInput, NotAuthenticated, RateLimited
+from app.errors import (
+    AppError,
+    BodyTooLarge,
+    BodyTooSlow,
+    DatabaseUnavailable,
+    InvalidInput,
+    NotAuthenticated,
+    RateLimited,
+    UnsupportedMediaType,
+)
 
 router = APIRouter(
-    prefix="/api/v1", responses=problems(AppError, DatabaseUnavailable, InvalidInput, BodyTooLarge, BodyTooSlow, RateLimited)
+    prefix="/api/v1",
+    responses=problems(AppError, DatabaseUnavailable, InvalidInput, UnsupportedMediaType, BodyTooLarge, BodyTooSlow, RateLimited),
 )
 _signed_in = problems(NotAuthenticated)
 
