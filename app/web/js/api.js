@@ -32,7 +32,7 @@ export class Problem extends Error {
 /** Answer with the JSON body, or null where there is none; throw a Problem, or AbortError if `signal` fired. */
 export async function ask(method, path, options) {
   const response = await send(method, path, options);
-  if (response.status === 204) return null;
+  if (response.status === 204 || response.headers.get("Content-Length") === "0") return null;
   return response.json().catch(() => {
     throw unreadable(response);
   });
