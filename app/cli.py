@@ -23,7 +23,8 @@ from app.observability.logging import keep_loggers
 from app.operators import add_operators_commands
 from app.persistence.address import database_url
 from app.persistence.embedder_in_use import embedder_in_use
-from app.settings import ROOT, Settings, load_settings, read_tiers
+from app.settings import ROOT, Settings, load_settings
+from app.tiers import checked_tiers
 
 _FAILED: Final = 1
 _MISUSED: Final = 2
@@ -139,7 +140,7 @@ def _spare_imports() -> None:
 
 def _check_files(settings: Settings) -> None:
     """Raise SettingsInvalid before a server is started that would."""
-    read_tiers(settings.limits.tiers_file)
+    checked_tiers(settings)
     if settings.mcp.file:
         from app.agent.mcp.file import read_servers  # noqa: PLC0415
 
