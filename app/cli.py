@@ -23,7 +23,8 @@ from app.observability.logging import keep_loggers
 from app.operators import add_operators_commands
 from app.persistence.address import database_url
 from app.persistence.embedder_in_use import embedder_in_use
-from app.settings import ROOT, Settings, load_settings, read_tiers
+from app.settings import ROOT, Settings, load_settings
+from app.tiers import checked_tiers
 
 _FAILED: Final = 1
 _MISUSED: Final = 2
@@ -140,17 +141,13 @@ def _spare_imports() -> None:
 def _check_files(settings: Settings) -> None:
     """Raise SettingsInvalid, with what is wrong with each of them, before a server is started that would."""
     faults = []
-    for check in (_check_tiers, _check_servers, _check_blocklist):
+    for check in (checked_tiers, _check_servers, _check_blocklist):
         try:
             check(settings)
         except SettingsInvalid as error:
             faults.append(error.detail)
     if faults:
         raise SettingsInvalid("\n".join(faults))
-
-
-def _check_tiers(settings: Settings) -> None:
-    read_tiers(settings.limits.tiers_file)
 
 
 def _check_servers(settings: Settings) -> None:

@@ -62,8 +62,8 @@ from app.settings import (
     Settings,
     Tiers,
     WorkerSettings,
-    read_tiers,
 )
+from app.tiers import checked_tiers
 from app.webhooks import open_webhooks
 
 # Drops what this process holds in its memory of a user who was erased, None for everybody's.
@@ -100,7 +100,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
     """Raise SettingsInvalid, DatabaseUnavailable or MigrationFailed; leaving ends live runs first and the database last."""
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
-        models, tiers = await enter(_open_models(settings)), read_tiers(settings.limits.tiers_file)
+        models, tiers = await enter(_open_models(settings)), checked_tiers(settings)
         url, database, cache, notices = await enter(_open_stores(settings))
         accounts, access, limits = await enter(_open_doors(settings, database, tiers))
         sessions, (turns, events, attachments, rows) = SessionTable(database), _as_one_owner(database.pool, settings, notices)

@@ -7,8 +7,12 @@ import pytest
 import yaml
 from structlog.testing import capture_logs
 
+from app.agent.registry import AGENTS
+from app.cli import main
 from app.errors import SettingsInvalid
-from app.settings import ROOT, load_settings, read_tiers
+from app.settings import ROOT, Settings, load_settings, read_tiers
+from app.tiers import checked_tiers
+from app.wiring import open_services
 
 FREE: Final[dict[str, Any]] = {"name": "free", "requests_per_second": 1, "burst": 10}
 
@@ -70,6 +74,46 @@ def test_all_faults_are_named_at_once_and_no_value_is_shown(tmp_path: Path) -> N
     faults = _faults(tmp_path, FREE | {"burst": "canary"}, {"name": "pro", "colour": "canary"})
     assert len(faults) == 4
     assert "canary" not in "".join(faults)
+
+
+def _settings(folder: Path, monkeypatch: pytest.MonkeyPatch, *tiers: Any) -> Settings:
+    (folder / "tiers.yaml").write_text(yaml.safe_dump({"tiers": [*tiers]}))
+    monkeypatch.setenv("TIERS_FILE", str(folder / "tiers.yaml"))
+    return load_settings(folder)
+
+
+def test_a_model_or_tool_that_there_is_not_keeps_the_server_from_starting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    named = {"models": ["gpt-5", "gpt-fife"], "tools": ["calculate", "calculat", "mine_order"]}
+    settings = _settings(tmp_path, monkeypatch, FREE | named, FREE | {"name": "pro", "models": ["gpt-six"]})
+    with pytest.raises(SettingsInvalid) as refused:
+        checked_tiers(settings)
+    tools = ", ".join(sorted({tool.name for agent in AGENTS for tool in agent.tools}))
+    assert refused.value.detail.split("\n") == [
+        "TIERS_FILE: tiers.yaml: free: there is no model gpt-fife in models.yaml.",
+        "TIERS_FILE: tiers.yaml: pro: there is no model gpt-six in models.yaml.",
+        f"TIERS_FILE: tiers.yaml: free: there is no tool calculat, and no MCP server whose tool it could be; there are {tools}.",
+        f"TIERS_FILE: tiers.yaml: free: there is no tool mine_order, and no MCP server whose tool it could be; there are {tools}.",
+    ]
+    monkeypatch.setattr("app.cli.load_settings", lambda: settings)
+    with pytest.raises(SystemExit) as ended:
+        main(["serve"])
+    assert ended.value.code == 2
+
+
+async def test_so_does_one_when_the_parts_are_opened_without_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = _settings(tmp_path, monkeypatch, FREE | {"models": ["gpt-fife"]})
+    with pytest.raises(SettingsInvalid, match="gpt-fife"):
+        async with open_services(settings):
+            pass
+
+
+def test_a_tool_of_an_mcp_server_and_the_default_model_may_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mcp.yaml").write_text("servers: [{name: mine, transport: stdio, command: mine, all: true}]")
+    monkeypatch.setenv("MCP_FILE", str(tmp_path / "mcp.yaml"))
+    monkeypatch.setenv("DEFAULT_LLM_MODEL", "ollama:llama3.2")
+    named = {"models": ["demo", "gpt-5", "ollama:llama3.2"], "tools": ["calculate", "mine_order"]}
+    [free] = checked_tiers(_settings(tmp_path, monkeypatch, FREE | named))
+    assert free.tools == frozenset({"calculate", "mine_order"})
 
 
 def test_no_tier_and_two_of_one_name_are_none(tmp_path: Path) -> None:

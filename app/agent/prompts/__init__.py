@@ -1,11 +1,12 @@
 """The texts the model is given before the conversation, kept as Markdown and filled at call time."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
 from string import Template
-from typing import Final
+from typing import Final, cast
 
 from app.errors import SettingsInvalid
 from app.text import quoted
@@ -21,7 +22,11 @@ _NAMES: Final = frozenset({"date", "user_name", "earlier", "memories", "added"})
 class _Prompt(Template):
     """A `$` that no name follows is one: whoever writes of $5 need know nothing of templates."""
 
-    pattern = r"\$(?:(?P<escaped>\$)|(?P<named>(?a:[_a-z][_a-z0-9]*))|\{(?P<braced>(?a:[_a-z][_a-z0-9]*))\}|(?P<invalid>(?!)))"
+    # Template compiles it.
+    pattern = cast(
+        "re.Pattern[str]",
+        r"\$(?:(?P<escaped>\$)|(?P<named>(?a:[_a-z][_a-z0-9]*))|\{(?P<braced>(?a:[_a-z][_a-z0-9]*))\}|(?P<invalid>(?!)))",
+    )
 
 
 def check_prompt(name: str, more: Collection[str] = ()) -> None:
