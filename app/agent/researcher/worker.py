@@ -39,7 +39,8 @@ async def search(state: WorkerState, runtime: Runtime[AgentContext]) -> WorkerUp
     context, question = runtime.context, state["question"]
     tell_begun(context.listener, worker_of(runtime), question)
     try:
-        hits = await context.web.search(question)
+        async with context.room:
+            hits = await context.web.search(question)
     except WebError as error:
         return _failed(runtime, question, str(error))
     return {"urls": [*dict.fromkeys(hit.url for hit in hits)]}
@@ -57,7 +58,8 @@ async def read(state: WorkerState, runtime: Runtime[AgentContext]) -> WorkerUpda
 
 async def _read_one(context: AgentContext, url: str) -> Text | None:
     try:
-        page = await context.web.read(url)
+        async with context.room:
+            page = await context.web.read(url)
     except WebError:
         return None
     return Text(url=page.url, title=page.title, text=page.text)
