@@ -5,7 +5,9 @@
 
 import argparse
 import asyncio
+import errno
 import gc
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,7 +25,7 @@ from app.observability.logging import keep_loggers
 from app.operators import add_operators_commands
 from app.persistence.address import database_url
 from app.persistence.embedder_in_use import embedder_in_use
-from app.settings import ROOT, Settings, load_settings
+from app.settings import ROOT, ServerSettings, Settings, load_settings
 from app.tiers import checked_tiers
 
 _FAILED: Final = 1
@@ -102,6 +104,7 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
     choice = choose_models(settings.models, settings.model_keys)
     embedder = choose_embedder(settings.memory, settings.models) if settings.memory.is_on else None
     _check_files(settings)
+    _check_port(settings.server)
     # Held here, so that the database outlives a reload of the server.
     with database_url(settings.database) as url:
         if embedder and (in_use := embedder_in_use(url)) and in_use != embedder.name:
@@ -136,6 +139,20 @@ def _spare_imports() -> None:
     from app import main as _  # noqa: F401, PLC0415  # with all it imports, as uvicorn is about to
 
     gc.freeze()
+
+
+def _check_port(server: ServerSettings) -> None:
+    """Raise AppError for a port that somebody has: uvicorn would say so without its number, after a banner that names it."""
+    try:
+        [*_, (family, kind, protocol, _, address)] = socket.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM)
+        with socket.socket(family, kind, protocol) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as uvicorn does
+            trial.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise AppError(
+                f"Port {server.port} of {server.host} is taken already. Set another: PORT=…, in the environment or in .env."
+            ) from error
 
 
 def _check_files(settings: Settings) -> None:

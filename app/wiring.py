@@ -55,14 +55,7 @@ from app.runs.sessions import Sessions
 from app.runs.tail import Tails
 from app.runs.webhooks import Webhooks
 from app.serving import Limits, bench_of, open_limits, open_means, past_of
-from app.settings import (
-    CacheSettings,
-    DatabaseSettings,
-    RedisSettings,
-    Settings,
-    Tiers,
-    WorkerSettings,
-)
+from app.settings import CacheSettings, DatabaseSettings, RedisSettings, Settings, Tiers, WorkerSettings
 from app.tiers import checked_tiers
 from app.webhooks import open_webhooks
 

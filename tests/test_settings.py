@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -259,6 +260,14 @@ def test_a_server_that_cannot_start_says_why_in_one_line(values: dict[str, str],
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith(line)
     assert ended.stderr.count("\n") == 1
+
+
+def test_a_port_that_somebody_has_is_told_by_its_number_and_before_anything_else(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = _serve({"PORT": str(port), "DATA_DIR": str(tmp_path)})
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == f"Port {port} of 127.0.0.1 is taken already. Set another: PORT=…, in the environment or in .env.\n"
 
 
 @pytest.mark.parametrize("url", ["postgresql://me:canary@127.0.0.1:1/x", "postgresql://me:canary@[", "nonsense"])

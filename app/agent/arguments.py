@@ -3,17 +3,41 @@
 None of their values is repeated: one may be a secret, and the model knows what it has said.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError, ValidationError
+from jsonschema.validators import extend
 from langchain_core.tools import BaseTool
 from langgraph.prebuilt.tool_node import ToolInvocationError
 from pydantic_core import ErrorDetails
+from referencing import Registry
+from referencing.exceptions import Unresolvable
 
 from app.text import quoted
 
 _MOST_FAULTS: Final = 10
 _LONGEST: Final = 500
+
+
+# A stranger's regular expressions are left to the server: one can take hours, and the whole process would wait for it. So is what would
+# mean something else without them.
+_UNLOOKED_AT: Final = ("pattern", "patternProperties", "unevaluatedProperties", "unevaluatedItems", "contains", "oneOf", "not", "if")
+
+
+def _looks_at_nothing(*_: object) -> Iterator[ValidationError]:
+    return iter(())
+
+
+def _extra(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:  # noqa: ANN401  # jsonschema's own
+    if "patternProperties" not in schema:
+        yield from Draft202012Validator.VALIDATORS["additionalProperties"](validator, wanted, instance, schema)
+
+
+_Validator: Final = extend(  # type: ignore[no-untyped-call]  # jsonschema's stubs leave it so
+    Draft202012Validator, {**dict.fromkeys(_UNLOOKED_AT, _looks_at_nothing), "additionalProperties": _extra}
+)
 
 
 def why_unfit(error: ToolInvocationError, tool: BaseTool | None) -> str | None:
@@ -23,9 +47,29 @@ def why_unfit(error: ToolInvocationError, tool: BaseTool | None) -> str | None:
     faults = [*(error.filtered_errors or ()), *_of_all_together(error)]
     if not faults:
         return None
-    lines = [_line(fault, tool.args) for fault in faults[:_MOST_FAULTS]]
+    return _in_words([_line(fault["loc"], fault["msg"], tool.args) for fault in faults], tool)
+
+
+def why_unfit_for_schema(args: Mapping[str, Any], tool: BaseTool) -> str | None:
+    """The same for a tool whose schema somebody else has written, an MCP server's, before it is sent there.
+
+    None, too, for a schema that cannot be followed here: then the server judges.
+    """
+    if not isinstance(tool.args_schema, dict):
+        return None
+    try:
+        Draft202012Validator.check_schema(tool.args_schema)
+        # Without a registry it would fetch what a schema refers to.
+        errors = [*_Validator(tool.args_schema, registry=Registry()).iter_errors(args)]
+    except (SchemaError, Unresolvable, RecursionError):
+        return None
+    faults = dict.fromkeys(fault for error in errors for fault in _faults(error))
+    return _in_words([_line(place, words, tool.args) for place, words in faults], tool) if faults else None
+
+
+def _in_words(lines: Sequence[str], tool: BaseTool) -> str:
     taken = f"{tool.name} takes {', '.join(tool.args)}." if tool.args else f"{tool.name} takes no arguments."
-    return "\n".join(["The call was not made, for its arguments do not fit:", *lines, taken])
+    return "\n".join(["The call was not made, for its arguments do not fit:", *lines[:_MOST_FAULTS], taken])
 
 
 def _title(tool: BaseTool) -> str | None:
@@ -39,10 +83,25 @@ def _of_all_together(error: ToolInvocationError) -> Sequence[ErrorDetails]:
     return [fault for fault in error.source.errors(include_url=False, include_input=False) if not fault["loc"]]
 
 
-def _line(fault: ErrorDetails, args: Mapping[str, Any]) -> str:
-    place = ".".join(map(str, fault["loc"])) or "all together"
-    line = f"- {place[:_LONGEST]}: {fault['msg'][:_LONGEST]}"
-    wanted = args.get(str(fault["loc"][0])) if fault["loc"] else None
+def _faults(error: ValidationError) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """In words of our own: the library's have the value in them."""
+    place = tuple(error.absolute_path)
+    schema: Mapping[str, Any] = error.schema if isinstance(error.schema, dict) else {}
+    match error.validator:
+        case "required":
+            given = {*error.instance} if isinstance(error.instance, dict) else set[str]()
+            yield from (((*place, name), "Field required") for name in schema["required"] if name not in given)
+        case "additionalProperties" if schema["additionalProperties"] is False and isinstance(error.instance, dict):
+            extra = {*error.instance} - {*schema.get("properties", ())}
+            yield from (((*place, name), "Extra inputs are not permitted") for name in sorted(extra))
+        case _:
+            yield place, f"Input does not fit its {error.validator}"
+
+
+def _line(loc: Sequence[str | int], words: str, args: Mapping[str, Any]) -> str:
+    place = ".".join(map(str, loc)) or "all together"
+    line = f"- {place[:_LONGEST]}: {words[:_LONGEST]}"
+    wanted = args.get(str(loc[0])) if loc else None
     return f"{line}. Wanted: {_told(wanted)}" if wanted else line
 
 

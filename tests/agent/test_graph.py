@@ -99,7 +99,7 @@ async def test_tools_that_are_asked_for_together_run_together() -> None:
         ("explode", "{}", "The tool failed. Go on without it, or try something else."),
         ("refuse", "{}", "Ask me on Monday."),
         ("hang", "{}", "The tool gave no answer within 0.1 seconds."),
-        ("unheard_of", "{}", "unheard_of is not a valid tool"),
+        ("unheard_of", "{}", "There is no tool of this name; there are "),
         ("calculate", "{}", "expression"),
         ("calculate", '{"expression": ["not", "text"]}', "expression"),
         ("calculate", '{"expression": "1/0"}', "divides by zero"),

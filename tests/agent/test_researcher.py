@@ -1,6 +1,7 @@
 """The researcher: what its parts are told, what its readers hear, and what becomes of it when a part fails."""
 
 import json
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from langchain_core.messages import AIMessage
 
 from app.agent.approval import EXPIRED
 from app.agent.researcher import RESEARCHER
+from app.agent.researcher.config import MOST_WORKERS
 from app.agent.researcher.write import NOTHING_READ
 from app.agent.web import Page
 from app.errors import ModelUnavailable
@@ -28,12 +30,25 @@ ANSWER = (
 )
 
 
+class Room(AbstractAsyncContextManager[None]):
+    """Counts who enters it."""
+
+    def __init__(self) -> None:
+        self.entered = 0
+
+    async def __aenter__(self) -> None:
+        self.entered += 1
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+
 def researching(
     web: WebOf | None = None,
     *,
     memory: Any = None,
     config: dict[str, Any] | None = None,
     allowed: frozenset[str] | None = None,
+    room: Room | None = None,
     **replies: Reply | list[Reply],
 ) -> Turn:
     return Turn(
@@ -43,6 +58,7 @@ def researching(
         memory=memory,
         config=config,
         allowed=allowed,
+        room=room,
     )
 
 
@@ -195,6 +211,8 @@ async def test_an_answer_that_is_sent_back_is_written_once_more_and_readers_have
     assert [name for name, _ in parts(turn).heard].count("critic") == 1, "it is sent back once"
     [taken_back] = [one for one in turn.listener.heard if one[0] == "taken_back"]
     assert turn.listener.heard.index(taken_back) > turn.listener.heard.index(("token", "The "))
+    after = turn.listener.heard[turn.listener.heard.index(taken_back) + 1 :]
+    assert after[0] == ("step", "critic", "done", "Reviewing", {"good": False}), "why it is written again stays to be seen"
 
 
 async def test_what_was_sent_back_stands_when_it_cannot_be_written_again() -> None:
@@ -320,6 +338,24 @@ async def test_a_plan_that_is_asked_about_is_searched_after_a_yes_as_the_user_wa
     assert turn.web.searched == ["how long is the fox"]
     assert "1. [All about fox](https://fox.test/)" in conversation[-1].text
     assert len(parts(turn).told("plan")) == 1
+
+
+async def test_a_yes_brings_no_more_questions_than_the_session_has_workers() -> None:
+    turn = researching(config={"ask_first": True, "workers": 1})
+    await turn.takes("Which is longer?")
+    [asked] = await turn.questions()
+    assert isinstance(asked.response_schema, dict)
+    assert asked.response_schema["properties"]["questions"]["maxItems"] == 1
+    await turn.hears({"approved": True, "questions": ["how long is the fox"]})
+    assert turn.web.searched == ["how long is the fox"]
+
+
+async def test_its_searches_and_pages_take_the_room_that_calls_of_tools_have_and_are_no_more_than_its_limit_says() -> None:
+    room = Room()
+    turn = researching(plan=plan(*(f"fox {n}" for n in range(9))), room=room, config={"workers": MOST_WORKERS, "pages": 1})
+    await turn.takes("All about foxes")
+    assert len(turn.web.searched) == RESEARCHER.limits.tool_calls == MOST_WORKERS
+    assert room.entered == len(turn.web.searched) + len(turn.web.read_)
 
 
 @pytest.mark.parametrize("answer", [{"approved": False}, EXPIRED])

@@ -6,11 +6,12 @@ from typing import Any, Final
 
 import pytest
 import structlog
-from langchain_core.tools import ToolException, tool
+from langchain_core.tools import BaseTool, StructuredTool, ToolException, tool
 from langgraph.prebuilt import ToolRuntime
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from app.agent.marks import once_only, safe_to_repeat
+from app.agent.assistant import ASSISTANT
+from app.agent.marks import needs_approval, once_only, safe_to_repeat
 from app.agent.state import AgentContext, AgentState
 from app.agent.tools import TOOLS
 from app.errors import DatabaseUnavailable
@@ -253,6 +254,84 @@ async def test_a_model_is_told_which_arguments_do_not_fit_and_what_is_wanted(arg
     [(status, words)] = await told(Turn(calls(("order", json.dumps(args))), says("Sorry."), tools=[order]))
     assert status == "error"
     assert words.split("\n") == ["The call was not made, for its arguments do not fit:", *faults, _NAMES]
+
+
+_TICKET: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "number": {"type": "integer"},
+        "state": {"enum": ["open", "closed"]},
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "word": {"type": "string", "pattern": "^(a+)+$"},
+    },
+    "required": ["number"],
+    "additionalProperties": False,
+}
+
+
+def _strangers(schema: dict[str, Any], reached: list[dict[str, Any]]) -> BaseTool:
+    """A tool as an MCP server's is: what its arguments are is said by a JSON schema."""
+
+    async def take(**arguments: Any) -> str:
+        reached.append(arguments)
+        return "taken"
+
+    return StructuredTool(name="mine_order", description="Order.", args_schema=schema, coroutine=take)
+
+
+@pytest.mark.parametrize(
+    ("args", "faults"),
+    [
+        ({"number": CANARY}, ['- number: Input does not fit its type. Wanted: {"type": "integer"}']),
+        ({}, ['- number: Field required. Wanted: {"type": "integer"}']),
+        (
+            {"number": 1, "state": CANARY, "tags": ["x", {"y": CANARY}], "colour": CANARY},
+            [
+                '- state: Input does not fit its enum. Wanted: {"enum": ["open", "closed"]}',
+                '- tags.1: Input does not fit its type. Wanted: {"type": "array", "items": {"type": "string"}}',
+                "- colour: Extra inputs are not permitted",
+            ],
+        ),
+    ],
+)
+async def test_arguments_are_looked_at_before_they_are_sent_to_an_mcp_server(args: dict[str, Any], faults: list[str]) -> None:
+    reached: list[dict[str, Any]] = []
+    turn = Turn(calls(("mine_order", json.dumps(args))), says("Sorry."), tools=[needs_approval(_strangers(_TICKET, reached))])
+    [(status, words)] = await told(turn)
+    lines = words.split("\n")
+    assert (status, lines[0], lines[-1]) == (
+        "error",
+        "The call was not made, for its arguments do not fit:",
+        "mine_order takes number, state, tags, word.",
+    )
+    assert sorted(lines[1:-1]) == sorted(faults)
+    assert reached == []
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        _TICKET,  # whose expression would take years for this word
+        {"type": "object", "properties": {"number": {"$ref": "https://nowhere.test/schema.json"}}},
+        {"type": "object", "properties": {"number": {"$ref": "#/properties/number"}}},
+        {"type": "object", "properties": {"number": {"type": "whole"}}},
+        {"type": "object", "properties": {"word": {"not": {"pattern": "^(a+)+$"}}}},
+        {"type": "object", "properties": {}, "patternProperties": {"^(n+|u+|w+)+$": {}}, "additionalProperties": False},
+    ],
+)
+async def test_what_cannot_be_looked_at_here_is_left_to_the_server(schema: dict[str, Any]) -> None:
+    reached: list[dict[str, Any]] = []
+    args = {"number": 1, "word": "a" * 60 + "b"}
+    turn = Turn(calls(("mine_order", json.dumps(args))), says("Done."), tools=[_strangers(schema, reached)])
+    assert [status for status, _ in await told(turn)] == ["success"]
+    assert reached == [args]
+
+
+async def test_who_calls_what_there_is_not_is_told_of_what_it_may_call_and_of_nothing_else() -> None:
+    turn = Turn(calls(("nosuch", "{}")), says("Sorry."), tools=[order], config={"tools_off": ["web_search", "order"]})
+    [(status, words)] = await told(turn)
+    own = [tool.name for tool in ASSISTANT.tools if tool.name != "web_search"]
+    assert (status, words) == ("error", f"There is no tool of this name; there are {', '.join(own)}.")
 
 
 async def test_the_words_about_many_wrong_arguments_are_few() -> None:

@@ -6,11 +6,11 @@ from langchain_core.tools import BaseTool
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 
-from app.agent.assistant.routes import to_answer, to_recall, to_tools
 from app.agent.nodes.compact import compact
 from app.agent.nodes.recall import recall
 from app.agent.nodes.respond import respond_node
 from app.agent.nodes.tools import tools_node
+from app.agent.routes import to_answer, to_recall, to_tools
 from app.agent.spec import AgentGraph
 from app.agent.state import AgentContext, AgentState
 

@@ -13,7 +13,7 @@ from langgraph.types import Command
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from app.agent.approval import refusal
-from app.agent.arguments import why_unfit
+from app.agent.arguments import why_unfit, why_unfit_for_schema
 from app.agent.marks import is_once_only, is_safe_to_repeat, is_to_be_approved, seconds_of
 from app.agent.safety import why_not
 from app.agent.source import listener_of
@@ -35,7 +35,10 @@ log = structlog.get_logger()
 
 
 def tools_node(tools: Sequence[BaseTool]) -> ToolNode:
-    return ToolNode(tools, handle_tool_errors=_in_words, awrap_tool_call=_answered)
+    async def answered(request: ToolCallRequest, execute: _Execute) -> _Answer:
+        return await _answered(request, execute, tools)
+
+    return ToolNode(tools, handle_tool_errors=_in_words, awrap_tool_call=answered)
 
 
 class _ToolFailed(Exception):
@@ -53,13 +56,13 @@ def _in_words(error: Exception) -> str:
     raise _ToolFailed from error
 
 
-async def _answered(request: ToolCallRequest, execute: _Execute) -> _Answer:
+async def _answered(request: ToolCallRequest, execute: _Execute, tools: Sequence[BaseTool]) -> _Answer:
     context = cast("AgentContext", request.runtime.context)
     call = request.tool_call
     # Asked first: a step that waits for a person begins anew when it goes on.
-    if words := context.why_no_tool(call["name"]):
+    if words := _why_none(request, context, tools) or why_not(call, request.state["messages"], context.limits):
         answer: _Answer = _not_made(request, words)
-    elif words := why_not(call, request.state["messages"], context.limits):
+    elif request.tool and (words := why_unfit_for_schema(call["args"], request.tool)):
         answer = _not_made(request, words)
     elif is_to_be_approved(request.tool) and (reason := refusal(call)):
         answer = _not_made(request, reason)
@@ -72,6 +75,14 @@ async def _answered(request: ToolCallRequest, execute: _Execute) -> _Answer:
         listener.tool_answered(answer.tool_call_id, call["name"], answer.text, is_error=answer.status == "error")
         answer = _cut(_readable(answer), context.tools.result_characters)
     return answer
+
+
+def _why_none(request: ToolCallRequest, context: AgentContext, tools: Sequence[BaseTool]) -> str | None:
+    """Why there is no such tool for it; of the others those are named that it was shown, and no more."""
+    if request.tool:
+        return context.why_no_tool(request.tool.name)
+    names = ", ".join(tool.name for tool in context.usable(tools))
+    return f"There is no tool of this name; there are {names}." if names else "There is no tool of this name, nor any other."
 
 
 async def _bounded(request: ToolCallRequest, execute: _Execute, context: AgentContext) -> _Answer:

@@ -17,7 +17,7 @@ RESEARCHER: Final = Agent(
     examples=("How did Postgres begin, and who leads it now?", "Which is longer, the Danube or the Rhine?"),
     takes_tools=False,  # a page that is read must find nothing to call
     config=ResearcherConfig,
-    limits=Limits(steps=25, tool_calls=MOST_WORKERS, seconds=240),
+    limits=Limits(steps=25, tool_calls=MOST_WORKERS, seconds=240),  # a search for each worker: a plan with more is cut
     events=frozenset({"memory", "token", "reasoning", "step", "interrupt"}),
     recount=recount,
 )

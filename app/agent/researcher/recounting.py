@@ -6,7 +6,7 @@ from typing import Any
 from langchain_core.messages import HumanMessage
 from langgraph.types import PregelTask, StateSnapshot
 
-from app.agent.researcher.telling import tell_begun, tell_finding, tell_plan
+from app.agent.researcher.telling import tell_begun, tell_finding, tell_plan, tell_sent_back
 from app.agent.state import Listener
 from app.llm.calls import read_account
 
@@ -29,6 +29,8 @@ def recount(now: StateSnapshot, before: StateSnapshot | None, listener: Listener
     for namespace, state in workers:
         if "urls" in state and not state.get("findings"):  # one that has not searched tells its beginning itself
             tell_begun(listener, namespace, state["question"])
+    if values.get("remarks"):
+        tell_sent_back(listener)
 
 
 def _is_of_this_turn(values: Mapping[str, Any]) -> bool:

@@ -6,9 +6,9 @@ from typing import Final, Literal
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
-from app.agent.assistant.routes import to_answer
 from app.agent.researcher.asking import config_of
 from app.agent.researcher.state import ResearcherState, Task, WorkerState
+from app.agent.routes import to_answer
 from app.agent.state import AgentContext
 
 # The critic's, the writer's, and the last, which LangGraph does not give.

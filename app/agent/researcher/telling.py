@@ -48,3 +48,7 @@ def tell_finding(listener: Listener, finding: Finding) -> None:
 def tell_written(listener: Listener, sources: Sequence[Read]) -> None:
     numbered = [{"number": number, **source} for number, source in enumerate(sources, start=1)]
     listener.step(at("write"), "done", WRITING, {"sources": numbered})
+
+
+def tell_sent_back(listener: Listener) -> None:
+    listener.step(at("critic"), "done", REVIEWING, {"good": False})

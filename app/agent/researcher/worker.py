@@ -42,7 +42,8 @@ async def search(state: WorkerState, runtime: Runtime[AgentContext]) -> WorkerUp
     if words := context.why_no_tool(web_search.name):  # since it was planned
         return _failed(runtime, question, words)
     try:
-        hits = await context.web.search(question)
+        async with context.room:
+            hits = await context.web.search(question)
     except WebError as error:
         return _failed(runtime, question, str(error))
     return {"urls": [*dict.fromkeys(hit.url for hit in hits)]}
@@ -60,7 +61,8 @@ async def read(state: WorkerState, runtime: Runtime[AgentContext]) -> WorkerUpda
 
 async def _read_one(context: AgentContext, url: str) -> Text | None:
     try:
-        page = await context.web.read(url)
+        async with context.room:
+            page = await context.web.read(url)
     except WebError:
         return None
     return Text(url=page.url, title=page.title, text=page.text)

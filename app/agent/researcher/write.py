@@ -12,8 +12,8 @@ from app.agent.prompts import filled, quoted
 from app.agent.researcher.asking import instructions
 from app.agent.researcher.citations import CitingHearer, as_list, with_citations
 from app.agent.researcher.state import Finding, ResearcherState, ResearcherUpdate, Source
-from app.agent.researcher.telling import WRITING, at, tell_written
-from app.agent.state import AgentContext
+from app.agent.researcher.telling import WRITING, at, tell_sent_back, tell_written
+from app.agent.state import AgentContext, Listener
 from app.errors import CostLimitReached, ModelError
 from app.llm.calls import account
 
@@ -28,17 +28,23 @@ async def write(state: ResearcherState, runtime: Runtime[AgentContext]) -> Resea
     draft = _draft(state)
     if draft is None:
         return {"messages": [await _written(context, state, memories, None)], "memories": memories}
-    context.listener.answer_taken_back(_SENT_BACK)
+    _take_back(context.listener)
     try:
         better = await _written(context, state, memories, draft)
     except (ModelError, CostLimitReached):
         # What there was is better than nothing.
-        context.listener.answer_taken_back(_SENT_BACK)
+        _take_back(context.listener)
         context.listener.at(at("write")).token(draft.text)
         tell_written(context.listener, ())
         return {}
     better.id = draft.id  # takes its place
     return {"messages": [better], "memories": memories, "accounts": [account(draft)]}
+
+
+def _take_back(listener: Listener) -> None:
+    """The review came after the draft and goes with it, and yet it is why: it is told once more."""
+    listener.answer_taken_back(_SENT_BACK)
+    tell_sent_back(listener)
 
 
 async def _written(context: AgentContext, state: ResearcherState, memories: Sequence[str], draft: AIMessage | None) -> AIMessage:
