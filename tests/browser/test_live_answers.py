@@ -134,7 +134,7 @@ async def _state_before_the_end(route: Route) -> None:
     answer = await route.fetch()
     if run_id := (await answer.json())["live_run_id"]:
         root = route.request.url.partition("/sessions/")[0]
-        headers = {"Authorization": route.request.headers["authorization"]}
+        headers = {"Cookie": (await route.request.all_headers())["cookie"]}
         async with httpx.AsyncClient(timeout=30) as client:
             await client.get(f"{root}/runs/{run_id}/stream", headers=headers)
     await route.fulfill(response=answer)
