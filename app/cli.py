@@ -99,8 +99,6 @@ def _add(
 
 
 def _serve(settings: Settings, _: argparse.Namespace) -> int:
-    gc.set_threshold(_OBJECTS_PER_COLLECTION)
-    keep_loggers()
     choice = choose_models(settings.models, settings.model_keys)
     embedder = choose_embedder(settings.memory, settings.models) if settings.memory.is_on else None
     _check_files(settings)
@@ -114,6 +112,8 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
         sys.stdout.flush()
         if not settings.server.debug:
             _spare_imports()
+        gc.set_threshold(_OBJECTS_PER_COLLECTION)
+        keep_loggers()
         uvicorn.run(
             "app.main:create_app",
             factory=True,

@@ -136,7 +136,7 @@ async def test_what_is_no_json_is_no_body(ada: Visitor) -> None:
     """A page elsewhere can have a browser send a form or plain text without asking; neither is read where JSON is due."""
     path, body = f"/sessions/{await ada.open_session()}/chat", b'{"message": "Hi"}'
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""):
-        assert (await ada.http.post(path, content=body, headers={"Content-Type": kind})).status_code == httpx.codes.UNPROCESSABLE_ENTITY
+        assert (await ada.http.post(path, content=body, headers={"Content-Type": kind})).status_code == httpx.codes.UNSUPPORTED_MEDIA_TYPE
     assert await ada.messages(path.split("/")[2]) == []
 
 
