@@ -38,6 +38,8 @@ async def main() -> None:
             "JWT_SECRET_KEY": secrets.token_urlsafe(48),
             "ALLOW_DEMO_MODEL": "true",
             "LOG_LEVEL": "warning",
+            "RATE_LIMIT_LOGIN": "1000000 per minute",
+            "RATE_LIMIT_DEFAULT": "1000000 per minute",
         }
         server_url = f"http://127.0.0.1:{port}"
         log = Path(name, "server.log")
