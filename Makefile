@@ -9,8 +9,6 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON := .venv/bin/python
 PYTEST_ARGS ?=
-# One more than processors: tests wait for servers to start, more than anything else.
-PROCESSES = $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 # Providers' packages, of anthropic, google and ollama, and drawing, for PNGs of graphs: remembered until another list is given, an empty one
 # included.
 EXTRAS ?= $(shell cat .venv/.extras 2>/dev/null)
@@ -27,7 +25,7 @@ dev: .venv/.runtime ## Run the server on http://localhost:8000, reloading on cha
 	@exec $(PYTHON) -m app serve
 
 test: .venv/.dev ## Run every test this machine can; narrow it with PYTEST_ARGS="-k chat"
-	@$(PYTHON) -m pytest --numprocesses $(PROCESSES) --maxprocesses 4 --dist worksteal $(PYTEST_ARGS)
+	@$(PYTHON) -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal $(PYTEST_ARGS)
 
 check: lint types imports test ## All that a change must pass
 
