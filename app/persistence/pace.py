@@ -1,8 +1,8 @@
 """How long what is written behind may wait."""
 
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from time import monotonic
 from typing import Final
 
 # Under load the pause grows until one write in its turn takes this share of the time at the most, and the longest is so many pauses.
@@ -24,6 +24,6 @@ class Pace:
     @contextmanager
     def timing(self) -> Generator[None]:
         """Learn from a write that succeeds."""
-        started = time.monotonic()
+        started = monotonic()
         yield
-        self._last_write_seconds = time.monotonic() - started
+        self._last_write_seconds = monotonic() - started

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Final, Protocol
 
 import pytest_asyncio
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
 _ARGUMENTS: Final = (
     "--no-sandbox",
@@ -16,6 +16,9 @@ _ARGUMENTS: Final = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+# Nothing here is about speed: a page beside other tests on few processors is waited for.
+expect.set_options(timeout=20_000)
 
 
 class Served(Protocol):

@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
+from unittest.mock import patch
 from uuid import UUID, uuid4
 
 import ormsgpack
@@ -373,17 +374,14 @@ async def until_at(saver: FencedSaver, written: RunnableConfig) -> None:
             await asyncio.sleep(0.01)
 
 
-def test_the_pause_grows_with_what_a_write_takes() -> None:
+@pytest.mark.parametrize(
+    ("seconds", "pause"), [(0, 0.1), (0.004, 0.1), (0.02, 0.4), (0.1, 2), (30, 2)], ids=["none", "soon", "longer", "longest", "no longer"]
+)
+def test_the_pause_grows_with_what_a_write_takes(seconds: float, pause: float) -> None:
     pace = Pace(0.1)
-    with pace.timing():
+    with patch("app.persistence.pace.monotonic", side_effect=[50, 50 + seconds]), pace.timing():
         pass
-    assert pace.pause_seconds == pytest.approx(0.1)
-    with pace.timing():
-        time.sleep(0.02)
-    assert 0.4 <= pace.pause_seconds < 2
-    with pace.timing():
-        time.sleep(0.11)
-    assert pace.pause_seconds == pytest.approx(2), "and not beyond the longest"
+    assert pace.pause_seconds == pytest.approx(pause)
 
 
 async def test_who_waits_for_a_write_may_be_stopped_and_the_write_is_whole(
