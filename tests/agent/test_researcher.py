@@ -91,7 +91,7 @@ async def test_a_question_is_split_searched_read_and_answered_with_numbered_sour
 async def test_only_the_writers_words_are_the_answer_and_its_tokens_say_so() -> None:
     turn = researching()
     await turn.takes("Which is longer?")
-    assert {(source.agent, source.node) for source in turn.listener.sources} == {("researcher", "write")}
+    assert {(origin.agent, origin.node) for origin in turn.listener.origins} == {("researcher", "write")}
     assert "".join(one[1] for one in turn.listener.heard if one[0] == "token") == ANSWER
 
 

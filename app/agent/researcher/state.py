@@ -33,11 +33,9 @@ class Finding(TypedDict):
     failure: str
 
 
-class Text(TypedDict):
-    """A page with its text."""
+class ReadPage(Source):
+    """The same with its text, for the notes."""
 
-    url: str
-    title: str
     text: str
 
 
@@ -74,14 +72,14 @@ class WorkerState(Task):
     """`urls` are what was found, best first."""
 
     urls: NotRequired[list[str]]
-    pages: NotRequired[list[Text]]
+    pages: NotRequired[list[ReadPage]]
     findings: NotRequired[list[Finding]]
     accounts: NotRequired[list[Any]]
 
 
 class WorkerUpdate(TypedDict, total=False):
     urls: list[str]
-    pages: list[Text]
+    pages: list[ReadPage]
     findings: list[Finding]
     accounts: list[Any]
 
