@@ -42,13 +42,15 @@ class ReadPage(Source):
 class ResearcherState(AgentState):
     """All but the messages is of the message `planned_for`, the user's last one.
 
-    `accounts` are those of the model's calls that are in none of the messages, as `calls.note` writes them.
+    `cited` are the sources of the answer's list. `accounts` are those of the model's calls that are in none of the messages, as
+    `calls.note` writes them.
     """
 
     planned_for: NotRequired[str]
     questions: NotRequired[list[str]]
     findings: NotRequired[Annotated[list[Finding], add]]
     accounts: NotRequired[Annotated[list[Any], add]]
+    cited: NotRequired[list[Source]]
     remarks: NotRequired[str]
 
 
@@ -59,6 +61,7 @@ class ResearcherUpdate(TypedDict, total=False):
     questions: list[str]
     findings: list[Finding] | Overwrite
     accounts: list[Any] | Overwrite
+    cited: list[Source]
     remarks: str
 
 
