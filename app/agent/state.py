@@ -15,7 +15,7 @@ from langgraph.runtime import Runtime
 
 from app.agent.config import AgentConfig, Limits
 from app.agent.memory import Memory
-from app.agent.source import Source
+from app.agent.origin import Origin
 from app.agent.web import Web
 from app.llm.asking import Asker
 from app.llm.calls import Hearer
@@ -57,11 +57,11 @@ class Listener(Hearer, Protocol):
     def tool_called(self, call_id: str, name: str, args: Mapping[str, Any]) -> None: ...
     def tool_answered(self, call_id: str, name: str, content: str, *, is_error: bool) -> None: ...
 
-    def step(self, source: Source, status: StepStatus, title: str, content: Mapping[str, Any]) -> None:
+    def step(self, origin: Origin, status: StepStatus, title: str, content: Mapping[str, Any]) -> None:
         """A step of an agent that is several begins or ends; `title` is for people, and `content` is JSON for pages."""
         ...
 
-    def at(self, source: Source) -> "Listener":
+    def at(self, origin: Origin) -> "Listener":
         """The same listener, which tells where this and that came from."""
         ...
 

@@ -15,8 +15,8 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 from app.agent.approval import refusal
 from app.agent.arguments import why_unfit, why_unfit_for_schema
 from app.agent.marks import is_once_only, is_safe_to_repeat, is_to_be_approved, seconds_of
+from app.agent.origin import listener_of
 from app.agent.safety import why_not
-from app.agent.source import listener_of
 from app.agent.state import AgentContext
 from app.crashes import frames
 from app.errors import AppError, DatabaseRefused
