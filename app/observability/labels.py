@@ -74,10 +74,10 @@ def initialise(names: Names) -> None:
 
 
 def _of_agents(agents: Sequence[str]) -> None:
-    for metric in (metrics.RUNS_STARTED, metrics.RUNS_RECOVERED, metrics.RUNS_HANDED_BACK, metrics.RUNS_EXHAUSTED):
-        _make(metric, agents)
-    for metric in (metrics.RUN_FIRST_TOKEN_SECONDS, metrics.RUN_QUEUE_SECONDS):
-        _make(metric, agents)
+    for counter in (metrics.RUNS_STARTED, metrics.RUNS_RECOVERED, metrics.RUNS_HANDED_BACK, metrics.RUNS_EXHAUSTED):
+        _make(counter, agents)
+    for histogram in (metrics.RUN_FIRST_TOKEN_SECONDS, metrics.RUN_QUEUE_SECONDS):
+        _make(histogram, agents)
     _make(metrics.RUN_SECONDS, agents, _ENDS)
     _make(metrics.RUNS_FINISHED, agents, ("completed", "interrupted"), ("",))
     _make(metrics.RUNS_FINISHED, agents, ("cancelled",), (errors.RunCancelled.code,))
@@ -87,8 +87,8 @@ def _of_agents(agents: Sequence[str]) -> None:
 def _of_models(models: Sequence[str]) -> None:
     passing = _codes(_PASSING)
     _make(metrics.MODEL_SECONDS, models, (CHAT,), ("",))
-    for metric in (metrics.MODEL_FIRST_TOKEN_SECONDS, metrics.MODEL_TOKEN_SECONDS):
-        _make(metric, models)
+    for histogram in (metrics.MODEL_FIRST_TOKEN_SECONDS, metrics.MODEL_TOKEN_SECONDS):
+        _make(histogram, models)
     _make(metrics.MODEL_TOKENS, models, ("answer",), _TOKENS)
     _make(metrics.MODEL_COST, models, ("answer",))
     for counter in (metrics.MODEL_UNPRICED, metrics.MODEL_RESETS, metrics.BREAKERS_OPENED):
