@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 from uuid import UUID
 
 from procrastinate import App
@@ -33,11 +34,12 @@ from app.persistence.health import DatabaseHealth
 from app.persistence.interrupts import InterruptTable
 from app.persistence.ledger import LedgerTable
 from app.persistence.memories import MemoryTable
-from app.persistence.queue import Chore, Job, by_id, open_queue, work
+from app.persistence.queue import Chore, Job, by_id, names_of, open_queue, work
 from app.persistence.recent_checkpoints import RecentCheckpoints
 from app.persistence.redis_answers import open_redis_answers
 from app.persistence.redis_notices import RedisNotices, open_redis_notices
 from app.persistence.runs import RunTable
+from app.persistence.sampling import Sampling
 from app.persistence.sessions import SessionTable
 from app.persistence.turns import TurnTable
 from app.runs.attachments import Attachments
@@ -58,6 +60,9 @@ from app.serving import Limits, bench_of, open_limits, open_means, past_of
 from app.settings import CacheSettings, DatabaseSettings, RedisSettings, Settings, Tiers, WorkerSettings
 from app.tiers import checked_tiers
 from app.webhooks import open_webhooks
+
+# Until METRICS_SAMPLE_SECONDS says it.
+_SAMPLE_SECONDS: Final = 15
 
 # Drops what this process holds in its memory of a user who was erased, None for everybody's.
 type Forgetting = Callable[[str | None], None]
@@ -82,10 +87,14 @@ class Services:
     webhooks: Webhooks
     tails: Tails
     models: Models
-    schema: DatabaseHealth
+    sampling: Sampling
     notices: RedisNotices | None
     limits: Limits
     queue: App
+
+    @property
+    def schema(self) -> DatabaseHealth:
+        return self.sampling.health
 
 
 @asynccontextmanager
@@ -124,7 +133,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             webhooks=webhooks,
             tails=office.tails,
             models=models,
-            schema=DatabaseHealth(database.pool),
+            sampling=Sampling(database.pool, DatabaseHealth(database.pool), names_of(queue)),
             notices=notices,
             limits=limits,
             queue=queue,
@@ -208,13 +217,18 @@ def _as_one_owner(pool: Pool, settings: Settings, notices: RedisNotices | None) 
 
 @asynccontextmanager
 async def working(services: Services, settings: WorkerSettings) -> AsyncGenerator[None]:
-    """Do background work, as long as this is open."""
-    working = asyncio.create_task(_work_until_stopping(services, settings), name="working")
+    """Do background work, and look at what there is of it, as long as this is open."""
+    sampling = partial(services.sampling.keep_sampling, _SAMPLE_SECONDS)
+    tasks = [
+        asyncio.create_task(_work_until_stopping(services, settings), name="working"),
+        asyncio.create_task(kept_up(sampling), name="sampling"),
+    ]
     try:
         yield
     finally:
-        working.cancel()
-        await asyncio.wait([working])
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 async def _work_until_stopping(services: Services, settings: WorkerSettings) -> None:
