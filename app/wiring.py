@@ -1,7 +1,7 @@
 """Open every part in order, join them, and close them in reverse: the only module that knows them all."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sized
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -33,6 +33,7 @@ from app.persistence.health import DatabaseHealth
 from app.persistence.interrupts import InterruptTable
 from app.persistence.ledger import LedgerTable
 from app.persistence.memories import MemoryTable
+from app.persistence.pools import Pools
 from app.persistence.queue import Chore, Job, by_id, open_queue, work
 from app.persistence.recent_checkpoints import RecentCheckpoints
 from app.persistence.redis_answers import open_redis_answers
@@ -83,6 +84,8 @@ class Services:
     tails: Tails
     models: Models
     schema: DatabaseHealth
+    pools: Pools
+    live_runs: Sized
     notices: RedisNotices | None
     limits: Limits
     queue: App
@@ -125,6 +128,8 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             tails=office.tails,
             models=models,
             schema=DatabaseHealth(database.pool),
+            pools=Pools(database),
+            live_runs=office.attempts,
             notices=notices,
             limits=limits,
             queue=queue,

@@ -26,7 +26,7 @@ def stream_opened() -> None:
 
 @Signal
 def stream_closed(reason: str) -> None:
-    """`reason`: ended (with the run), hung_up (the reader left), closing (the server stops), failed."""
+    """`reason`: ended (with the run), hung_up (the reader left), login_over (the reader was shown out), closing (the server stops), failed."""
 
 
 # Runs.
@@ -186,7 +186,7 @@ def checkpoints_pruned(checkpoints: int) -> None: ...
 
 @Signal
 def limited(limit: str, tier: str) -> None:
-    """A 429: `limit` is address, user, login, api_keys, or the quota's name; `tier` is empty where nobody has signed in."""
+    """A 429: `limit` is address, user, login, or the quota's name; `tier` is empty where nobody has signed in."""
 
 
 @Signal
@@ -204,7 +204,7 @@ def shared_limits_moved(up: bool) -> None:
 
 @Signal
 def signed_in(method: str, outcome: str) -> None:
-    """`method`: password, page, oidc; `outcome`: ok, wrong, locked, disabled, failed."""
+    """`method`: password, page, oidc; `outcome`: ok, wrong, locked, disabled (known, and may not come in), failed."""
 
 
 @Signal
