@@ -145,7 +145,7 @@ async def _at_work(services: Services, settings: Settings) -> AsyncGenerator[Non
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(draining(services.runs, settings.server.drain_seconds))
         if settings.worker.in_server:
-            await stack.enter_async_context(working(services, settings.worker))
+            await stack.enter_async_context(working(services, settings))
         yield
 
 

@@ -16,5 +16,5 @@ async def run_worker(settings: Settings) -> None:
     stopped = asyncio.Event()
     async with open_watched(settings, "worker") as (services, exposition), exporting(exposition, settings.metrics):
         stop = draining(services.runs, settings.server.drain_seconds, lambda _: stopped.set())
-        async with stop, working(services, settings.worker):
+        async with stop, working(services, settings):
             await stopped.wait()

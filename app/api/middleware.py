@@ -35,7 +35,7 @@ log = structlog.get_logger()
 
 
 class RequestLog:
-    """Give each request an id, keep it in the log's context and in the answer's headers, harden those, and tell how it went, in the log too."""
+    """Give each request an id, keep it in the log's context and in the answer's headers, harden those, and tell and log how it went."""
 
     def __init__(self, app: ASGIApp, https_only: Collection[str]) -> None:
         """`https_only` are the schemes of requests whose answers have browsers ask over TLS only."""

@@ -68,9 +68,7 @@ class _Telling:
         return "login_over" if self.reader.is_gone else "closing" if self.tails.is_closing else "ended"
 
 
-async def _frames(
-    telling: _Telling, tail: AsyncGenerator[Sequence[Entry]], hung_up: Callable[[], None] | None
-) -> AsyncGenerator[bytes]:
+async def _frames(telling: _Telling, tail: AsyncGenerator[Sequence[Entry]], hung_up: Callable[[], None] | None) -> AsyncGenerator[bytes]:
     """All that is there in one write: under load a write carries many tokens."""
     reader, why = telling.reader, "hung_up"  # unless it is left in another way
     signals.stream_opened()

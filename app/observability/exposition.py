@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 from prometheus_client.exposition import choose_encoder, gzip_accepted
+from prometheus_client.registry import Collector
 
 from app.errors import NotAuthenticated, NotFound
 from app.observability.metrics import REGISTRY
@@ -49,7 +50,7 @@ class Exposition:
             raise NotAuthenticated("This takes METRICS_TOKEN as Authorization: Bearer.")
 
 
-def _written(encode: Callable[[object], bytes], *, is_packed: bool) -> bytes:
+def _written(encode: Callable[[Collector], bytes], *, is_packed: bool) -> bytes:
     body = encode(REGISTRY)
     # The lowest level takes a fifth of the time, and as much again off the wire as matters in a data centre.
     return gzip.compress(body, compresslevel=1) if is_packed else body

@@ -9,6 +9,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from app import errors
 from app.errors import AppError
+from app.errors.outcomes import outcome_of
 from app.observability import metrics
 from app.observability.hearing.models import CHAT, STATES
 
@@ -17,19 +18,24 @@ _ENDS: Final = ("completed", "interrupted", "cancelled", "refused", "failed")
 _TOOL_ENDS: Final = ("ok", "error", "failed", "timeout")
 # What another try, or another model, may mend.
 _PASSING: Final = (errors.ModelUnavailable, errors.ModelRateLimited, errors.ModelTimeout, errors.ModelBadAnswer)
-# What a run may fail of.
-_FAULTS: Final[tuple[type[AppError], ...]] = (
+# What may end a run before it is done, beside a question.
+_ENDED_BY: Final[tuple[type[AppError], ...]] = (
     *_PASSING,
     AppError,
     errors.ModelError,
     errors.ModelAuthFailed,
     errors.ModelForbidden,
     errors.ModelRejected,
+    errors.ModelRefused,
+    errors.AnswerWithheld,
     errors.ContentHookFailed,
     errors.DatabaseUnavailable,
     errors.DatabaseRefused,
+    errors.QuotaExceeded,
+    errors.CostLimitReached,
     errors.StepLimitReached,
     errors.RunTimeout,
+    errors.RunCancelled,
     errors.AttemptsExhausted,
 )
 # Label sets that no file and no code elsewhere names.
@@ -74,21 +80,21 @@ def initialise(names: Names) -> None:
 
 
 def _of_agents(agents: Sequence[str]) -> None:
-    for metric in (metrics.RUNS_STARTED, metrics.RUNS_RECOVERED, metrics.RUNS_HANDED_BACK, metrics.RUNS_EXHAUSTED):
-        _make(metric, agents)
-    for metric in (metrics.RUN_FIRST_TOKEN_SECONDS, metrics.RUN_QUEUE_SECONDS):
-        _make(metric, agents)
+    for counter in (metrics.RUNS_STARTED, metrics.RUNS_RECOVERED, metrics.RUNS_HANDED_BACK, metrics.RUNS_EXHAUSTED):
+        _make(counter, agents)
+    for histogram in (metrics.RUN_FIRST_TOKEN_SECONDS, metrics.RUN_QUEUE_SECONDS):
+        _make(histogram, agents)
     _make(metrics.RUN_SECONDS, agents, _ENDS)
     _make(metrics.RUNS_FINISHED, agents, ("completed", "interrupted"), ("",))
-    _make(metrics.RUNS_FINISHED, agents, ("cancelled",), (errors.RunCancelled.code,))
-    _make(metrics.RUNS_FINISHED, agents, ("failed",), _codes(_FAULTS))
+    for kind in _ENDED_BY:
+        _make(metrics.RUNS_FINISHED, agents, (outcome_of(kind),), (kind.code,))
 
 
 def _of_models(models: Sequence[str]) -> None:
     passing = _codes(_PASSING)
     _make(metrics.MODEL_SECONDS, models, (CHAT,), ("",))
-    for metric in (metrics.MODEL_FIRST_TOKEN_SECONDS, metrics.MODEL_TOKEN_SECONDS):
-        _make(metric, models)
+    for histogram in (metrics.MODEL_FIRST_TOKEN_SECONDS, metrics.MODEL_TOKEN_SECONDS):
+        _make(histogram, models)
     _make(metrics.MODEL_TOKENS, models, ("answer",), _TOKENS)
     _make(metrics.MODEL_COST, models, ("answer",))
     for counter in (metrics.MODEL_UNPRICED, metrics.MODEL_RESETS, metrics.BREAKERS_OPENED):

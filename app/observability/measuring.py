@@ -9,6 +9,7 @@ from prometheus_client import disable_created_metrics
 
 from app.observability.hearing import http, models, others, runs, stored, tools
 from app.observability.hearing.tools import Knows
+from app.observability.sampled import showing_samples
 
 
 class _Ears:
@@ -33,10 +34,12 @@ class _Ears:
                 self._open.close()
 
     def _listen(self) -> None:
-        disable_created_metrics()  # a third of a scrape, for what Prometheus tells by itself
+        # A tenth of a scrape, for what Prometheus tells by itself.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the library leaves it bare
         for listen in (http.listen, runs.listen, models.listen, stored.listen, others.listen):
             listen(self._open)
         tools.listen(self._open, self._knows)
+        self._open.enter_context(showing_samples())
 
     def _knows(self, tool: str) -> bool:
         """Asked once of each that there is, and again and again of what a model has made up."""

@@ -1,6 +1,7 @@
 """What the metrics are, before something and after it."""
 
 from collections.abc import Mapping
+from math import isnan
 from typing import Final
 
 import httpx
@@ -14,12 +15,13 @@ _OF_THE_PROCESS: Final = ("process_", "python_")
 
 
 def series() -> Mapping[Series, float]:
-    """Every sample of ours in this process."""
+    """Every sample of ours in this process, but for what it does not know yet, which is not a number."""
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for metric in REGISTRY.collect()
         if not metric.name.startswith(_OF_THE_PROCESS)
         for sample in metric.samples
+        if not isnan(sample.value)
     }
 
 

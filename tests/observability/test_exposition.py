@@ -70,14 +70,16 @@ async def test_the_form_is_what_prometheus_asks_for(server: Server) -> None:
     assert newer.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
     assert "content-encoding" not in newer.headers
     assert newer.text.endswith("# EOF\n")
-    assert len([*text_string_to_metric_families(newer.text)]) > 60
+    assert len([*text_string_to_metric_families(newer.text)]) > 60  # type: ignore[no-untyped-call]  # the library leaves it bare
     head = await _get(server, "HEAD")
     assert (head.status_code, head.content) == (httpx.codes.OK, b"")
     assert (await _get(server, "POST")).status_code == httpx.codes.METHOD_NOT_ALLOWED
 
 
 @pytest.mark.variables(METRICS_TOKEN=TOKEN)
-@pytest.mark.parametrize("given", ["", "Bearer", "Bearer ", f"Basic {TOKEN}", TOKEN, f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", "Bearer é"])
+@pytest.mark.parametrize(
+    "given", ["", "Bearer", "Bearer ", f"Basic {TOKEN}", TOKEN, f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", "Bearer é"]
+)
 async def test_without_its_token_a_scrape_is_refused(given: str, server: Server) -> None:
     async with httpx.AsyncClient() as client:
         refused = await client.get(f"{server.url}/metrics", headers={b"authorization": given.encode()} if given else {})
@@ -164,7 +166,8 @@ def _counting(name: str, **labels: str) -> Iterator[None]:
 
 
 @pytest.mark.variables(LOCKOUT_FAILURES="1")
-async def test_signing_in_is_told_with_what_became_of_it(ada: Visitor, stranger: Visitor, database_url: str) -> None:
+@pytest.mark.usefixtures("ada")
+async def test_signing_in_is_told_with_what_became_of_it(stranger: Visitor, database_url: str) -> None:
     async def try_with(password: str) -> int:
         return (await stranger.http.post("/auth/login", data={"username": "ada@example.com", "password": password})).status_code
 
@@ -191,7 +194,8 @@ async def test_the_page_and_its_own_logins_are_told_apart(ada: Visitor, server: 
         assert (await ada.http.post("/auth/page/login", json={**known, "password": "Wrong-12"}, headers=headers)).status_code == 401
 
 
-async def test_tokens_that_are_not_taken_are_told_by_why(ada: Visitor, stranger: Visitor, database_url: str) -> None:
+@pytest.mark.usefixtures("ada")
+async def test_tokens_that_are_not_taken_are_told_by_why(stranger: Visitor, database_url: str) -> None:
     async def me(token: str) -> int:
         return (await stranger.http.get("/auth/me", headers={"Authorization": f"Bearer {token}"})).status_code
 
@@ -211,7 +215,8 @@ async def test_tokens_that_are_not_taken_are_told_by_why(ada: Visitor, stranger:
 
 
 @pytest.mark.variables(REFRESH_GRACE_SECONDS="0.001")
-async def test_a_refresh_token_that_comes_twice_is_told(ada: Visitor, stranger: Visitor) -> None:
+@pytest.mark.usefixtures("ada")
+async def test_a_refresh_token_that_comes_twice_is_told(stranger: Visitor) -> None:
     tokens = (await stranger.http.post("/auth/login", data={"username": "ada@example.com", "password": PASSWORD})).json()
     given = {"refresh_token": tokens["refresh_token"]}
     assert (await stranger.http.post("/auth/refresh", json=given)).is_success
@@ -268,9 +273,7 @@ async def _until_listening(url: str) -> None:
 
 
 @pytest.mark.variables(TRUSTED_PROXIES="127.0.0.0/8", RATE_LIMIT_DEFAULT="20 per minute", RATE_LIMIT_READ="20 per minute")
-async def test_a_thousand_users_and_strangers_make_no_series_more(
-    server: Server, provider: ProviderStub, ada: Visitor, database_url: str
-) -> None:
+async def test_a_thousand_users_and_strangers_make_no_series_more(server: Server, ada: Visitor, database_url: str) -> None:
     keys = [f"mp_{uuid4().hex}{number:011d}" for number in range(_USERS)]
     _make_users(database_url, keys)
     async with httpx.AsyncClient(base_url=server.url, limits=httpx.Limits(max_connections=20)) as client:

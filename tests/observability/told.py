@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from app import signals
 from app.signals import sampled
+from app.signals.sample import Sample, TableSize, Waiting, Work
 from app.signals.signal import Signal
 
 _CALL: Final = {
@@ -20,6 +21,15 @@ _CALL: Final = {
     "cost_usd": 0.25,
     "from_cache": False,
 }
+
+_WORK: Final = Work(
+    runs=Waiting(count=71, oldest_seconds=7.1),
+    questions=Waiting(count=72, oldest_seconds=7.2),
+    jobs=Waiting(count=75, oldest_seconds=7.5),
+    unread=73,
+    done={"walked": 76.0},
+    backup=77,
+)
 
 type Telling = tuple[Signal[...], Mapping[str, Any], Sequence[str]]
 
@@ -48,6 +58,7 @@ TOLD: Final[Sequence[Telling]] = (
     (signals.run_handed_back, {"agent": "walked"}, ["milepost_runs_handed_back"]),
     (signals.attempts_exhausted, {"agent": "walked"}, ["milepost_runs_exhausted"]),
     (signals.events_flushed, {"events": 3, "seconds": 0.01}, ["milepost_events_appended", "milepost_event_flush_seconds"]),
+    (signals.events_ended, {"events": 3}, ["milepost_events_appended"]),
     (signals.events_not_flushed, {}, ["milepost_event_flushes_failed"]),
     (signals.events_replayed, {"events": 3}, ["milepost_events_replayed"]),
     (signals.event_gap, {}, ["milepost_event_gaps"]),
@@ -75,6 +86,7 @@ TOLD: Final[Sequence[Telling]] = (
     (signals.breaker_moved, {"model": "walked", "state": "closed"}, ["milepost_breaker_state"]),
     (signals.cache_asked, {"result": "hit"}, ["milepost_response_cache_requests"]),
     (signals.tool_called, {"tool": "walked", "outcome": "ok", "seconds": 0.1}, ["milepost_tool_calls", "milepost_tool_duration_seconds"]),
+    (signals.tool_called, {"tool": "walked", "outcome": "looping", "seconds": 0.0}, ["milepost_tool_calls"]),
     (signals.approval_asked, {"tool": "walked"}, ["milepost_tool_approvals"]),
     (signals.mcp_server_moved, {"server": "walked", "up": True}, ["milepost_mcp_server_up"]),
     (signals.recalled, {"outcome": "found", "seconds": 0.01}, ["milepost_recall_duration_seconds"]),
@@ -98,14 +110,19 @@ TOLD: Final[Sequence[Telling]] = (
     (signals.mail_sent, {"outcome": "ok"}, ["milepost_mails"]),
     (signals.job_done, {"task": "walked", "outcome": "ok", "seconds": 0.2}, ["milepost_jobs", "milepost_job_duration_seconds"]),
     (signals.traces_exported, {"outcome": "ok", "spans": 3}, ["milepost_trace_spans"]),
-    (sampled.runs_pending, {"runs": 71, "oldest_seconds": 7.1}, ["milepost_runs_pending", "milepost_runs_pending_oldest_seconds"]),
-    (sampled.interrupts_open, {"questions": 72, "oldest_seconds": 7.2}, ["milepost_interrupts_open", "milepost_interrupts_oldest_seconds"]),
-    (sampled.remember_backlog, {"sessions": 73}, ["milepost_remember_backlog"]),
-    (sampled.table_size, {"table": "walked", "rows": 74, "bytes_": 740}, ["milepost_table_rows", "milepost_table_bytes"]),
-    (sampled.jobs_waiting, {"jobs": 75, "oldest_seconds": 7.5}, ["milepost_jobs_waiting", "milepost_jobs_oldest_seconds"]),
-    (sampled.chore_done, {"chore": "walked", "at": 76.0}, ["milepost_chore_last_success_timestamp_seconds"]),
-    (sampled.backup_done, {"at": 77.0}, ["milepost_backup_last_success_timestamp_seconds"]),
-    (sampled.schema_found, {"found": "one", "needed": "other"}, ["milepost_schema_info", "milepost_schema_drift"]),
+    (signals.database_sampled, {"sample": None}, []),
+    (
+        signals.database_sampled,
+        {"sample": Sample(schema_found="one", schema_needed="other", work=_WORK, tables={"walked": TableSize(rows=74, bytes=740)})},
+        [
+            *("milepost_runs_pending", "milepost_runs_pending_oldest_seconds"),
+            *("milepost_interrupts_open", "milepost_interrupts_oldest_seconds"),
+            *("milepost_jobs_waiting", "milepost_jobs_oldest_seconds"),
+            *("milepost_remember_backlog", "milepost_chore_last_success_timestamp_seconds"),
+            *("milepost_backup_last_success_timestamp_seconds", "milepost_table_rows", "milepost_table_bytes"),
+            *("milepost_schema_info", "milepost_schema_drift", "milepost_sampled_timestamp_seconds"),
+        ],
+    ),
     (sampled.traces_waiting, {"spans": 78}, ["milepost_trace_queue_spans"]),
 )
 

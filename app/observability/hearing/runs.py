@@ -25,6 +25,7 @@ def listen(ears: ExitStack) -> None:
     hear(ears, signals.run_handed_back, lambda agent: _handed_back(agent).inc())
     hear(ears, signals.attempts_exhausted, lambda agent: _exhausted(agent).inc())
     hear(ears, signals.events_flushed, _events_flushed)
+    hear(ears, signals.events_ended, _events_ended)
     hear(ears, signals.events_not_flushed, metrics.EVENT_FLUSHES_FAILED.inc)
     hear(ears, signals.events_replayed, _events_replayed)
     hear(ears, signals.event_gap, metrics.EVENT_GAPS.inc)
@@ -39,6 +40,10 @@ def _run_ended(agent: str, outcome: str, error: str, seconds: float, first_token
     _seconds(agent, outcome).observe(seconds)
     if first_token_seconds is not None:
         _first_tokens(agent).observe(first_token_seconds)
+
+
+def _events_ended(events: int) -> None:
+    metrics.EVENTS_APPENDED.inc(events)
 
 
 def _events_replayed(events: int) -> None:

@@ -3,11 +3,15 @@
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
+from typing import Final
 
 from app import signals
 from app.observability import metrics
 from app.observability.children import OTHER, Children
 from app.observability.hearing.ear import hear
+
+# Of those that were really called: what was turned away took no time.
+_MADE: Final = frozenset({"ok", "error", "failed", "timeout", "no_room"})
 
 # Whether there is a tool of this name, for a model may ask for any.
 type Knows = Callable[[str], bool]
@@ -31,7 +35,8 @@ def listen(ears: ExitStack, knows: Knows) -> None:
 def _called(knows: Knows, tool: str, outcome: str, seconds: float) -> None:
     name = _name(knows, tool)
     _calls(name, outcome).inc()
-    _seconds(name).observe(seconds)
+    if outcome in _MADE:
+        _seconds(name).observe(seconds)
 
 
 def _name(knows: Knows, tool: str) -> str:
