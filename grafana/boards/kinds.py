@@ -52,8 +52,6 @@ def number(
         limits=limits,
         decimals=decimals,
         words=words or {},
-        width=4,
-        height=4,
         runbook=runbook,
     )
 
@@ -70,8 +68,6 @@ def dial(
         unit=unit,
         limits=limits,
         most=most,
-        width=4,
-        height=4,
         runbook=runbook,
     )
 

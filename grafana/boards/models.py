@@ -3,7 +3,7 @@
 from typing import Final
 
 from app.observability import metrics as m
-from grafana.boards.kinds import bars, number, series, states, table
+from grafana.boards.kinds import bars, series, states, table
 from grafana.boards.panels import OUTCOMES, Board, Limits, Panel, Query, Row, Variable
 from grafana.boards.promql import calls, highest, increase, lowest, mean, per_minute, quantile, rate
 
@@ -139,12 +139,12 @@ def _money() -> tuple[Panel, ...]:
             Query(increase(m.MODEL_COST, "purpose", where=_CHOSEN), "{{purpose}}"),
             unit="currencyUSD",
         ),
-        number(
+        table(
             "Calls without a price",
             "In the time that is shown. They count for nothing in costs and budgets: give the model a price in models.yaml.",
-            Query(increase(m.MODEL_UNPRICED, where=_CHOSEN), "calls"),
+            Query(increase(m.MODEL_UNPRICED, "model", where=_CHOSEN)),
+            columns={"model": "Model", "Value": "Calls"},
             limits=Limits(1, 100),
-            decimals=0,
             runbook="cost",
         ),
     )

@@ -82,7 +82,14 @@ def options(panel: Panel) -> dict[str, Any]:
         case "stat" if panel.words:
             own = {"graphMode": "none"}
         case "table":
-            own = {"sortBy": [{"displayName": [*panel.columns.values()][-1], "desc": True}]}
+            own = {"sortBy": [_order(panel.columns)]}
         case "heatmap":
             own = {"yAxis": {"axisPlacement": "left", "reverse": False, "unit": panel.unit}}
     return {**_OPTIONS[panel.kind], **own}
+
+
+def _order(columns: Mapping[str, str]) -> dict[str, Any]:
+    """By the value, the largest first; a table of words by its first column."""
+    *_, (key, last) = columns.items()
+    has_value = key.startswith("Value")
+    return {"displayName": last if has_value else next(iter(columns.values())), "desc": has_value}

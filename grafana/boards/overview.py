@@ -13,14 +13,14 @@ _WENT_WRONG: Final = 'http_response_status_code=~"5.."'
 
 _NOW: Final = (
     dial(
-        "Turns that work, budget left",
+        "Budget of turns, left",
         "How much of the faults that 30 days may have is still unspent. Below 0 the objective is missed: changes that can wait should.",
         Query(slo.budget_left(slo.TURNS), "left"),
         limits=Limits(0.5, 0.1, low_is_bad=True),
         runbook=slo.TURNS.runbook,
     ),
     dial(
-        "Quick first tokens, budget left",
+        "Budget of first tokens, left",
         "The same for first tokens that come within 3 seconds.",
         Query(slo.budget_left(slo.FIRST_TOKENS), "left"),
         limits=Limits(0.5, 0.1, low_is_bad=True),
@@ -50,20 +50,20 @@ _OBJECTIVES: Final = (
         *slo.burning(slo.TURNS),
         limits=Limits(6, 14.4),
         runbook=slo.TURNS.runbook,
-    ).sized(8),
+    ),
     series(
         "How fast the budget of first tokens burns",
         "As beside, for first tokens that take more than 3 seconds.",
         *slo.burning(slo.FIRST_TOKENS),
         limits=Limits(6, 14.4),
         runbook=slo.FIRST_TOKENS.runbook,
-    ).sized(8),
+    ),
     table(
         "Alerts",
         "What fires now. Each name has a runbook: see the link at the top.",
         Query('max by (alertname, severity, instance) (ALERTS{alertstate="firing"})'),
         columns={"severity": "Severity", "alertname": "Alert", "instance": "Instance"},
-    ).sized(8),
+    ),
 )
 
 

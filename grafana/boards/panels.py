@@ -1,7 +1,7 @@
 """What a dashboard is made of, as values: boards of rows of panels of queries."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 Kind = Literal["timeseries", "stat", "gauge", "bargauge", "table", "heatmap", "state-timeline"]
@@ -47,15 +47,13 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """One question of whoever is on call (`description`), and its answer. Of the grid's 24 columns it takes `width`."""
+    """One question of whoever is on call (`description`), and its answer."""
 
     kind: Kind
     title: str
     description: str
     queries: tuple[Query, ...]
     unit: Unit = "short"
-    width: int = 8
-    height: int = 8
     limits: Limits | None = None
     most: float | None = None
     stacked: bool = False
@@ -64,9 +62,6 @@ class Panel:
     words: Mapping[int, tuple[str, Colour]] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
     runbook: str = ""
-
-    def sized(self, width: int, height: int = 8) -> "Panel":
-        return replace(self, width=width, height=height)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Boards as Grafana reads them: its classic JSON model, in which files are provisioned by every version from 10 on."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count, groupby
 from typing import Any, Final
 
 from grafana.boards.frame import LINKS, SOURCE, annotations, link_to_runbook, variables
@@ -11,6 +12,10 @@ from grafana.boards.panels import Board, Panel, Query
 
 SCHEMA_VERSION: Final = 41  # Grafana 11.6; later ones bring it up to date as they read it
 _COLUMNS: Final = 24
+# Heights, and how many of each fit beside each other.
+_SMALL: Final = 4
+_LARGE: Final = 8
+_IN_A_LINE: Final = {_SMALL: 6, _LARGE: 4}
 _LATEST_ONLY: Final = frozenset({"bargauge", "table"})
 
 
@@ -38,18 +43,35 @@ def as_json(board: Board) -> dict[str, Any]:
 
 
 def _panels(board: Board) -> Iterator[dict[str, Any]]:
-    """Number and place them: from left to right, rows below each other."""
-    number, top = 1, 0
+    number, top = count(1), 0
     for row in board.rows:
-        yield {"id": number, "type": "row", "title": row.title, "collapsed": False, "gridPos": _place(0, top, _COLUMNS, 1), "panels": []}
-        number, top = number + 1, top + 1
-        left = tallest = 0
-        for panel in row.panels:
-            if left + panel.width > _COLUMNS:
-                left, top, tallest = 0, top + tallest, 0
-            yield _panel(panel, number, _place(left, top, panel.width, panel.height))
-            number, left, tallest = number + 1, left + panel.width, max(tallest, panel.height)
-        top += tallest
+        yield {
+            "id": next(number),
+            "type": "row",
+            "title": row.title,
+            "collapsed": False,
+            "gridPos": _place(0, top, _COLUMNS, 1),
+            "panels": [],
+        }
+        top += 1
+        for line in _lines(row.panels):
+            width, height = _COLUMNS // len(line), _height(line[0])
+            for at, panel in enumerate(line):
+                yield _panel(panel, next(number), _place(at * width, top, width, height))
+            top += height
+
+
+def _lines(panels: Sequence[Panel]) -> Iterator[Sequence[Panel]]:
+    """Small panels beside small ones and large beside large, in lines that are as full as each other and fill the width."""
+    for height, alike in groupby(panels, key=_height):
+        ours, most = list(alike), _IN_A_LINE[height]
+        lines = -(-len(ours) // most)
+        for line in range(lines):
+            yield ours[line * len(ours) // lines : (line + 1) * len(ours) // lines]
+
+
+def _height(panel: Panel) -> int:
+    return _SMALL if panel.kind in {"stat", "gauge"} else _LARGE
 
 
 def _place(left: int, top: int, width: int, height: int) -> dict[str, int]:

@@ -1,8 +1,10 @@
 """Panels with a time axis: lines, stacks, heat maps and states."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
@@ -12,9 +14,12 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from grafana.pictures import paint, units
 from grafana.pictures.asking import Answer, Span
+from grafana.pictures.prometheus import Series
 
-_LEGEND_MOST: Final = 9
+_LEGEND_LINES: Final = 3
 _LETTERS_OF_A_NAME: Final = 34
+_LETTERS_AN_INCH: Final = 17
+_LETTERS_BESIDE: Final = 5  # the patch of colour, and the gap to the next
 _TICKS: Final = 5
 
 
@@ -32,7 +37,7 @@ def lines(axes: Axes, panel: Mapping[str, Any], answers: Sequence[Answer], span:
             axes.plot(grid, one, color=colour, linewidth=1.3)
             axes.fill_between(grid, one, color=colour, alpha=0.06)
     _time_axis(axes, span)
-    _value_axis(axes, config)
+    _value_axis(axes, config, max((max(series.values) for _, series in found), default=0))
     _draw_limits(axes, config)
     _legend(axes, names, colours)
 
@@ -59,9 +64,9 @@ def _time_axis(axes: Axes, span: Span) -> None:
         side.set_visible(False)
 
 
-def _value_axis(axes: Axes, config: Mapping[str, Any]) -> None:
+def _value_axis(axes: Axes, config: Mapping[str, Any], largest: float) -> None:
     _, top = axes.get_ylim()
-    axes.set_ylim(0, config.get("max") or (top if top > 0 else 1))
+    axes.set_ylim(0, config.get("max") or (top if largest > 0 else 1))
     axes.yaxis.set_major_locator(MaxNLocator(_TICKS - 1))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: units.text(value, config)))
 
@@ -79,27 +84,29 @@ def _draw_limits(axes: Axes, config: Mapping[str, Any]) -> None:
 
 
 def _legend(axes: Axes, names: Sequence[str], colours: Sequence[str]) -> None:
-    shown = [Patch(color=colour, label=_short(name)) for name, colour in zip(names, colours, strict=True)][:_LEGEND_MOST]
-    if more := len(names) - len(shown):
-        shown.append(Patch(color=paint.PANEL, label=f"and {more} more"))
-    if shown:
-        axes.legend(
-            handles=shown,
-            loc="upper left",
-            bbox_to_anchor=(-0.02, -0.12),
-            ncols=_columns([str(one.get_label()) for one in shown]),
-            fontsize=7,
-            frameon=False,
-            handlelength=1,
-            handleheight=0.4,
-            columnspacing=1.2,
-            borderaxespad=0.2,
-        )
-
-
-def _columns(labels: Sequence[str]) -> int:
+    """Below the axes, line by line, as much as there is room for."""
+    if not names:
+        return
+    labels = [_short(name) for name in names]
     longest = max(len(label) for label in labels)
-    return max(1, min(5, len(labels), 72 // (longest + 5)))
+    wide = axes.get_window_extent().width / axes.figure.dpi
+    columns = max(1, min(len(labels), int(wide * _LETTERS_AN_INCH / (longest + _LETTERS_BESIDE))))
+    room = columns * _LEGEND_LINES
+    shown = [Patch(color=colour, label=label) for label, colour in zip(labels, colours, strict=True)]
+    if len(shown) > room:
+        shown[room - 1 :] = [Patch(color=paint.PANEL, label=f"and {len(shown) - room + 1} more")]
+    axes.legend(
+        handles=[one for column in range(columns) for one in shown[column::columns]],  # matplotlib goes down before it goes right
+        loc="upper left",
+        bbox_to_anchor=(-0.02, -0.1),
+        ncols=columns,
+        fontsize=7,
+        frameon=False,
+        handlelength=1,
+        handleheight=0.4,
+        columnspacing=1,
+        borderaxespad=0.2,
+    )
 
 
 def _short(name: str) -> str:
@@ -117,7 +124,7 @@ def heat(axes: Axes, panel: Mapping[str, Any], answers: Sequence[Answer], span: 
     shade = np.ma.masked_less_equal(each, 1e-9) ** 0.5
     axes.imshow(shade, aspect="auto", origin="lower", cmap="Oranges", extent=(span.begin, span.end, 0, max(len(bounded), 1)), vmin=0)
     _time_axis(axes, span)
-    axes.set_yticks([at + 1 for at in range(len(bounded))][:: max(1, len(bounded) // 8)])
+    axes.set_yticks([at + 1 for at in range(len(bounded))][:: max(1, len(bounded) // 6)])
     bounds = [float(one.labels["le"]) for one in bounded]
     axes.yaxis.set_major_formatter(FuncFormatter(lambda at, _: _bound(bounds, int(at) - 1, config)))
 
@@ -132,16 +139,17 @@ def states(axes: Axes, panel: Mapping[str, Any], answers: Sequence[Answer], span
     config = panel["fieldConfig"]["defaults"]
     [answer] = answers
     for row, (name, series) in enumerate(zip(answer.names, answer.found, strict=True)):
-        for time, value in zip(series.times, series.values, strict=True):
-            axes.broken_barh([(time, span.step * 1.05)], (row + 0.1, 0.8), color=paint.by_limits(value, config), alpha=0.75)
-        axes.text(
-            span.begin,
-            row + 0.5,
-            f"  {name}: {units.text(series.values[-1], config)}",
-            va="center",
-            fontsize=8,
-            color=paint.COLOURS["text"],
-        )
+        for value, begin, end in _spells(series):
+            axes.broken_barh([(begin, end - begin + span.step)], (row + 0.1, 0.8), color=paint.by_limits(value, config), alpha=0.75, lw=0)
+        words = f"  {name}: {units.text(series.values[-1], config)}"
+        axes.text(span.begin, row + 0.5, words, va="center", fontsize=8, color=paint.COLOURS["text"])
     axes.set_ylim(max(len(answer.found), 1), 0)
     _time_axis(axes, span)
     axes.set_yticks([])
+
+
+def _spells(series: Series) -> Iterator[tuple[float, float, float]]:
+    """Each value with when it began and when it was seen last."""
+    for value, seen in groupby(zip(series.times, series.values, strict=True), key=itemgetter(1)):
+        times = [time for time, _ in seen]
+        yield value, times[0], times[-1]

@@ -31,7 +31,7 @@ def dial(axes: Axes, panel: Mapping[str, Any], answers: Sequence[Answer], _span:
     config = panel["fieldConfig"]["defaults"]
     latest = answers[0].found[0].values[-1]
     share = min(max(latest / config["max"], 0), 1)
-    middle, radius = (0.5, 0.12), 0.72
+    middle, radius = (0.5, 0.06), 0.92
     axes.add_patch(Wedge(middle, radius, 0, 180, width=0.2, color=paint.GRID))
     axes.add_patch(Wedge(middle, radius, 180 - 180 * share, 180, width=0.2, color=paint.by_limits(latest, config)))
     axes.text(
@@ -70,7 +70,7 @@ def table(axes: Axes, panel: Mapping[str, Any], answers: Sequence[Answer], _span
     config = panel["fieldConfig"]["defaults"]
     box = axes.get_window_extent()
     inches_high, inches_wide = box.height / axes.figure.dpi, box.width / axes.figure.dpi
-    rows = _rows(answers)
+    rows = _rows(answers, next(iter(headings)))
     room = int(inches_high / _LINE_INCHES) - 1
     widths = _widths(rows, headings, config)
     for column, (key, heading) in enumerate(headings.items()):
@@ -84,13 +84,14 @@ def table(axes: Axes, panel: Mapping[str, Any], answers: Sequence[Answer], _span
     _bare(axes)
 
 
-def _rows(answers: Sequence[Answer]) -> list[dict[str, str | float]]:
+def _rows(answers: Sequence[Answer], first: str) -> list[dict[str, str | float]]:
     rows: dict[tuple[tuple[str, str], ...], dict[str, str | float]] = {}
     for answer in answers:
         name = "Value" if len(answers) == 1 else f"Value #{answer.ref}"
         for series in answer.found:
             rows.setdefault(tuple(sorted(series.labels.items())), {**series.labels})[name] = series.values[-1]
-    return sorted(rows.values(), key=_by_value, reverse=True)
+    by_name = sorted(rows.values(), key=lambda row: str(row.get(first)))
+    return sorted(by_name, key=_by_value, reverse=True)
 
 
 def _by_value(row: Mapping[str, str | float]) -> float:

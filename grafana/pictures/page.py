@@ -15,13 +15,13 @@ from grafana.pictures.asking import Answer, Span, ask
 from grafana.pictures.prometheus import Prometheus
 
 _INCHES_WIDE: Final = 14.0
-_DOTS_PER_INCH: Final = 100
+_DOTS_PER_INCH: Final = 90
 _COLUMNS: Final = 24
 _UNIT: Final = 0.29  # inches of one row of the grid
 _GAP: Final = 0.04
 _HEAD: Final = 0.62
 _TITLE: Final = 0.3
-_COLOURS: Final = 96  # of the picture: enough for text to be smooth, and a third of the bytes
+_COLOURS: Final = 128  # of the picture: enough for text to be smooth, and half of the bytes
 
 type Draw = Callable[[Axes, Mapping[str, Any], Sequence[Answer], Span], None]
 
@@ -82,7 +82,7 @@ class Page:
     def _draw_panel(self, panel: Mapping[str, Any], answers: Sequence[Answer]) -> bool:
         left, top, wide, high = self._place(panel["gridPos"])
         self._draw_frame(left, top, wide, high)
-        self._write(left + 0.1, top + 0.08, panel["title"], size=9, weight="semibold")
+        self._write(left + 0.1, top + 0.08, panel["title"], size=9, weight="bold")
         if not any(answer.found for answer in answers):
             self._write(left + wide / 2, top + high / 2, "No data", size=10, colour=paint.FAINT, side="center")
             return False
@@ -106,7 +106,7 @@ class Page:
         corner = (left / _INCHES_WIDE, 1 - (top + high) / self._high)
         size = (wide / _INCHES_WIDE, high / self._high)
         box = FancyBboxPatch(
-            corner, *size, boxstyle="square,pad=0", transform=self._figure.transFigure, fc=paint.PANEL, ec=paint.EDGE, lw=0.8
+            corner, *size, boxstyle="square,pad=0", transform=self._figure.transFigure, fc=paint.PANEL, ec=paint.EDGE, lw=0.8, zorder=-1
         )
         self._figure.add_artist(box)
 

@@ -11,9 +11,9 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from app.observability import metrics
 from app.settings import ROOT
-from grafana.boards.kinds import series
+from grafana.boards.kinds import number, series
 from grafana.boards.listing import BOARDS, FOLDER
-from grafana.boards.panels import Board, Query
+from grafana.boards.panels import Board, Query, Row
 from grafana.boards.promql import increase, name_of, quantile, rate
 from grafana.boards.writing import as_text
 from grafana.pictures.asking import panels
@@ -96,13 +96,15 @@ def test_queries_ask_for_what_is_chosen() -> None:
     )
 
 
-def test_a_panel_too_many_for_its_row_comes_below() -> None:
-    one = series("a", "A.", Query("up"))
-    from grafana.boards.panels import Row  # noqa: PLC0415
-
-    board = Board(uid="u", title="t", description="d", rows=(Row("r", (one.sized(16), one.sized(10, 4), one)), Row("s", (one,))))
+def test_lines_are_as_full_as_each_other_and_fill_the_width() -> None:
+    large, small = series("a", "A.", Query("up")), number("b", "B.", Query("up"))
+    board = Board(uid="u", title="t", description="d", rows=(Row("r", (small, small, *[large] * 5)), Row("s", (large,))))
     places = [panel["gridPos"] for panel in json.loads(as_text(board))["panels"]]
-    assert [(place["x"], place["y"]) for place in places] == [(0, 0), (0, 1), (0, 9), (10, 9), (0, 17), (0, 18)]
+    assert [(place["x"], place["y"], place["w"], place["h"]) for place in places] == [
+        *((0, 0, 24, 1), (0, 1, 12, 4), (12, 1, 12, 4)),
+        *((0, 5, 12, 8), (12, 5, 12, 8), (0, 13, 8, 8), (8, 13, 8, 8), (16, 13, 8, 8)),
+        *((0, 21, 24, 1), (0, 22, 24, 8)),
+    ]
 
 
 def test_grafana_finds_its_source_and_the_dashboards() -> None:
