@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "serve", _serve, "run the server, as the environment's settings say")
     _add(commands, "worker", _worker, "do background work: queued runs, names of sessions, what has expired, what is old")
     _add(commands, "reembed-memories", _reembed_memories, "give all memories new vectors, after EMBEDDING_MODEL has changed")
+    _add(commands, "note-backup", _note_backup, "note that a backup was made just now: the last step of whatever makes yours")
     _add_lifecycle(commands)
     add_operators_commands(commands)
     add_commands(commands)
@@ -194,6 +195,13 @@ def _reembed_memories(settings: Settings, _: argparse.Namespace) -> int:
 
     count, name = asyncio.run(reembed_memories(settings))
     return _tell(f"{count} memories have a new vector; all of them are of {name}.")
+
+
+def _note_backup(settings: Settings, _: argparse.Namespace) -> int:
+    from app.operating import note_backup  # noqa: PLC0415
+
+    asyncio.run(note_backup(settings))
+    return _tell("Noted.")
 
 
 def _banner(settings: Settings, choice: Choice) -> str:

@@ -14,6 +14,7 @@ import structlog
 from email_validator import validate_email
 from pydantic import SecretStr
 
+from app import signals
 from app.errors import MailRefused, MailUnavailable
 
 _SECONDS: Final = 10
@@ -38,7 +39,12 @@ class SmtpPost:
 
     async def send(self, mail: Mail) -> None:
         """Raise MailUnavailable when it could not be handed over now, MailRefused when it never can be."""
-        await asyncio.to_thread(self._send, self._message(mail))
+        try:
+            await asyncio.to_thread(self._send, self._message(mail))
+        except (MailUnavailable, MailRefused):
+            signals.mail_sent("failed")
+            raise
+        signals.mail_sent("ok")
 
     def _message(self, mail: Mail) -> EmailMessage:
         message = EmailMessage(policy=SMTP)

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from app import VERSION
 from app.accounts.links import LINK_PATHS
-from app.api import health
+from app.api import health, metrics
 from app.api.deps import State
 from app.api.documentation import Documented
 from app.api.errors import add_error_handlers
@@ -30,7 +30,8 @@ from app.api.v1.router import router as v1
 from app.observability.logging import set_up_logging
 from app.settings import Environment, Settings, load_settings
 from app.stopping import draining
-from app.wiring import Services, open_services, working
+from app.watching import open_watched
+from app.wiring import Services, working
 
 _WEB: Final = Path(__file__).parent / "web"
 # Probes and those who look whether a link is still good ask without wanting the body.
@@ -72,6 +73,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.add_middleware(TrustedProxies, networks=settings.limits.trusted_proxies, header=settings.limits.proxy_header)
     app.include_router(v1)
     app.include_router(health.router)
+    app.include_router(metrics.router)
     if settings.mcp.serves:
         app.router.routes.append(Route(mcp.PATH, mcp.McpEndpoint(settings.server), include_in_schema=False))
     app.mount("/static", StaticFiles(directory=_WEB), name="static")
@@ -92,7 +94,8 @@ def _https_only(settings: Settings) -> frozenset[str]:
 def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[State]:
-        async with _ending_with_the_reloader(), open_services(settings) as services, _at_work(services, settings):
+        watched = open_watched(settings, "server")
+        async with _ending_with_the_reloader(), watched as (services, exposition), _at_work(services, settings):
             yield State(
                 users=services.accounts.users,
                 logins=services.accounts.logins,
@@ -115,6 +118,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
                 tails=services.tails,
                 models=services.models,
                 health=_health(services, settings),
+                metrics=exposition,
                 retention=settings.retention,
                 server=settings.server,
                 rates=services.limits.rates,
@@ -141,7 +145,7 @@ async def _at_work(services: Services, settings: Settings) -> AsyncGenerator[Non
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(draining(services.runs, settings.server.drain_seconds))
         if settings.worker.in_server:
-            await stack.enter_async_context(working(services, settings.worker))
+            await stack.enter_async_context(working(services, settings))
         yield
 
 

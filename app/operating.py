@@ -1,4 +1,4 @@
-"""What the commands for accounts do: make an administrator, list and change users, read the audit log."""
+"""What operators' commands do: make an administrator, list and change users, read the audit log, note a backup."""
 
 import json
 import sys
@@ -17,6 +17,7 @@ from app.persistence.address import database_url
 from app.persistence.administration import Account, AccountChange, AccountSearch, AdministrationTable
 from app.persistence.audit import Actor, AuditEntry, AuditSearch, AuditTable
 from app.persistence.database import open_database
+from app.persistence.done import BACKUP, DoneTable
 from app.persistence.users import UserTable
 from app.settings import Settings, read_tiers
 
@@ -75,6 +76,14 @@ async def audit(settings: Settings, search: AuditSearch, email: str = "") -> Non
         async with aclosing(office.administration.whole_audit(search)) as entries:
             async for entry in entries:
                 sys.stdout.write(f"{_line(entry)}\n")
+
+
+async def note_backup(settings: Settings) -> None:
+    """It was made just now, by whatever makes it."""
+    set_up_logging(settings.logs, sys.stderr)
+    with database_url(settings.database) as url:
+        async with open_database(url, settings.database) as database:
+            await DoneTable(database.pool).note(BACKUP)
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """Open every part in order, join them, and close them in reverse: the only module that knows them all."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sized
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -33,11 +33,13 @@ from app.persistence.health import DatabaseHealth
 from app.persistence.interrupts import InterruptTable
 from app.persistence.ledger import LedgerTable
 from app.persistence.memories import MemoryTable
-from app.persistence.queue import Chore, Job, by_id, open_queue, work
+from app.persistence.pools import Pools
+from app.persistence.queue import Chore, Job, by_id, names_of, open_queue, work
 from app.persistence.recent_checkpoints import RecentCheckpoints
 from app.persistence.redis_answers import open_redis_answers
 from app.persistence.redis_notices import RedisNotices, open_redis_notices
 from app.persistence.runs import RunTable
+from app.persistence.sampling import Sampling
 from app.persistence.sessions import SessionTable
 from app.persistence.turns import TurnTable
 from app.runs.attachments import Attachments
@@ -82,10 +84,16 @@ class Services:
     webhooks: Webhooks
     tails: Tails
     models: Models
-    schema: DatabaseHealth
+    sampling: Sampling
+    pools: Pools
+    live_runs: Sized
     notices: RedisNotices | None
     limits: Limits
     queue: App
+
+    @property
+    def schema(self) -> DatabaseHealth:
+        return self.sampling.health
 
 
 @asynccontextmanager
@@ -124,7 +132,9 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             webhooks=webhooks,
             tails=office.tails,
             models=models,
-            schema=DatabaseHealth(database.pool),
+            sampling=Sampling(database.pool, DatabaseHealth(database.pool), names_of(queue)),
+            pools=Pools(database),
+            live_runs=office.attempts,
             notices=notices,
             limits=limits,
             queue=queue,
@@ -207,14 +217,18 @@ def _as_one_owner(pool: Pool, settings: Settings, notices: RedisNotices | None) 
 
 
 @asynccontextmanager
-async def working(services: Services, settings: WorkerSettings) -> AsyncGenerator[None]:
-    """Do background work, as long as this is open."""
-    working = asyncio.create_task(_work_until_stopping(services, settings), name="working")
+async def working(services: Services, settings: Settings) -> AsyncGenerator[None]:
+    """Do background work, and look at what there is of it, as long as this is open."""
+    tasks = [asyncio.create_task(_work_until_stopping(services, settings.worker), name="working")]
+    if settings.metrics.are_on:
+        sampling = partial(services.sampling.keep_sampling, settings.metrics.sample_seconds)
+        tasks.append(asyncio.create_task(kept_up(sampling), name="sampling"))
     try:
         yield
     finally:
-        working.cancel()
-        await asyncio.wait([working])
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 async def _work_until_stopping(services: Services, settings: WorkerSettings) -> None:

@@ -15,6 +15,7 @@ from app import VERSION
 from app.agent.tools import TOOLS
 from app.api.errors import STATUSES, status_of
 from app.errors import AppError
+from app.errors.outcomes import OUTCOMES, outcome_of
 from app.settings import ROOT
 
 APP: Final = ROOT / "app"
@@ -68,6 +69,32 @@ def test_every_error_has_a_status_and_a_code_of_its_own() -> None:
         "migration_failed",
     }
     assert set(STATUSES) <= set(kinds)
+
+
+def test_every_error_says_whether_a_run_that_it_ends_has_failed() -> None:
+    """Whoever adds one decides whether somebody is to be called at night for it."""
+    undecided = [
+        kind.code for kind in _errors() if kind is not AppError and not {*kind.__mro__[: kind.__mro__.index(AppError)]} & {*OUTCOMES}
+    ]
+    assert undecided == []
+    assert set(OUTCOMES) <= {*_errors()}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "codes"),
+    [
+        ("cancelled", {"run_cancelled"}),
+        (
+            "refused",
+            {"quota_exceeded", "cost_limit_reached", "step_limit_reached", "model_refused", "answer_withheld", "model_not_allowed"},
+        ),
+        ("refused", {"invalid_input", "invalid_answer", "turn_too_old", "session_not_found", "too_many_runs"}),
+        ("failed", {"internal_error", "model_unavailable", "model_timeout", "model_rejected", "model_auth_failed", "content_hook_failed"}),
+        ("failed", {"run_timeout", "run_lost", "attempts_exhausted", "database_unavailable", "database_refused", "server_stopping"}),
+    ],
+)
+def test_what_limits_are_there_for_is_no_fault(outcome: str, codes: set[str]) -> None:
+    assert {kind.code: outcome_of(kind) for kind in _errors() if kind.code in codes} == dict.fromkeys(codes, outcome)
 
 
 @pytest.mark.parametrize("kind", [*_errors()], ids=lambda kind: kind.code)

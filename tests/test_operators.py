@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 
+import psycopg
 import pytest
 
 from app.cli import main
@@ -107,3 +108,21 @@ def test_the_commands_for_accounts_import_no_model_and_no_sign_in() -> None:
         "import sys, app.operating; sys.exit(any(name in sys.modules for name in ('openai', 'langchain_core', 'aiohttp', 'procrastinate')))"
     )
     assert subprocess.run([sys.executable, "-c", look], check=False).returncode == 0  # noqa: S603  # our own words
+
+
+def test_a_backup_is_noted(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run("note-backup") == 0
+    assert capsys.readouterr().out == "Noted.\n"
+    with psycopg.connect(settings.database.url) as connection:
+        noted = connection.execute("SELECT name, now() - done_at < interval '30 s' FROM chore_done").fetchall()
+    assert noted == [("backup", True)]
+
+
+def test_a_backup_that_cannot_be_noted_is_an_error(
+    settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", settings.database.url.replace("/test_", "/no_"))
+    monkeypatch.setenv("DATABASE_CONNECT_SECONDS", "0.5")
+    assert _run("note-backup") == 1
+    said = capsys.readouterr()
+    assert (said.out, "The database is not answering." in said.err) == ("", True)

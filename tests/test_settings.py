@@ -141,6 +141,28 @@ def test_a_section_that_is_wrong_is_told_of_once(tmp_path: Path, monkeypatch: py
     assert [fault.partition(":")[0] for fault in _faults(tmp_path)] == ["ACCESS_TOKEN_MINUTES"]
 
 
+@pytest.mark.parametrize("secret", ["short", "change-me-" * 4])
+def test_production_refuses_a_weak_token_for_metrics(secret: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"APP_ENV": "production", "JWT_SECRET_KEY": SECRET, "METRICS_TOKEN": secret}.items():
+        monkeypatch.setenv(name, value)
+    faults = _faults(tmp_path)
+    assert [fault.partition(":")[0] for fault in faults] == ["METRICS_TOKEN"]
+    assert secret not in faults[0]
+
+
+@pytest.mark.parametrize("name", ["WORKERS", "WEB_CONCURRENCY"])
+def test_one_process_only_and_it_is_said_why(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for value in ("2", "many", "0"):
+        monkeypatch.setenv(name, value)
+        [fault] = _faults(tmp_path)
+        assert fault.startswith(f"{name}: must be 1 or not set: each process counts for itself")
+    monkeypatch.setenv(name, "1")
+    load_settings(tmp_path)
+    monkeypatch.delenv(name)
+    (tmp_path / ".env").write_text(f"{name}=4\n")
+    assert [fault.partition(":")[0] for fault in _faults(tmp_path)] == [name]
+
+
 @pytest.mark.parametrize("secret", ["short", "change-me-" * 4, f"{SECRET},short", f"short,{SECRET}"])
 def test_production_refuses_a_weak_key_of_before_too(secret: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("APP_ENV", "production")

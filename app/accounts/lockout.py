@@ -14,6 +14,7 @@ from uuid import UUID
 
 import structlog
 
+from app import signals
 from app.accounts.signing import SigningKeys
 from app.errors import AppError, InvalidCredentials, TooManyAttempts, WrongPassword
 from app.persistence.audit import Actor, AuditEvent
@@ -84,11 +85,14 @@ class Lockout:
 
     async def _failed(self, one: Try, limits: Mapping[bytes, Limit], judged: Judged, address: str | None) -> None:
         failures = {**judged.failures, one.address: await self._store.fail(one, limits[one.address])}
-        wait = max(limits[key].wait_seconds(count, 0) for key, count in failures.items())
+        waits = {key: limits[key].wait_seconds(count, 0) for key, count in failures.items()}
+        longest = max(waits, key=lambda key: waits[key])
+        wait = waits[longest]
         # Of whom we know nothing an erasure would not find the address either.
         somebody = Actor(user_id=None, address=address if one.user_id else _blurred(address))
         await self._audit.add(AuditEvent.LOGIN_FAILED, one.user_id, somebody)
         if wait:
+            signals.locked_out("address" if longest == one.address else "account")
             log.warning("login_locked", seconds=wait)
             await self._audit.add(AuditEvent.LOCKED, one.user_id, somebody, {"seconds": wait})
 

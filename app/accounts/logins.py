@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 from uuid_utils.compat import uuid7
 
+from app import signals
 from app.accounts.refresh_tokens import RefreshToken
 from app.accounts.signing import SigningKeys
 from app.accounts.tokens import Tokens
@@ -54,6 +55,7 @@ class Logins:
         two people have: its login ends, for all that came of it.
         """
         if (token := RefreshToken.parse(text)) is None:
+            signals.token_refused("invalid")
             raise InvalidRefreshToken
         following = RefreshToken.new(token.login_id, self._keys)
         rotation = Rotation(
@@ -70,7 +72,10 @@ class Logins:
             case Rotated(outcome=Outcome.REPEATED, user_id=UUID() as user_id, successor=bytes() as hidden):
                 return self._pair(user_id, RefreshToken.new(token.login_id, self._keys, token.hide(hidden)))
         if rotated.outcome is Outcome.REUSED:
+            signals.refresh_token_reused()
             log.warning("refresh_token_reused", login_id=str(token.login_id))
+        else:
+            signals.token_refused("revoked" if rotated.user_id else "unknown")
         raise InvalidRefreshToken
 
     async def leave(self, user_id: UUID, login_id: UUID, origin: Origin) -> None:

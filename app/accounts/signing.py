@@ -22,6 +22,10 @@ class NotSigned(Exception):
     """It is not ours, not whole, not for this, or not valid now; which of them is nobody's business."""
 
 
+class Expired(NotSigned):
+    """It was all that once."""
+
+
 class SigningKeys:
     """The first signs, all are believed: so a key can be changed while what the one before has signed is still about."""
 
@@ -51,6 +55,8 @@ class SigningKeys:
                 leeway=_LEEWAY_SECONDS,
                 options={"require": ["exp", "iat", *required], "strict_aud": True},
             )
+        except jwt.ExpiredSignatureError as error:
+            raise Expired from error
         except (jwt.InvalidTokenError, KeyError, ValueError) as error:
             raise NotSigned from error
 

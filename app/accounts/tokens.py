@@ -8,7 +8,8 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from app.accounts.signing import NotSigned, SigningKeys
+from app import signals
+from app.accounts.signing import Expired, NotSigned, SigningKeys
 from app.errors import NotAuthenticated
 from app.persistence.accounts import Credential
 
@@ -62,5 +63,9 @@ class Tokens:
         try:
             claims = self._keys.read(token, _AUDIENCE, ["sub", "sid", "jti"])
             return _Known(Credential(user_id=UUID(claims["sub"]), login_id=UUID(claims["sid"])), float(claims["exp"]))
+        except Expired as error:
+            signals.token_refused("expired")
+            raise NotAuthenticated from error
         except (NotSigned, ValueError, TypeError, AttributeError) as error:
+            signals.token_refused("invalid")
             raise NotAuthenticated from error

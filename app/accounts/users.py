@@ -7,9 +7,11 @@ from uuid import UUID
 
 from pydantic import validate_email
 
+from app import signals
 from app.accounts.lockout import Audit, Lockout
 from app.accounts.logins import Logins, TokenPair
 from app.accounts.passwords import Passwords
+from app.accounts.signing_in import signing_in
 from app.accounts.tokens import Tokens
 from app.errors import InvalidCredentials, InvalidInput, LoginTooOld, NotAuthenticated, UserNotFound, VerificationNeeded, WrongPassword
 from app.persistence.accounts import Credential, Origin, User
@@ -71,10 +73,12 @@ class Users:
 
     async def log_in(self, email: str, password: str, origin: Origin) -> TokenPair:
         """Raise what `recognise` does."""
-        user, password_hash = await self.recognise(email, password, origin)
-        if pair := await self._logins.enter(user.id, origin, password_hash):
-            return pair
-        raise InvalidCredentials
+        with signing_in("password") as trying:
+            user, password_hash = await self.recognise(email, password, origin)
+            trying.is_known = True
+            if pair := await self._logins.enter(user.id, origin, password_hash):
+                return pair
+            raise InvalidCredentials
 
     async def recognise(self, email: str, password: str, origin: Origin) -> tuple[User, str]:
         """Who has this email and password, and the hash that it was found by, for a login to begin with as long as that is theirs.
@@ -98,6 +102,8 @@ class Users:
         """Raise NotAuthenticated when it does not hold any more."""
         if caller := await self._store.read(proof):
             return caller
+        # A token that we have signed was good once; of a key or a cookie that is not there nobody knows.
+        signals.token_refused("revoked" if isinstance(proof, Credential) else "unknown")
         raise NotAuthenticated
 
     async def confirm(self, caller: Caller, password: str, origin: Origin) -> str | None:

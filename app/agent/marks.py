@@ -1,13 +1,17 @@
-"""What a tool asks of the server that runs it, said with a decorator above `@tool`."""
+"""What a tool asks of the server that runs it, said with a decorator above `@tool`; and what it raises when it is not there."""
 
 from typing import Final
 
-from langchain_core.tools import BaseTool
+from langchain_core.tools import BaseTool, ToolException
 
 _NEEDS_APPROVAL: Final = "needs_approval"
 _ONCE_ONLY: Final = "once_only"
 _SAFE_TO_REPEAT: Final = "safe_to_repeat"
 _SECONDS: Final = "timeout_seconds"
+
+
+class ToolGone(ToolException):
+    """What has the tool cannot be reached: words for the model, and a fault for who watches."""
 
 
 def needs_approval(tool: BaseTool) -> BaseTool:

@@ -17,6 +17,7 @@ from app.accounts.recovery import Recovery
 from app.accounts.users import Users
 from app.api.health import Health
 from app.api.limits.charging import charge
+from app.api.metrics import Exposition
 from app.api.proof import admitted, proof_of
 from app.errors import SessionNotFound
 from app.llm.models import Models
@@ -66,6 +67,7 @@ class State(TypedDict):
     tails: Tails
     models: Models
     health: Health
+    metrics: Exposition
     retention: RetentionSettings
     server: ServerSettings
     rates: Rates

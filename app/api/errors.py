@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from app import errors
+from app import errors, signals
 from app.api.limits.charging import tell_refusal
 from app.errors import AppError
 from app.text import storable
@@ -82,6 +82,7 @@ STATUSES: Final[Mapping[type[AppError], int]] = {
 
 # What the framework refuses by itself.
 _FRAMEWORK_ERRORS: Final[Mapping[int, type[AppError]]] = {404: errors.NotFound, 405: errors.MethodNotAllowed, 413: errors.BodyTooLarge}
+_TOO_MANY: Final = 429
 _METHODS: Final = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 
@@ -130,11 +131,26 @@ def add_error_handlers(app: FastAPI) -> None:
 
 
 def problem(error: AppError, instance: str, request_id: str) -> JSONResponse:
+    """The answer, which counts as one."""
+    tell_limit(error)
     headers = {"Retry-After": str(error.extra["retry_after"])} if "retry_after" in error.extra else {}
     if status_of(type(error)) == 401:  # noqa: PLR2004
         headers["WWW-Authenticate"] = "Bearer"
     document = _document(error, instance, request_id)
     return JSONResponse(document, status_code=document["status"], headers=headers, media_type=PROBLEM_JSON)
+
+
+def tell_limit(error: AppError) -> None:
+    """That somebody was refused for how much they ask, wherever that becomes an answer."""
+    if status_of(type(error)) == _TOO_MANY:
+        signals.limited(_limit_of(error), str(error.extra.get("tier", "")))
+
+
+def _limit_of(error: AppError) -> str:
+    if isinstance(error, errors.TooManyAttempts):
+        return "login"
+    # An address has several windows and kinds of requests: "address-minute login".
+    return str(error.extra.get("limit_name", error.code)).partition("-")[0]
 
 
 def _document(error: AppError, instance: str, request_id: str) -> dict[str, Any]:
@@ -159,6 +175,7 @@ def _answer(request: Request, error: AppError) -> JSONResponse:
 async def _app_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AppError)  # noqa: S101  # registered for this class
     if request.url.path.startswith(_SHOWN) and "text/html" in request.headers.get("accept", ""):
+        tell_limit(error)
         return RedirectResponse(f"/#/sign-in/{error.code}", status_code=303, headers={"Cache-Control": "no-store"})
     tell_refusal(request.scope, error)
     return _answer(request, error)

@@ -5,7 +5,6 @@ Plain, because Starlette's own base class for middleware times headers only and 
 
 import asyncio
 import re
-import time
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Final
@@ -17,6 +16,7 @@ from uuid_utils.compat import uuid7
 from app.accounts.users import Users
 from app.api.errors import problem
 from app.api.headers import hardened
+from app.api.measured import Measured
 from app.api.proof import proof_of
 from app.api.routes import route_of
 from app.crashes import log_crash
@@ -35,7 +35,7 @@ log = structlog.get_logger()
 
 
 class RequestLog:
-    """Give each request an id, keep it in the log's context and in the answer's headers, harden those, and log how it went."""
+    """Give each request an id, keep it in the log's context and in the answer's headers, harden those, and tell and log how it went."""
 
     def __init__(self, app: ASGIApp, https_only: Collection[str]) -> None:
         """`https_only` are the schemes of requests whose answers have browsers ask over TLS only."""
@@ -47,29 +47,28 @@ class RequestLog:
             await self._app(scope, receive, send)
             return
         scope["request_id"] = request_id = _request_id(scope)
-        status = 0
+        measured = Measured(scope)
         more = {"private": scope["path"].startswith("/api"), "https_only": scope["scheme"] in self._https_only}
 
         async def noting(message: Message) -> None:
-            nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                measured.begin(message)
                 message["headers"] = [*hardened(message["headers"], **more), (_REQUEST_ID, request_id.encode())]
             await send(message)
+            measured.sent(message)
 
-        started = time.perf_counter()
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self._app(scope, receive, noting)
             except Exception as error:  # noqa: BLE001  # the boundary of a request: a bug ends it with our words, not with its own
                 log_crash("request_crashed", error)
-                if not status:
+                if not measured.status:
                     await problem(AppError(), scope["path"], request_id)(scope, receive, noting)
             finally:
-                route = route_of(scope)
-                seconds = round(time.perf_counter() - started, 4)
+                measured.end()
+                route, seconds = route_of(scope), round(measured.seconds, 4)
                 say = log.info if route.startswith(("/api", "/mcp")) else log.debug  # not a line for every probe and every file of the page
-                say("request_finished", method=scope["method"], route=route, status=status, seconds=seconds)
+                say("request_finished", method=scope["method"], route=route, status=measured.status, seconds=seconds)
 
 
 class BodyLimit:

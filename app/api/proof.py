@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from app import signals
 from app.accounts.keys import PREFIX, key_credential
 from app.api.page_cookie import check_own_page, page_of
 from app.api.scopes import Need, check_need, check_scope
@@ -54,4 +55,5 @@ def _proof(scope: Scope, secret: str, is_key: bool) -> Proof:
         return cast("State", scope["state"])["users"].credential_of(secret)
     if key := key_credential(secret):
         return key
+    signals.token_refused("invalid")
     raise NotAuthenticated

@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from app import signals
 from app.accounts.presence import Guest
-from app.errors import AppError
+from app.errors import AppError, NotAuthenticated
 from app.persistence.values import Entry
 from app.runs.tail import Tails
 
@@ -29,7 +31,7 @@ def event_stream(
     """
     headers = {**_HEADERS, "X-Run-ID": str(run_id)}
     tail = tails.read(run_id, after=after, silence_seconds=heartbeat_seconds)
-    return EventStream(_frames(tail, reader, hung_up), headers=headers, media_type=MEDIA_TYPE)
+    return EventStream(_frames(_Telling(tails, reader), tail, hung_up), headers=headers, media_type=MEDIA_TYPE)
 
 
 class EventStream(StreamingResponse):
@@ -54,15 +56,35 @@ class EventStream(StreamingResponse):
                 raise
 
 
-async def _frames(tail: AsyncGenerator[Sequence[Entry]], reader: Guest, hung_up: Callable[[], None] | None) -> AsyncGenerator[bytes]:
+@dataclass(frozen=True, slots=True)
+class _Telling:
+    """Who reads, and whether the server is about to stop: by these it is known why a stream ends without a fault."""
+
+    tails: Tails
+    reader: Guest
+
+    @property
+    def why(self) -> str:
+        return "login_over" if self.reader.is_gone else "closing" if self.tails.is_closing else "ended"
+
+
+async def _frames(telling: _Telling, tail: AsyncGenerator[Sequence[Entry]], hung_up: Callable[[], None] | None) -> AsyncGenerator[bytes]:
     """All that is there in one write: under load a write carries many tokens."""
+    reader, why = telling.reader, "hung_up"  # unless it is left in another way
+    signals.stream_opened()
     try:
-        # The status is sent already: a tail that fails is a lost connection, and who reads on is told why.
-        with reader, suppress(AppError):
+        with reader:
             async with aclosing(tail):
                 while not reader.is_gone and (entries := await reader.hear(anext(tail, None))) is not None:
                     yield frames(entries) or _PING
+        why = telling.why
+    # The status is sent already: a tail that fails is a lost connection, and who reads on is told why.
+    except NotAuthenticated:
+        why = "login_over"
+    except AppError:
+        why = "failed"
     finally:
+        signals.stream_closed(why)
         if hung_up:
             hung_up()
 

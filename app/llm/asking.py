@@ -14,10 +14,11 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.tools import BaseTool
 from uuid_utils.compat import uuid7
 
+from app import signals
 from app.errors import AppError, RunCancelled
 from app.llm.attachments import Attached
 from app.llm.budget import CALL_IS_OVER, TURN_IS_OVER, MoneyBudget, TurnBudget, within
-from app.llm.calls import Hearer, ModelCall, Purpose, note
+from app.llm.calls import Hearer, ModelCall, Purpose, note, tell
 from app.llm.catalog import ModelSpec
 from app.llm.characters import with_whole_characters
 from app.llm.hooks import Hook, Hooks
@@ -153,6 +154,7 @@ class _Call:
     hooks: Hooks
     reservation: Reservation | None = None
     heard: bool = field(default=False, init=False)
+    asked: str = field(default="", init=False)
 
     async def once(self, model: Model) -> AIMessage:
         prompt = await self._prompt_for(model)
@@ -162,9 +164,10 @@ class _Call:
             answer = with_whole_characters(await self._answer(model, prompt, timed))
             check_refusal(answer)
         except BaseException as error:  # a call that is cut off in the middle was paid for, too
-            self.heard = timed.heard
+            self.heard, self.asked = timed.heard, model.spec.name
             code = _code_of(error)
             self._spend(failed := timed.call(model, self.purpose, answer, error_code=code))
+            tell(failed)
             self.hearer.called(failed)
             if isinstance(error, Exception):  # to be stopped is no failure
                 log.warning("model_call_failed", model=model.spec.name, error=code, purpose=self.purpose)
@@ -174,6 +177,7 @@ class _Call:
         self._spend(call)
         note(answer, call)
         sign(answer, model.spec)
+        tell(call)
         self.hearer.called(call)
         return answer
 
@@ -192,6 +196,9 @@ class _Call:
                     return await streamed(asked, prompt, timed, hears=model.hears)
 
     def take_back(self, reason: str) -> None:
+        if self.heard:
+            self.heard = False
+            signals.answer_reset(self.asked)
         self.hearer.answer_taken_back(reason)
 
     def _spend(self, call: ModelCall) -> None:

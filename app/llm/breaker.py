@@ -11,6 +11,7 @@ from typing import Final
 
 import structlog
 
+from app import signals
 from app.errors import ModelBadAnswer, ModelRateLimited, ModelTimeout, ModelUnavailable
 
 # The provider's own failures. That it refuses a key or a request says nothing about how it is.
@@ -54,6 +55,7 @@ class Breaker:
         opened_at, is_trial = self._opened_at, self.state is BreakerState.HALF_OPEN and self.admits
         if is_trial:
             self._on_trial = True
+            signals.breaker_moved(self._model, BreakerState.HALF_OPEN.value)
             log.info("model_breaker_half_open", model=self._model)
         try:
             yield
@@ -72,10 +74,12 @@ class Breaker:
         self._failures += 1
         if is_trial or (self._opened_at is None and self._failures >= self._most_failures):
             self._opened_at = time.monotonic()
+            signals.breaker_moved(self._model, BreakerState.OPEN.value)
             log.warning("model_breaker_open", model=self._model, error=code)
 
     def _succeeded(self) -> None:
         self._failures = 0
         if self._opened_at is not None:
             self._opened_at = None
+            signals.breaker_moved(self._model, BreakerState.CLOSED.value)
             log.info("model_breaker_closed", model=self._model)

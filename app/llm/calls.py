@@ -9,7 +9,10 @@ from uuid import UUID
 from langchain_core.messages import AIMessage
 from pydantic import TypeAdapter
 
+from app import signals
+
 _NOTE: Final = "milepost_call"
+_MILLISECONDS: Final = 1_000
 
 
 class Purpose(StrEnum):
@@ -62,6 +65,23 @@ class Hearer(Protocol):
     def called(self, call: ModelCall) -> None:
         """A call has ended, be it in an error."""
         ...
+
+
+def tell(call: ModelCall) -> None:
+    """Let watchers know of a call that has just ended, which is done where each is made, and once."""
+    signals.model_called(
+        model=call.model,
+        purpose=call.purpose.value,
+        error=call.error_code or "",
+        seconds=call.latency_ms / _MILLISECONDS,
+        first_token_seconds=None if call.first_token_ms is None else call.first_token_ms / _MILLISECONDS,
+        input_tokens=call.input_tokens,
+        output_tokens=call.output_tokens,
+        cached_tokens=call.cached_tokens,
+        reasoning_tokens=call.reasoning_tokens,
+        cost_usd=call.cost_usd,
+        from_cache=call.from_cache,
+    )
 
 
 def note(answer: AIMessage, call: ModelCall) -> None:

@@ -13,7 +13,8 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from uuid_utils.compat import uuid7
 
-from app.llm.calls import Hearer, ModelCall, Purpose, note, noted
+from app import signals
+from app.llm.calls import Hearer, ModelCall, Purpose, note, noted, tell
 from app.llm.catalog import ModelSpec
 from app.llm.kept_answers import LARGEST_BYTES, AnswerStore, KeptAnswer, is_final
 from app.llm.prompt_key import owner_of, prompt_key
@@ -62,8 +63,10 @@ class ResponseCache:
         while others := self._under_way.get(key):
             await others.over.wait()
             if others.answer:
+                signals.cache_asked("shared")
                 return await telling.tell(others.answer)
             if not others.failed:
+                signals.cache_asked("miss")
                 return await ask(hearer)  # what came is not for others, a tool's call say: no use in waiting for each other
         # From here to the first wait nobody else runs: of those who have waited for one that failed, the next goes on alone.
         outcome = await self._kept_or_asked(key, spec, hearer, ask)
@@ -74,6 +77,7 @@ class ResponseCache:
         try:
             if written := await self._store.find(key):
                 mine.answer = KeptAnswer.decode(key, written)
+            signals.cache_asked("hit" if mine.answer else "miss")
             if mine.answer:
                 return mine.answer
             overhearing = _Overhearing(hearer)
@@ -168,6 +172,7 @@ class _Telling:
             from_cache=True,
         )
         note(answer, call)
+        tell(call)
         self._hearer.called(call)
         return answer
 

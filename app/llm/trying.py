@@ -8,6 +8,7 @@ import structlog
 from langchain_core.messages import AIMessage
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
+from app import signals
 from app.errors import ModelError, ModelRefused, ModelRejected, ModelTimeout, ModelUnavailable
 from app.llm.budget import TURN_IS_OVER, TurnBudget
 from app.llm.models import Model, Models
@@ -72,6 +73,7 @@ class Trying:
     def _move_on(self, before: Model, error: ModelError | None, model: Model) -> None:
         """From one model to the next; there is no error where the one before was not asked."""
         if model is not before:
+            signals.model_fell_back(before.spec.name, model.spec.name, error.code if error else "")
             log.warning("model_fallback", model=before.spec.name, error=error.code if error else None, next_model=model.spec.name)
         if error:
             self._call.take_back(error.detail)
@@ -116,8 +118,10 @@ class Trying:
 
     async def _once(self, model: Model) -> AIMessage:
         # While this one waited, others may have found that the model is down.
-        if self._failed and self._has_other and not self._models.breaker(model).admits:
-            raise self._failed
+        if self._failed:
+            if self._has_other and not self._models.breaker(model).admits:
+                raise self._failed
+            signals.model_retried(model.spec.name, self._failed.code)
         return await self._call.once(model)
 
     def _is_final(self, error: ModelError, *, is_named: bool) -> bool:

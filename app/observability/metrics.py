@@ -7,9 +7,10 @@ of errors and tiers name.
 
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, PlatformCollector, ProcessCollector
 
 REGISTRY: Final = CollectorRegistry()
+_OF_THE_PROCESS: Final = (ProcessCollector(registry=REGISTRY), PlatformCollector(registry=REGISTRY), GCCollector(registry=REGISTRY))
 
 # In seconds. That of answers has a bound at 3, which the objective for first tokens names.
 _FAST: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
@@ -39,7 +40,7 @@ REQUEST_SECONDS = _histogram(
     "http_response_status_code",
     buckets=_REQUEST,
 )
-REQUESTS_ACTIVE = _gauge("http_server_active_requests", "Requests under way, open event streams among them.")
+REQUESTS_ACTIVE = _gauge("http_server_active_requests", "Requests under way, event streams until their first byte.")
 STREAMS_OPEN = _gauge("milepost_streams_open", "Event streams that readers follow.")
 STREAMS = _counter("milepost_streams", "Event streams that were closed, by why.", "reason")
 
@@ -141,4 +142,5 @@ LOOP_LAG_SECONDS = _histogram("milepost_loop_lag_seconds", "How late the event l
 BUILD = _gauge("milepost_build_info", "1, with what is running.", "version", "revision", "python", "environment", "role")
 SCHEMA = _gauge("milepost_schema_info", "1, with the schema that the database has and the one that this server needs.", "found", "needed")
 SCHEMA_DRIFT = _gauge("milepost_schema_drift", "1 where these differ, sampled.")
+SAMPLED_AT = _gauge("milepost_sampled_timestamp_seconds", "When this process last sampled the database; none until it has.")
 COST_BUDGET = _gauge("milepost_cost_budget_usd_per_hour", "What models may come to per hour, as set; 0 for no budget.")

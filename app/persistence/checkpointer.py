@@ -1,6 +1,7 @@
 """LangGraph's Postgres checkpointer without the lock that made one query wait for every other, and with a run's fence."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from functools import cache, partial
@@ -16,6 +17,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from psycopg import AsyncCursor
 from psycopg.rows import DictRow, dict_row
 
+from app import signals
 from app.errors import AppError, RunLost, TurnTooOld
 from app.persistence.checkpoint_rows import Rows, Unwritten, UnwrittenWrites
 from app.persistence.database import Pool, database_errors, fetch_all, patiently
@@ -74,6 +76,12 @@ class PooledPostgresSaver(AsyncPostgresSaver):
                 else:
                     async with connection.pipeline(), connection.transaction():
                         yield cursor
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        started = time.perf_counter()
+        found = await super().aget_tuple(config)
+        signals.checkpoint_read(time.perf_counter() - started)
+        return found
 
     async def _load_checkpoint_tuple(self, value: DictRow) -> CheckpointTuple:
         # As the parent does, which sends to a thread what takes less time than the way there.
@@ -200,9 +208,10 @@ class FencedSaver(PooledPostgresSaver):
     async def _write(self) -> None:
         unwritten, self._unwritten = self._unwritten, {}
         writes, self._writes = self._writes, []
-        rows = Rows(self.serde, [*unwritten.values()], writes)
+        rows, started = Rows(self.serde, [*unwritten.values()], writes), time.perf_counter()
         with self._pace.timing():
             await self._save(rows)
+        signals.checkpoints_written(len(unwritten), rows.size, time.perf_counter() - started)
         if root := unwritten.get(""):
             self.latest = root.id
             # LangGraph copies the checkpoint that a run is sent to, and looks at where it came from.

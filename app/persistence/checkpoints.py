@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
+from app import signals
 from app.persistence.database import Pool, database_errors, fetch_all
 from app.persistence.tables import LIVE_SQL
 
@@ -86,4 +87,7 @@ class CheckpointTable:
                 if await (await connection.execute(_LOCK, values)).fetchone() is None:
                     return 0
                 row = await (await connection.execute(_PRUNE, values)).fetchone()
-                return int(row["dropped"]) if row else 0
+        dropped = int(row["dropped"]) if row else 0
+        if dropped:
+            signals.checkpoints_pruned(dropped)
+        return dropped

@@ -45,6 +45,8 @@ _UNREACHABLE: Final = (
 # A schema of another time: migrations have not run yet, or those of a later version have.
 _STRANGE_SCHEMA: Final = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
 _EVERYDAY_CONNECTIONS: Final = 5
+# As many again while there is a rush.
+EVERYDAY_MOST: Final = 2 * _EVERYDAY_CONNECTIONS
 _CONNECTION_LIFE_SECONDS: Final = 1800
 # The pool waits twice as long after each failure until it gives up, and begins anew when it is asked: a database is soon found again.
 _RECONNECT_SECONDS: Final = 2
@@ -170,7 +172,7 @@ async def _open_engine(url: str, settings: DatabaseSettings) -> AsyncGenerator[A
     engine = create_async_engine(
         sqlalchemy_url(url),
         pool_size=_EVERYDAY_CONNECTIONS,
-        max_overflow=_EVERYDAY_CONNECTIONS,
+        max_overflow=EVERYDAY_MOST - _EVERYDAY_CONNECTIONS,
         pool_timeout=settings.connect_seconds,
         pool_recycle=_CONNECTION_LIFE_SECONDS,
         pool_pre_ping=True,

@@ -13,8 +13,8 @@ _REVISION: Final = "SELECT version_num FROM alembic_version"
 class DatabaseHealth:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._needed = head()
-        self._older = revisions() - {self._needed}
+        self.needed = head()
+        self._older = revisions() - {self.needed}
 
     async def drift(self) -> str | None:
         """Say how the schema falls short of what this server needs, None when it does not; raise DatabaseUnavailable.
@@ -22,11 +22,12 @@ class DatabaseHealth:
         A revision that this code does not know is a later one: in a rolling deploy the old servers go on under it until they are
         replaced, so a migration leaves what the version before it needs.
         """
-        found = await self._revision()
+        found = await self.revision()
         behind = found is None or found in self._older
-        return f"The schema is at {found or 'no revision'}; this server needs {self._needed}." if behind else None
+        return f"The schema is at {found or 'no revision'}; this server needs {self.needed}." if behind else None
 
-    async def _revision(self) -> str | None:
+    async def revision(self) -> str | None:
+        """The one that the database has, None where it has no schema at all; raise DatabaseUnavailable."""
         with database_errors():
             async with self._pool.connection() as connection:
                 try:

@@ -1,17 +1,21 @@
 """The queue of background work: procrastinate on the pool that everything shares."""
 
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from uuid import UUID
 
 import structlog
 from procrastinate import App, PsycopgConnector, RetryStrategy
 
+from app import signals
 from app.crashes import log_crash
 from app.errors import AppError
 from app.persistence.database import Pool
+from app.persistence.done import DoneTable
 from app.persistence.jobs import QUEUE
 
 _MOST_RETRIES: Final = 5
@@ -66,8 +70,10 @@ async def open_queue(pool: Pool, jobs: Mapping[str, Job], chores: Sequence[Chore
         tries = _MOST_PATIENT_RETRIES if name in patient else _MOST_RETRIES
         retry = RetryStrategy(max_attempts=tries, exponential_wait=_WAIT_SECONDS)
         queue.task(name=name, queue=QUEUE, retry=retry)(_about_something(_discreet(name, job)))
+    done = DoneTable(pool)
     for chore in [*chores, Chore(name="retry_stalled", cron=_EVERY_HALF_MINUTE, do=lambda: _retry_stalled(queue))]:
-        task = queue.task(name=chore.name, queue=QUEUE, queueing_lock=chore.name)(_on_time(_discreet(chore.name, chore.do)))
+        do = _on_time(_discreet(chore.name, chore.do), partial(_note_done, done, chore.name))
+        task = queue.task(name=chore.name, queue=QUEUE, queueing_lock=chore.name)(do)
         queue.periodic(cron=chore.cron)(task)
     async with queue.open_async(pool):
         yield queue
@@ -85,11 +91,25 @@ async def work(queue: App, *, concurrency: int) -> None:
     )
 
 
-def _on_time(job: Job) -> Callable[[int], Awaitable[None]]:
+def names_of(queue: App) -> Sequence[str]:
+    """The names of its chores."""
+    return [name for name, _ in queue.periodic_registry.periodic_tasks]
+
+
+def _on_time(job: Job, note: Callable[[], Awaitable[None]]) -> Callable[[int], Awaitable[None]]:
     async def do(timestamp: int) -> None:  # noqa: ARG001  # what a periodic task is given
         await job()
+        await note()
 
     return do
+
+
+async def _note_done(table: DoneTable, chore: str) -> None:
+    """Best effort: what is done does not fail for it, and is noted the next time."""
+    try:
+        await table.note(chore)
+    except AppError as error:
+        log.warning("chore_not_noted", task=chore, error=error.code)
 
 
 def _about_something(job: Job) -> Job:
@@ -104,13 +124,15 @@ def _about_something(job: Job) -> Job:
 
 def _discreet(name: str, job: Job) -> Job:
     async def do(**arguments: object) -> None:
+        started = time.perf_counter()
         try:
             await job(**arguments)
-        except AppError as error:  # such as a provider that is down: the kind says all
-            raise JobFailed(type(error).__name__) from None
         except Exception as error:  # noqa: BLE001  # the boundary of a job, as the walk is of a run
-            log_crash("job_crashed", error, task=name)
+            signals.job_done(name, "failed", time.perf_counter() - started)
+            if not isinstance(error, AppError):  # of one of ours, such as a provider that is down, the kind says all
+                log_crash("job_crashed", error, task=name)
             raise JobFailed(type(error).__name__) from None
+        signals.job_done(name, "ok", time.perf_counter() - started)
 
     return do
 

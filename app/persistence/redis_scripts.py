@@ -15,6 +15,7 @@ import structlog
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
+from app import signals
 from app.persistence.redis_client import redis_client
 from app.settings import RedisSettings
 
@@ -80,12 +81,12 @@ class RedisScripts:
     async def keep_running(self) -> None:
         """Run what comes until cancelled. While Redis is away, it alone looks whether it is back, and requests wait for nothing."""
         while True:
-            self._is_well = await self._answers()
+            self._be(well=await self._answers())
             self._looked.set()
             try:
                 await self._run_what_comes()
             finally:  # whatever has ended it: who waits would wait for ever
-                self._is_well = False
+                self._be(well=False)
                 self._fail(self._waiting)
                 self._waiting = []
             await asyncio.sleep(PAUSE_SECONDS)
@@ -124,11 +125,15 @@ class RedisScripts:
                 self._look(patience, _LOOKS)
                 await self._answer(batch)
         except Exception as error:  # noqa: BLE001  # what a library does not foresee is no reason to keep all requests waiting
-            self._is_well = False
+            self._be(well=False)
             self._tell(error)
         finally:
             self._fail(batch)  # those that have no answer
             self._next_look.cancel()
+
+    def _be(self, *, well: bool) -> None:
+        self._is_well = well
+        signals.shared_limits_moved(well)
 
     def _look(self, patience: asyncio.Timeout, looks: int) -> None:
         loop = asyncio.get_running_loop()

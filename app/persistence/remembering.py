@@ -171,21 +171,22 @@ class RememberingTable:
         rows = await fetch_all(self._pool, _NEAREST, values)
         return [KnownFact(text=row["payload"]["data"], **row) for row in rows]
 
-    async def keep(self, turns: Unremembered, new: Sequence[NewFact], replaced: Mapping[UUID, UUID]) -> bool:
+    async def keep(self, turns: Unremembered, new: Sequence[NewFact], replaced: Mapping[UUID, UUID]) -> int | None:
         """Write the new facts, close those they replace (old to new), and never read these turns again: all or nothing.
 
-        False, and nothing written, when another job has read these turns, or they are not to be remembered any more. A fact that is known
-        word for word is not written again.
+        Return how many were written, for one that is known word for word is not written again; None, and nothing written, when another
+        job has read these turns, or they are not to be remembered any more.
         """
         whose = {"session_id": turns.session_id, "user_id": turns.user_id}
         with database_errors():
             async with self._pool.connection() as connection, connection.transaction():
                 if await (await connection.execute(_LOCK, {**whose, "since": turns.since})).fetchone() is None:
-                    return False
+                    return None
+                written = 0
                 for fact in new:
                     row = {"id": fact.id, "vector": [*fact.vector], "payload": Jsonb(fact.payload), "text": fact.text}
-                    await connection.execute(_ADD, whose | row)
+                    written += (await connection.execute(_ADD, whose | row)).rowcount
                 for old, by in replaced.items():
                     await connection.execute(_CLOSE, {**whose, "id": old, "by": by})
                 await connection.execute(_DONE, {**whose, "until": turns.until})
-                return True
+                return written

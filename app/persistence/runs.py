@@ -1,6 +1,7 @@
 """Runs in plain SQL: how each is read, kept, stopped and ended; every write carries the attempt that makes it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from app.persistence.memory_search import recalls_sql
 from app.persistence.quota_values import Held, state_of
 from app.persistence.squeezing import squeezed
 from app.persistence.tables import LIVE_SQL
+from app.persistence.turn_values import QueuedRun
 from app.persistence.turns import RUN_COLUMNS
 from app.persistence.users import user_of
 from app.persistence.values import FinishedRun, Run, RunStatus, TakenRun, columns_of
@@ -101,7 +103,11 @@ _FINISHES: Final = {
     for asks in (False, True)
     for counted in (False, True)
 }
-_ANSWER_OF_QUEUED: Final = "SELECT message_id FROM run WHERE id = %(run_id)s AND status = 'queued'"
+_QUEUED: Final = f"""
+SELECT message_id, {agent_sql("run.session_id")} AS agent, extract(epoch FROM now() - created_at)::float AS age_seconds,
+       reserved_tokens IS NOT NULL AS is_held
+  FROM run WHERE id = %(run_id)s AND status = 'queued'
+"""
 _HAS_ENDED_SO: Final = "SELECT FROM run WHERE id = %(id)s AND attempt = %(attempt)s AND status = %(status)s AND finished_at IS NOT NULL"
 
 # Locked in the order of their ids, as the event log does it: two statements over the same runs never wait for each other in a circle.
@@ -118,18 +124,22 @@ UPDATE run SET lease_expires_at = now() + make_interval(secs => %(lease_seconds)
 _TAKE: Final = """
 WITH free AS (
     SELECT id, status, owner, lease_expires_at - CASE WHEN owner IS NULL THEN 0 ELSE 1 END * make_interval(secs => %(lease_seconds)s)
-               - coalesce(working_since, started_at) AS spent
+               - coalesce(working_since, started_at) AS spent,
+           CASE WHEN status = 'running' THEN lease_expires_at ELSE created_at END AS free_since,
+           status = 'running' AND owner IS NOT NULL AS recovered
       FROM run WHERE NOT waiting AND ({which}) ORDER BY id LIMIT %(most)s FOR UPDATE SKIP LOCKED
 ), taken AS (
     UPDATE run SET status = 'running', owner = %(owner)s, lease_expires_at = now() + make_interval(secs => %(lease_seconds)s),
            started_at = coalesce(run.started_at, now()),
            working_since = CASE WHEN free.status = 'running' THEN now() - greatest(free.spent, interval '0') END,
            attempt = attempt + CASE WHEN free.status = 'running' THEN 1 ELSE 0 END,
-           crashes = crashes + CASE WHEN free.status = 'running' AND free.owner IS NOT NULL THEN 1 ELSE 0 END
+           crashes = crashes + CASE WHEN free.recovered THEN 1 ELSE 0 END
       FROM free WHERE run.id = free.id
-    RETURNING run.*
+    RETURNING run.*, free.free_since, free.recovered
 )
-SELECT taken.id, taken.session_id, taken.attempt, taken.crashes, taken.model, taken.cache,
+SELECT taken.id, taken.session_id, taken.attempt, taken.crashes, taken.model, taken.cache, taken.recovered,
+       extract(epoch FROM now() - taken.created_at)::float AS age_seconds,
+       extract(epoch FROM now() - taken.free_since)::float AS waited_seconds,
        coalesce(extract(epoch FROM now() - taken.working_since), 0)::float AS spent_seconds, taken.asked_id, taken.message_id,
        taken.from_checkpoint, taken.checkpoint AS replays, {recalls} AS recalls, {agent} AS agent, {config} AS config,
        coalesce(message.content, '') AS text, {owner}, taken.reserved_tokens, taken.reserved_usd, to_jsonb(quota) AS quota,
@@ -210,10 +220,10 @@ class RunTable:
             self._tell([run.id])
         return held
 
-    async def answer_of_queued(self, run_id: UUID) -> UUID | None:
-        """The message that is to be the answer of a run that nobody has begun; None for any other."""
-        rows = await fetch_all(self._pool, _ANSWER_OF_QUEUED, {"run_id": run_id})
-        return rows[0]["message_id"] if rows else None
+    async def queued(self, run_id: UUID) -> QueuedRun | None:
+        """None for a run that is begun."""
+        rows = await fetch_all(self._pool, _QUEUED, {"run_id": run_id})
+        return QueuedRun(**rows[0]) if rows else None
 
     async def has_ended_so(self, run: FinishedRun) -> bool:
         """Whether this end is written, be it that nobody heard of it."""
@@ -256,29 +266,19 @@ class RunTable:
 
 def _taken(row: Mapping[str, Any]) -> TakenRun:
     names = (
-        "id",
-        "session_id",
-        "attempt",
-        "crashes",
-        "spent_seconds",
-        "model",
-        "cache",
-        "asked_id",
-        "message_id",
-        "text",
-        "from_checkpoint",
-        "checkpoint",
-        "answers",
-        "recalls",
-        "agent",
-        "config",
-        "replays",
+        *("id", "session_id", "attempt", "crashes", "spent_seconds", "model", "cache", "asked_id", "message_id", "text", "from_checkpoint"),
+        *("checkpoint", "answers", "recalls", "agent", "config", "replays", "waited_seconds", "recovered"),
     )
     parent_status = RunStatus(row["parent_status"]) if row["parent_status"] else None
     attachments = attachments_of(row["attachments"])
     held = _held(row) if row["quota"] and row["reserved_tokens"] is not None else None
     return TakenRun(
-        user=user_of(row, "user_"), parent_status=parent_status, attachments=attachments, held=held, **{name: row[name] for name in names}
+        user=user_of(row, "user_"),
+        parent_status=parent_status,
+        attachments=attachments,
+        held=held,
+        accepted_at=datetime.now(UTC) - timedelta(seconds=row["age_seconds"]),
+        **{name: row[name] for name in names},
     )
 
 

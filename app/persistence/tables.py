@@ -204,6 +204,16 @@ class ModelCallRow(SQLModel, table=True):
     created_at: datetime = column("When the call began (UTC)", sa_type=MOMENT)
 
 
+class ChoreDoneRow(SQLModel, table=True):
+    __tablename__ = "chore_done"
+    __table_args__ = ({"comment": "When what is to be done again and again was last done well"},)
+
+    name: str = column(
+        "The chore, by its name in the queue; or backup, which somebody else makes and notes here", primary_key=True, max_length=64
+    )
+    done_at: datetime = column("When (UTC)", sa_type=MOMENT)
+
+
 class FeedbackRow(SQLModel, table=True):
     __tablename__ = "feedback"
     __table_args__ = ({"comment": "What a user thinks of an answer"},)

@@ -15,6 +15,16 @@ class WaitingRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QueuedRun:
+    """A run that nobody has begun; `message_id` is to be its answer, and `is_held` says whether something is set aside for it."""
+
+    message_id: UUID
+    agent: str
+    age_seconds: float
+    is_held: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Branch:
     """One of several turns that follow the same one; `run_id` began it. `is_shown` tells whether the transcript goes through it."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -174,7 +174,8 @@ class TakenRun:
     A run that goes on after questions has `answers`; `parent_status` is how the run before it ended, `crashes` how many processes died in
     this one, and `spent_seconds` how long earlier attempts have worked on it. It `recalls` when something is remembered of the user, and
     user and session have it used. `config` is what the session had set of its agent, `held` what is set aside of the user's quotas, None
-    where their tier counts nothing.
+    where their tier counts nothing. By this process's clock it was `accepted_at`; since then, or since an attempt before this one gave it
+    back, it has waited `waited_seconds`, and it is `recovered` where the process died that made that attempt.
     """
 
     id: UUID
@@ -198,6 +199,9 @@ class TakenRun:
     config: Mapping[str, Any] = field(default_factory=dict)
     replays: str | None = None
     held: Held | None = None
+    accepted_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    waited_seconds: float = 0
+    recovered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from uuid import UUID
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
+from app import signals
 from app.crashes import log_crash
 from app.errors import AppError, DatabaseUnavailable, RunCancelled, RunLost, ServerStopping
 from app.persistence.values import FinishedRun
@@ -17,6 +18,7 @@ from app.runs.ending import finished_run, last_events, status_of
 from app.runs.events import RunEvent
 from app.runs.flush import Flusher
 from app.runs.log import RunLog
+from app.runs.telling import tell_attempt, tell_end
 from app.runs.walk import LiveRun, Means, walk
 
 _LONGEST_PAUSE_SECONDS: Final = 1
@@ -53,6 +55,7 @@ class Attempts:
         self.stop(run.id, RunLost())
         self._live[run.id] = run
         run.log.append(first_event)
+        tell_attempt(run.taken)
         self._tasks[run] = asyncio.create_task(self._answer(run), name=f"run-{run.id}")
 
     def stop(self, run_id: UUID, reason: AppError | None = None) -> None:
@@ -109,6 +112,7 @@ class Attempts:
         except AppError:
             log.warning("run_not_handed_back")  # its lease runs out all the same
         else:
+            signals.run_handed_back(run.taken.agent)
             log.info("run_handed_back")
 
     async def _end(self, run: LiveRun, error: AppError | None) -> None:
@@ -116,7 +120,7 @@ class Attempts:
         expires_at = datetime.now(UTC) + timedelta(hours=self._means.runs.question_hours)
         batch = await self._flusher.hand_over(run.log, last_events(run, error, expires_at))
         try:
-            held = await self._finish(finished_run(run, error, batch, expires_at))
+            held = await self._finish(run, error, finished_run(run, error, batch, expires_at))
         except DatabaseUnavailable:
             # Nobody is told an end that another attempt may tell otherwise: readers wait for the database, and for that attempt.
             log.error("run_not_ended")  # noqa: TRY400  # the frames are the database's
@@ -124,28 +128,32 @@ class Attempts:
         except AppError as refused:
             # What the answer holds cannot be written. That it failed can be, as a rule; told it is in any case.
             error, batch = refused, run.log.following(last_events(run, refused, expires_at))
-            held = await self._finish_empty(finished_run(run, refused, batch, expires_at))
+            held = await self._finish_empty(run, refused, finished_run(run, refused, batch, expires_at))
         if held:
             run.log.publish(batch)
         log.info("run_finished", status=status_of(run, error), error=error.code if error else None, held=held, model=run.story.answered_by)
 
-    async def _finish(self, finished: FinishedRun) -> bool:
+    async def _finish(self, run: LiveRun, error: AppError | None, finished: FinishedRun) -> bool:
         """Try for as long as the lease would last: a database that is restarted comes back."""
         try:
-            return await self._store.finish(finished)
+            held = await self._store.finish(finished)
         except DatabaseUnavailable:
-            return await _retrying(self._means.runs.lease_seconds)(self._finish_again, finished)
+            held = await _retrying(self._means.runs.lease_seconds)(self._finish_again, finished)
+        if held:
+            signals.events_ended(len(finished.events))
+            tell_end(run, error)
+        return held
 
     async def _finish_again(self, finished: FinishedRun) -> bool:
         # Not held any more, if the reply to an earlier try was lost.
         return await self._store.finish(finished) or await self._store.has_ended_so(finished)
 
-    async def _finish_empty(self, failed: FinishedRun) -> bool:
+    async def _finish_empty(self, run: LiveRun, error: AppError, failed: FinishedRun) -> bool:
         try:
-            return await self._finish(replace(failed, content="", reasoning="", tool_calls=(), steps=(), questions=()))
-        except AppError as error:
-            log.error("run_not_ended", error=error.code)  # noqa: TRY400  # the frames are the database's
-            return not isinstance(error, DatabaseUnavailable)
+            return await self._finish(run, error, replace(failed, content="", reasoning="", tool_calls=(), steps=(), questions=()))
+        except AppError as refused:
+            log.error("run_not_ended", error=refused.code)  # noqa: TRY400  # the frames are the database's
+            return not isinstance(refused, DatabaseUnavailable)
 
 
 async def _kept(run: LiveRun, error: AppError | None) -> AppError | None:

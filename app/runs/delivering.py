@@ -13,6 +13,7 @@ from uuid import UUID
 import orjson
 import structlog
 
+from app import signals
 from app.internet.posting import PostFailed
 from app.persistence.webhook_values import BegunDelivery, Outcome
 from app.runs.signing import Secrets, signed_headers
@@ -127,7 +128,10 @@ class Delivering:
         about = {"delivery_id": str(begun.id), "webhook_id": str(begun.webhook_id), "attempt": begun.attempt}
         if not outcome.ok:
             log.info("delivery_failed", error=outcome.error, http_status=outcome.http_status, ms=outcome.ms, **about)
-        if await self._store.record(begun, outcome, self._settings.off_days):
+        switched_off = await self._store.record(begun, outcome, self._settings.off_days)
+        signals.webhook_delivered("ok" if outcome.ok else "given_up" if outcome.again_seconds is None else "failed")
+        if switched_off:
+            signals.webhook_switched_off()
             log.warning("webhook_switched_off", webhook_id=str(begun.webhook_id))
 
 

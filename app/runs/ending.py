@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from app.errors import AppError, RunCancelled
-from app.persistence.values import EventBatch, FinishedRun, Question, RunStatus
-from app.runs.events import Ended, Failed, Interrupted, QuotaPassed, RunEvent
+from app.persistence.values import Entry, EventBatch, FinishedRun, Question, RunStatus
+from app.runs.events import Ended, Failed, Interrupted, QuotaPassed, RunEvent, encode
 from app.runs.ledger import ledger_call
 from app.runs.quotas import told_percent
-from app.runs.walk import LiveRun
+from app.runs.walk import FIRST_ATTEMPT, LiveRun
 
 
 def status_of(run: LiveRun, error: AppError | None) -> RunStatus:
@@ -50,6 +51,15 @@ def finished_run(run: LiveRun, error: AppError | None, batch: EventBatch, expire
         told=told_percent(_passed(run)),
         events=batch.entries,
         **run.story.transcript(waits=status is RunStatus.INTERRUPTED),
+    )
+
+
+def never_begun(run_id: UUID, message_id: UUID) -> FinishedRun:
+    """The end of a run that was stopped while it waited."""
+    end = Ended(status=RunStatus.CANCELLED, message_id=str(message_id))
+    entry = Entry(1, Ended.type, encode(end))
+    return FinishedRun(
+        id=run_id, attempt=FIRST_ATTEMPT, message_id=message_id, status=RunStatus.CANCELLED, error_code=RunCancelled.code, events=[entry]
     )
 
 

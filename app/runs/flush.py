@@ -8,6 +8,7 @@ from uuid import UUID
 
 import structlog
 
+from app import signals
 from app.errors import AppError, DatabaseUnavailable, RunLost
 from app.persistence.values import EventBatch
 from app.runs.events import RunEvent
@@ -66,6 +67,7 @@ class Flusher:
             try:
                 await self._write_all({run_log: batch for run_log in self._flying if (batch := run_log.following(())).entries})
             except DatabaseUnavailable:
+                signals.events_not_flushed()
                 log.warning("events_not_written", runs=len(self._flying))
                 self._waiting |= self._flying
                 self._news.set()
@@ -89,9 +91,14 @@ class Flusher:
                     self._give_up(run_log, error)
 
     async def _write(self, batches: Mapping[RunLog, EventBatch]) -> None:
-        held = await self._store.append([*batches.values()]) if batches else set()
+        if not batches:
+            return
+        started, written = time.perf_counter(), 0
+        held = await self._store.append([*batches.values()])
         for run_log, batch in batches.items():
             if (run_log.run_id, run_log.attempt) in held:
                 run_log.written(batch)
+                written += len(batch.entries)
             else:
                 self._give_up(run_log, RunLost())
+        signals.events_flushed(written, time.perf_counter() - started)

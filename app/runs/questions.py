@@ -16,6 +16,7 @@ from app.persistence.values import Interrupt, Run
 from app.runs.asking import Reply, resumption, taken_run
 from app.runs.service import Runs
 from app.runs.tail import Tails
+from app.runs.telling import tell_claimed
 from app.runs.turns import TurnStore, busy
 
 log = structlog.get_logger()
@@ -80,7 +81,8 @@ class Questions:
                 answers = {question.id: EXPIRED for question in late}
                 # Nobody asks for it now, so nobody is refused it; what it comes to is counted all the same.
                 late_run = resumption(session_id, user_id, answers, model=model, answered_by=None, wish=Wish())
-                await self._turns.claim_resumption(late_run)
+                if claim := await self._turns.claim_resumption(late_run):
+                    tell_claimed(claim)
                 log.info("questions_expired", session_id=str(session_id), questions=len(late))
 
     async def _readable(self, before: Run) -> UUID:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Final, Literal, Protocol
 from uuid import UUID
 
+from app import signals
 from app.errors import AppError, ModelNotAllowed, QuotaExceeded, TooManyRuns
 from app.llm.models import Model, Models
 from app.llm.reservation import Reservation
@@ -79,6 +80,7 @@ class Quotas:
         try:
             yield
         except OverLimit as over:
+            signals.quota_moved("refused")
             raise self._refusal(user, over) from over
 
     def _refusal(self, user: User, over: OverLimit) -> AppError:
@@ -121,6 +123,7 @@ class Quotas:
         limits = _limits(tier, runs=False)
         with self.refusing(taken.user):
             await self._store.extend(taken.user.id, taken.id, taken.attempt, Wish(limits=limits, tokens=tokens, usd=usd))
+        signals.quota_moved("extended")
 
     def _answer(self, model: Model) -> int:
         return model.spec.max_tokens or self._answer_tokens

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import structlog
 
+from app import signals
 from app.errors import AppError, ModelTimeout
 from app.llm.breaker import Breaker
 from app.llm.embedding import Embedder
@@ -46,15 +47,19 @@ class Recall:
 
     async def recall(self, user_id: str, query: str) -> Sequence[str]:
         """Raise nothing: a turn does not fail for want of its memories."""
+        started = time.perf_counter()
         if not self._breaker.admits:
             self._failed("left_alone")
+            signals.recalled("left_alone", 0)
             return ()
         try:
             found = await self._recalled(user_id, query)
         except (AppError, TimeoutError) as error:
             self._failed(error.code if isinstance(error, AppError) else "too_slow")
+            signals.recalled("timeout" if isinstance(error, TimeoutError | ModelTimeout) else "failed", time.perf_counter() - started)
             return ()
         self._succeeded()
+        signals.recalled("found" if found else "nothing", time.perf_counter() - started)
         return found
 
     async def _recalled(self, user_id: str, query: str) -> Sequence[str]:

@@ -1,5 +1,6 @@
 """Remember, after the answer, what a user said: facts that a model reads out of new turns, or plain statements where none does."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -10,10 +11,11 @@ from uuid import UUID
 
 import structlog
 
+from app import signals
 from app.agent.consolidation import extracted, replaced_by, replaced_by_rule
 from app.agent.redaction import redacted
 from app.agent.statements import statements
-from app.errors import ModelBadAnswer, ModelRefused, ModelRejected, ModelUnavailable
+from app.errors import AppError, ModelBadAnswer, ModelRefused, ModelRejected, ModelUnavailable
 from app.llm.asking import Asker
 from app.llm.embedding import Embedder
 from app.llm.models import Models
@@ -45,7 +47,7 @@ class RememberingStore(Protocol):
     async def queue_due(self, delay_seconds: float) -> None: ...
     async def unremembered(self, session_id: UUID) -> Unremembered | None: ...
     async def nearest(self, user_id: UUID, embedder: str, vector: Sequence[float], limit: int) -> Sequence[KnownFact]: ...
-    async def keep(self, turns: Unremembered, new: Sequence[NewFact], replaced: Mapping[UUID, UUID]) -> bool: ...
+    async def keep(self, turns: Unremembered, new: Sequence[NewFact], replaced: Mapping[UUID, UUID]) -> int | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,14 +69,27 @@ class Remembering:
         """Read the session's new turns, each once; raise what a provider or the database raises, so that they are read again later."""
         if not (turns := await self.store.unremembered(session_id)):
             return
+        started = time.perf_counter()
+        try:
+            outcome, facts = await self._remembered(turns)
+        except AppError:
+            signals.remembered("failed", time.perf_counter() - started, 0)
+            raise
+        signals.remembered(outcome, time.perf_counter() - started, facts)
+
+    async def _remembered(self, turns: Unremembered) -> tuple[str, int]:
+        """What came of it, and how many facts are kept that were not before."""
+        failed = False
         try:
             new, closed = await self._found(replace(turns, said=[*map(_readable, turns.said)]))
         except _HOPELESS as error:
-            log.warning("not_remembered", session_id=str(session_id), error=error.code)
-            new, closed = [], {}
+            log.warning("not_remembered", session_id=str(turns.session_id), error=error.code)
+            new, closed, failed = [], {}, True
         new = [replace(fact, payload={**fact.payload, "embedder": self.embedder.name}) for fact in new]
-        if await self.store.keep(turns, new, closed) and turns.said:
-            log.info("remembered", session_id=str(session_id), messages=len(turns.said), facts=len(new), replaced=len(closed))
+        kept = await self.store.keep(turns, new, closed)
+        if kept is not None and turns.said:
+            log.info("remembered", session_id=str(turns.session_id), messages=len(turns.said), facts=kept, replaced=len(closed))
+        return "failed" if failed else "kept" if kept else "nothing", kept or 0
 
     async def _found(self, turns: Unremembered) -> tuple[Sequence[NewFact], Mapping[UUID, UUID]]:
         """The new facts, and which known one each of them replaces."""

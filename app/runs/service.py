@@ -11,24 +11,26 @@ from uuid import UUID
 import structlog
 
 from app.agent.registry import Agents
-from app.errors import AppError, MessageNotFound, RunCancelled, RunNotFound, ServerBusy, ServerStopping
+from app.errors import AppError, MessageNotFound, RunNotFound, ServerBusy, ServerStopping
 from app.llm.asking import Asker
 from app.llm.attachments import Attached
 from app.llm.models import Models
 from app.llm.response_cache import ResponseCache
 from app.persistence.accounts import User
 from app.persistence.quota_values import Wish
-from app.persistence.turn_values import WaitingRun
-from app.persistence.values import Attachment, Claim, Entry, FinishedRun, Run, RunStatus, Session, TakenRun
+from app.persistence.turn_values import QueuedRun, WaitingRun
+from app.persistence.values import Attachment, Claim, FinishedRun, Run, RunStatus, Session, TakenRun
 from app.runs.asking import Ask, Place, new_run, taken_run
 from app.runs.attempts import Attempts
 from app.runs.bulletin import Bulletin
-from app.runs.events import Ended, Reset, Started, encode
+from app.runs.ending import never_begun
+from app.runs.events import Reset, Started
 from app.runs.flush import Flusher
 from app.runs.log import RunLog
 from app.runs.quotas import Quotas, Watch, model_for
 from app.runs.stream import Story
 from app.runs.tail import Tails
+from app.runs.telling import tell_claimed, tell_never_begun
 from app.runs.turns import Turns, TurnStore
 from app.runs.walk import FIRST_ATTEMPT, Bench, LiveRun
 from app.settings import RunSettings
@@ -44,7 +46,7 @@ log = structlog.get_logger()
 class RunStore(Protocol):
     async def read(self, user_id: UUID, run_id: UUID) -> Run | None: ...
     async def finish(self, run: FinishedRun, from_statuses: Sequence[RunStatus] = ...) -> bool: ...
-    async def answer_of_queued(self, run_id: UUID) -> UUID | None: ...
+    async def queued(self, run_id: UUID) -> QueuedRun | None: ...
     async def request_stop(self, run_id: UUID) -> None: ...
     async def release_queued(self) -> None: ...
     async def take_queued(self, run_id: UUID) -> TakenRun | None: ...
@@ -144,6 +146,7 @@ class Runs:
 
     def begin_claimed(self, taken: TakenRun, claim: Claim) -> None:
         """Begin with what this process has just claimed, unless it is queued."""
+        tell_claimed(claim)
         if not claim.queued:
             self.begin(taken)
 
@@ -244,8 +247,11 @@ class Runs:
         self._crew.tails.close()
 
     async def _drop_queued(self, run_id: UUID) -> bool:
-        message_id = await self._stores.runs.answer_of_queued(run_id)
-        return bool(message_id and await self._stores.runs.finish(_never_begun(run_id, message_id), [RunStatus.QUEUED]))
+        queued = await self._stores.runs.queued(run_id)
+        if queued is None or not await self._stores.runs.finish(never_begun(run_id, queued.message_id), [RunStatus.QUEUED]):
+            return False
+        tell_never_begun(queued)
+        return True
 
     async def _until_idle(self, seconds: float) -> None:
         with suppress(TimeoutError):
@@ -287,11 +293,3 @@ def _live_run(crew: Crew, taken: TakenRun) -> LiveRun:
     )
     watch = crew.quotas.watch(taken)
     return LiveRun(taken=taken, asker=asker, bench=crew.bench_of(taken), log=run_log, story=story, watch=watch, tools=tier.tools)
-
-
-def _never_begun(run_id: UUID, message_id: UUID) -> FinishedRun:
-    end = Ended(status=RunStatus.CANCELLED, message_id=str(message_id))
-    entry = Entry(1, Ended.type, encode(end))
-    return FinishedRun(
-        id=run_id, attempt=FIRST_ATTEMPT, message_id=message_id, status=RunStatus.CANCELLED, error_code=RunCancelled.code, events=[entry]
-    )

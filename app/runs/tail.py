@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 from uuid import UUID
 
+from app import signals
 from app.errors import DatabaseUnavailable, EventsExpired
 from app.persistence.values import Entry, Run, RunStatus
 from app.runs.attempts import Attempts
@@ -70,6 +71,7 @@ class Tails:
     async def check(self, run: Run) -> None:
         """Raise EventsExpired when the run ended so long ago that it can no longer be read."""
         if run.finished_at and not await self._events.is_kept(run.id):
+            signals.event_gap()
             raise EventsExpired
 
     async def until_end(self, run_id: UUID) -> None:
@@ -89,6 +91,7 @@ class Tails:
             # Asked first: of a run that has ended, all there will ever be is there to read.
             ended = await self._events.has_ended(run_id)
             while not place.is_end and (entries := await self._events.read(run_id, place.after)):
+                signals.events_replayed(len(entries))
                 yield entries
             place.is_over, place.away_since = ended, None
         except DatabaseUnavailable:

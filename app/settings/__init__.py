@@ -13,6 +13,7 @@ from app.settings.limits import LimitSettings
 from app.settings.loading import Settings, load_settings, variables
 from app.settings.mcp import McpSettings
 from app.settings.memory import MemorySettings, RememberingSettings
+from app.settings.metrics import MetricsSettings
 from app.settings.oidc import OidcSettings
 from app.settings.sections import (
     ROOT,
@@ -50,6 +51,7 @@ __all__ = [
     "MailSettings",
     "McpSettings",
     "MemorySettings",
+    "MetricsSettings",
     "ModelSettings",
     "OidcSettings",
     "RedisSettings",

@@ -18,6 +18,7 @@ from app.settings.kept import AttachmentSettings, RetentionSettings
 from app.settings.limits import LimitSettings
 from app.settings.mcp import McpSettings
 from app.settings.memory import MemorySettings, RememberingSettings
+from app.settings.metrics import MetricsSettings
 from app.settings.oidc import OidcSettings
 from app.settings.sections import (
     ROOT,
@@ -57,6 +58,11 @@ _EXAMPLE_SECRETS: Final = (
 _ALIASES: Final = {"dev": "development", "stage": "staging", "prod": "production"}
 _KEY_SUFFIX: Final = "_API_KEY"
 _MCP_PREFIX: Final = "MCP_"
+_PROCESSES: Final = ("WORKERS", "WEB_CONCURRENCY")
+_ONE_PROCESS: Final = (
+    "must be 1 or not set: each process counts for itself, and a scrape would be answered by any of them. Run one to a container, and more"
+    " containers."
+)
 _GENEROUS: Final = "100000 per minute"
 _AT_HOME: Final = {
     "DEBUG": "true",
@@ -107,6 +113,7 @@ class Settings:
     worker: WorkerSettings
     remembering: RememberingSettings
     logs: LogSettings
+    metrics: MetricsSettings
     model_keys: Mapping[str, SecretStr]
     mcp_variables: Mapping[str, SecretStr]
 
@@ -120,7 +127,7 @@ def load_settings(folder: Path = ROOT) -> Settings:
     """Read the environment and the first settings file in `folder`; raise SettingsInvalid naming every variable at fault."""
     environment = _environment(folder)
     file = _settings_file(folder, environment)
-    problems = [*_unknown_variables(file)]
+    problems = [*_unknown_variables(file), *_several_processes(file)]
     sections: dict[str, Section] = {}
     for name, section in SECTIONS.items():
         try:
@@ -214,8 +221,16 @@ def _filled(values: Mapping[str, str | None]) -> dict[str, str]:
 def _unknown_variables(file: Path | None) -> Iterator[str]:
     known = {name for name, _, _ in variables()}
     for name in dotenv_values(file) if file else ():
-        if name.upper() not in known and not name.endswith(_KEY_SUFFIX) and not name.startswith(_MCP_PREFIX):
+        if name.upper() not in {*known, *_PROCESSES} and not name.endswith(_KEY_SUFFIX) and not name.startswith(_MCP_PREFIX):
             yield f"{name}: is in {file and file.name}, but there is no such setting."
+
+
+def _several_processes(file: Path | None) -> Iterator[str]:
+    """What would have uvicorn, or who reads such a variable before it, start more than one process."""
+    values = _values(file)
+    for name in _PROCESSES:
+        if values.get(name, "1").strip() != "1":
+            yield f"{name}: {_ONE_PROCESS}"
 
 
 def _sentences(error: ValidationError) -> Iterator[str]:
@@ -248,6 +263,9 @@ def _weaknesses(settings: Settings) -> Iterator[str]:
         yield f"JWT_SECRET_KEY: {weakness} in {settings.environment}."
     if weakness := next(filter(None, map(_weakness, accounts.jwt_previous_secret_keys)), None):
         yield f"JWT_PREVIOUS_SECRET_KEYS: each {weakness} in {settings.environment}; leave it out and have everybody log in again."
+    token = settings.metrics.token
+    if token.get_secret_value() and (weakness := _weakness(token)):
+        yield f"METRICS_TOKEN: {weakness} in {settings.environment}."
     if any(map(_is_weak, settings.webhooks.named_keys)):
         yield f"WEBHOOK_KEYS: each must be at least {MIN_SECRET_BYTES} random bytes, and no known example."
     if settings.environment is Environment.PRODUCTION and settings.server.debug:

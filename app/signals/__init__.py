@@ -4,6 +4,7 @@ What is told is bounded: names of models, tools, agents and routes, outcomes, co
 hearer is called at once on the event loop, so it must return at once and must not raise.
 """
 
+from app.signals.sample import Sample
 from app.signals.signal import Signal
 
 # HTTP.
@@ -26,7 +27,7 @@ def stream_opened() -> None:
 
 @Signal
 def stream_closed(reason: str) -> None:
-    """`reason`: ended (with the run), hung_up (the reader left), closing (the server stops), failed."""
+    """`reason`: ended (with the run), hung_up (the reader left), login_over (they were shown out), closing (the server stops), failed."""
 
 
 # Runs.
@@ -69,6 +70,11 @@ def attempts_exhausted(agent: str) -> None:
 @Signal
 def events_flushed(events: int, seconds: float) -> None:
     """One statement wrote the events of all runs of this process."""
+
+
+@Signal
+def events_ended(events: int) -> None:
+    """The last events of a run, which were written in one statement with its end."""
 
 
 @Signal
@@ -186,7 +192,7 @@ def checkpoints_pruned(checkpoints: int) -> None: ...
 
 @Signal
 def limited(limit: str, tier: str) -> None:
-    """A 429: `limit` is address, user, login, api_keys, or the quota's name; `tier` is empty where nobody has signed in."""
+    """A 429: `limit` is address, user, login, or the quota's name; `tier` is empty where nobody has signed in."""
 
 
 @Signal
@@ -204,7 +210,7 @@ def shared_limits_moved(up: bool) -> None:
 
 @Signal
 def signed_in(method: str, outcome: str) -> None:
-    """`method`: password, page, oidc; `outcome`: ok, wrong, locked, disabled, failed."""
+    """`method`: password, page, oidc; `outcome`: ok, wrong, locked, disabled (known, and may not come in), failed."""
 
 
 @Signal
@@ -242,6 +248,11 @@ def mail_sent(outcome: str) -> None:
 @Signal
 def job_done(task: str, outcome: str, seconds: float) -> None:
     """`outcome`: ok, failed. A chore is a job that comes by the clock."""
+
+
+@Signal
+def database_sampled(sample: Sample | None) -> None:
+    """What the database has of all servers; None while it cannot be asked."""
 
 
 @Signal

@@ -16,6 +16,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from langgraph.checkpoint.memory import InMemorySaver
 from pydantic import SecretStr
 
+from app import signals
 from app.agent.marks import is_once_only, is_to_be_approved
 from app.agent.mcp.file import read_servers
 from app.agent.mcp.opening import open_mcp
@@ -23,6 +24,7 @@ from app.agent.registry import Agents
 from tests.agent.turn import Turn
 from tests.fakes import calls, says
 from tests.mcp_process import HttpMcp, mcp_file, program, wait_until_gone
+from tests.told import Between, hearing, of
 
 
 @pytest.fixture
@@ -157,6 +159,21 @@ async def test_a_program_that_dies_in_a_call_is_told_of_at_once_and_comes_back(t
         assert len(tools.pids()) == 2
 
 
+async def test_watchers_are_told_when_a_server_comes_goes_and_comes_back_and_that_its_call_has_failed(tmp_path: Path) -> None:
+    with hearing(signals.mcp_server_moved, signals.tool_called) as told:
+        async with shelf(tmp_path, ours(tools=["crash", "echo", "fail"])) as tools:
+            await tools.until_it_has("ours_echo")
+            await tools.call("ours_fail")
+            await tools.call("ours_crash", within=20)
+            await _until_it_answers(tools, "ours_echo")
+            assert of(told, signals.mcp_server_moved) == [("ours", False), ("ours", True)] * 2
+    called = of(told, signals.tool_called)
+    # In the tool's own words, and because there was nobody to call.
+    assert called[:2] == [("ours_fail", "error", Between()), ("ours_crash", "failed", Between())]
+    assert called[-1] == ("ours_echo", "ok", Between())
+    assert of(told, signals.mcp_server_moved)[-1] == ("ours", False), "it was left"
+
+
 async def test_a_server_elsewhere_that_is_killed_and_comes_back_is_used_again(tmp_path: Path, elsewhere: HttpMcp) -> None:
     async with shelf(tmp_path, elsewhere.entry(tools=["slow", "echo"])) as tools:
         await tools.until_it_has("remote_echo")
@@ -195,8 +212,10 @@ async def test_a_server_that_is_not_there_is_taken_when_it_comes(tmp_path: Path)
 
 async def test_a_command_that_does_not_exist_harms_nobody(tmp_path: Path) -> None:
     entry = program("missing", tools=["echo"]) | {"command": "no-such-program", "args": []}
-    async with shelf(tmp_path, entry) as tools:
-        assert tools.names() == []
+    with hearing(signals.mcp_server_moved) as told:
+        async with shelf(tmp_path, entry) as tools:
+            assert tools.names() == []
+    assert told == [("mcp_server_moved", "missing", False)]
 
 
 async def test_tools_that_come_later_are_taken_when_the_server_says_so(tmp_path: Path) -> None:

@@ -1,41 +1,23 @@
 """A database that goes away is told in our words, and is no reason to start the server anew."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import httpx
-import psycopg
 import pytest
-from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
 
 from tests.conftest import Server
+from tests.gone import gone
 from tests.stub.answers import Text
 from tests.stub.client import ProviderStub
 from tests.visitor import Visitor, text_of, types_of
 
 pytestmark = pytest.mark.variables(DATABASE_CONNECT_SECONDS="0.5")
 
-_THROW_OUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
-
-
-@contextmanager
-def _gone(database_url: str) -> Iterator[None]:
-    """Throw everybody out of the database, and let nobody in."""
-    name = str(conninfo_to_dict(database_url)["dbname"])
-    admitting = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
-    with psycopg.connect(database_url, dbname="postgres", autocommit=True) as connection:
-        connection.execute(admitting.format(sql.Identifier(name), sql.Literal(False)))
-        connection.execute(_THROW_OUT, (name,))
-        yield
-        connection.execute(admitting.format(sql.Identifier(name), sql.Literal(True)))
-
 
 async def test_without_a_database_every_answer_is_a_problem_until_it_is_back(ada: Visitor, server: Server, database_url: str) -> None:
     session = await ada.open_session()
     path = f"/sessions/{session}/chat"
-    with _gone(database_url):
+    with gone(database_url):
         refused = [
             await ada.http.get("/auth/me"),
             await ada.http.get("/sessions"),
@@ -63,7 +45,7 @@ async def test_a_database_that_goes_in_mid_answer_and_comes_back_is_not_noticed(
     session = await ada.open_session()
     async with ada.streaming(session, "Count") as events:
         read = [await anext(events) for _ in range(2)]
-        with _gone(database_url):
+        with gone(database_url):
             read += [await anext(events) for _ in range(2)]
         read += [event async for event in events]
     assert types_of(read) == ["start", "token", "usage", "end"]
@@ -80,7 +62,7 @@ async def test_a_database_that_stays_away_ends_the_stream_without_an_end_and_rea
     async with ada.streaming(session, "Count") as events:
         read = [await anext(events) for _ in range(2)]
         run = read[0].data["run_id"]
-        with _gone(database_url):
+        with gone(database_url):
             read += [event async for event in events]
             refused = await ada.http.get(f"/runs/{run}/stream")
     assert "end" not in types_of(read)
@@ -95,7 +77,7 @@ async def test_a_database_that_stays_away_ends_the_stream_without_an_end_and_rea
 async def test_background_work_goes_on_when_the_database_is_back(ada: Visitor, provider: ProviderStub, database_url: str) -> None:
     await provider.script(Text("one two three", when="Count"))
     session = await ada.open_session("Named")
-    with _gone(database_url):
+    with gone(database_url):
         assert (await ada.http.get("/auth/me")).status_code == httpx.codes.SERVICE_UNAVAILABLE
     path, ask = f"/sessions/{session}/runs", {"message": "Count"}
     async with asyncio.timeout(15):

@@ -15,11 +15,13 @@ import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
+from app import signals
 from app.accounts.secrets import development_secret
-from app.errors import MailRefused
-from app.mail import Mail, SmtpPost
+from app.errors import MailRefused, MailUnavailable
+from app.mail import LoggedPost, Mail, SmtpPost
 from tests.conftest import Server
 from tests.smtp_server import SmtpServer
+from tests.told import hearing
 from tests.visitor import PASSWORD, Visitor
 
 ADA: Final = "ada@example.com"
@@ -281,3 +283,15 @@ async def test_a_hash_from_elsewhere_is_made_one_of_ours_by_logging_in(ada: Visi
     [(made,)] = _do(database_url, 'SELECT password_hash FROM "user"')
     assert made.startswith("$argon2id$")
     assert (await _log_in(stranger)).is_success
+
+
+async def test_a_mail_is_told_as_sent_once_it_is_taken(post: SmtpServer) -> None:
+    smtp, mail = SmtpPost(SecretStr(f"smtp+plain://127.0.0.1:{post.port}"), "a@example.com"), Mail(to=ADA, subject="x", text="y")
+    with hearing(signals.mail_sent) as told:
+        await smtp.send(mail)
+        post.refusals += ["450 Later", "550 Never"]
+        for error in (MailUnavailable, MailRefused):
+            with pytest.raises(error):
+                await smtp.send(mail)
+        await LoggedPost().send(mail)
+    assert told == [("mail_sent", "ok"), ("mail_sent", "failed"), ("mail_sent", "failed")]

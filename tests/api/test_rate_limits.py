@@ -53,6 +53,7 @@ def test_every_route_has_a_limit_and_only_probes_and_the_page_have_none(server: 
         "/health",
         "/health/live",
         "/health/ready",
+        "/metrics",
     }
     assert [route for route, group in groups.items() if group is Group.DEFAULT] == [], "Name a group for it in app/api/limits/routes.py."
     for (method, template), group in groups.items():

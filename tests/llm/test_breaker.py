@@ -5,8 +5,10 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
+from app import signals
 from app.errors import ModelAuthFailed, ModelBadAnswer, ModelError, ModelRateLimited, ModelRejected, ModelTimeout, ModelUnavailable
 from app.llm.breaker import Breaker, BreakerState
+from tests.told import hearing
 
 
 class Clock:
@@ -128,3 +130,15 @@ def test_each_change_is_logged_once_with_the_models_name(clock: Clock) -> None:
         ("model_breaker_half_open", "first"),
         ("model_breaker_closed", "first"),
     ]
+
+
+def test_each_move_is_told(clock: Clock) -> None:
+    one = breaker()
+    with hearing(signals.breaker_moved) as told:
+        fails(one, 4)
+        clock.now += 30
+        fails(one)
+        clock.now += 30
+        succeeds(one)
+        succeeds(one)
+    assert [state for _, model, state in told if model == "first"] == ["open", "half_open", "open", "half_open", "closed"]

@@ -10,6 +10,7 @@ import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.messages.ai import UsageMetadata
 
+from app import signals
 from app.agent.tools import TOOLS
 from app.errors import ModelRefused, ModelUnavailable
 from app.llm.asking import Asker
@@ -19,6 +20,7 @@ from app.llm.kept_answers import LARGEST_BYTES, AnswersInMemory, KeptAnswer, is_
 from app.llm.prompt_key import prompt_key
 from app.llm.response_cache import ResponseCache
 from tests.fakes import HeardAll, Piece, ScriptedChat, calls, models_of, says
+from tests.told import hearing, of
 
 PROMPT: Final = (SystemMessage("Today is Saturday."), HumanMessage("Well?", id="one"))
 SPEC: Final = ModelSpec(name="scripted")
@@ -330,3 +332,30 @@ async def test_a_user_who_is_erased_leaves_nothing_in_the_process_and_what_comes
     assert (await house.asks("bob"))[0].text == "Yes, Bob."
     house.cache.forget(None)
     assert house.store._kept == {}
+
+
+async def test_what_was_asked_of_the_cache_is_told_and_what_it_tells_again_is_a_call() -> None:
+    more = asyncio.Event()
+    house = House([more, *says("one", input_tokens=7, output_tokens=1)], calls(("look", "{}")), says("two"))
+    with hearing(signals.cache_asked, signals.model_called) as told:
+        both = [house.begins(), house.begins()]
+        await house.until_asked(1)
+        await _settle()
+        more.set()
+        await asyncio.gather(*both)
+        await house.asks()
+    assert of(told, signals.cache_asked) == [("miss",), ("shared",), ("hit",)]
+    told_calls = [(call["from_cache"], call["input_tokens"], call["cost_usd"]) for (call,) in of(told, signals.model_called)]
+    assert told_calls == [(False, 7, None), (True, 0, 0.0), (True, 0, 0.0)]
+
+
+async def test_what_cannot_be_kept_for_others_is_a_miss_for_each() -> None:
+    more = asyncio.Event()
+    house = House([more, *calls(("look", "{}"))], calls(("look", "{}")))
+    with hearing(signals.cache_asked) as told:
+        both = [house.begins(), house.begins()]
+        await house.until_asked(1)
+        await _settle()
+        more.set()
+        await asyncio.gather(*both)
+    assert told == [("cache_asked", "miss")] * 2

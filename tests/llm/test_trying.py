@@ -11,6 +11,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from structlog.testing import capture_logs
 
+from app import signals
 from app.agent.tools import TOOLS
 from app.errors import ModelError, ModelRejected, ModelUnavailable
 from app.llm.asking import Asker
@@ -23,8 +24,9 @@ from app.llm.models import Model, Models, open_models
 from app.llm.trying import Trying
 from app.settings import ModelSettings, Settings
 from tests.fakes import HeardAll
-from tests.stub.answers import Answer, Hang, HttpError, Raw, Refusal, Text, ToolCall, ToolCalls
+from tests.stub.answers import Answer, Ending, Hang, HttpError, Raw, Refusal, Text, ToolCall, ToolCalls
 from tests.stub.client import ProviderStub
+from tests.told import Told, hearing, of
 
 HERE, THERE = Text("Here."), Text("There.")
 
@@ -369,3 +371,63 @@ async def test_half_a_character_in_an_answer_does_not_keep_the_next_from_being_a
     result = ToolMessage("Nothing.", tool_call_id="call-1")
     assert (await scene.asker.ask([HumanMessage("Well?"), answer, result], tools=TOOLS)).text == "Yes."
     assert await scene.asked() == (2, 0)
+
+
+TRIES = (signals.model_called, signals.model_retried, signals.model_fell_back, signals.answer_reset)
+
+
+def _calls(told: Told) -> list[tuple[str, str]]:
+    return [(call["model"], call["error"]) for (call,) in of(told, signals.model_called)]
+
+
+async def test_each_try_is_told_once_and_what_came_between(scene: Scene) -> None:
+    await scene.first.script(HttpError(503), HttpError(500))
+    await scene.second.script(THERE)
+    with hearing(*TRIES) as told:
+        await scene.says()
+    assert [one[0] for one in told] == ["model_called", "model_retried", "model_called", "model_fell_back", "model_called"]
+    assert _calls(told) == [("first", "model_unavailable"), ("first", "model_unavailable"), ("second", "")]
+    assert of(told, signals.model_retried) == [("first", "model_unavailable")]
+    assert of(told, signals.model_fell_back) == [("first", "second", "model_unavailable")]
+    assert len(scene.heard.calls) == 3
+    for call, (heard,) in zip(scene.heard.calls, of(told, signals.model_called), strict=True):
+        assert heard == {
+            "model": call.model,
+            "purpose": "answer",
+            "error": call.error_code or "",
+            "seconds": call.latency_ms / 1_000,
+            "first_token_seconds": None if call.first_token_ms is None else call.first_token_ms / 1_000,
+            "input_tokens": call.input_tokens,
+            "output_tokens": call.output_tokens,
+            "cached_tokens": call.cached_tokens,
+            "reasoning_tokens": call.reasoning_tokens,
+            "cost_usd": call.cost_usd,
+            "from_cache": False,
+        }
+    assert scene.heard.calls[-1].output_tokens > 0
+
+
+@pytest.mark.parametrize(("ending", "resets"), [("reset", ["first"]), ("done", [])])
+async def test_an_answer_that_breaks_off_is_told_as_taken_back_once(ending: Ending, resets: list[str], scene: Scene) -> None:
+    await scene.first.script(Text("one two three", ending=ending, after=2 if resets else None))
+    with hearing(*TRIES) as told:
+        await scene.says()
+    assert [model for (model,) in of(told, signals.answer_reset)] == resets
+
+
+async def test_an_answer_that_never_began_is_not_taken_back(scene: Scene) -> None:
+    await scene.first.script(HttpError(503), HERE)
+    with hearing(signals.answer_reset) as told:
+        await scene.says()
+    assert told == []
+
+
+@pytest.mark.variables(LLM_BREAKER_FAILURES="1", LLM_BREAKER_SECONDS="60")
+async def test_a_model_that_is_left_out_is_told_without_an_error(scene: Scene) -> None:
+    await scene.first.script(HttpError(503))
+    with hearing(*TRIES, signals.breaker_moved) as told:
+        await scene.says()
+        await scene.says()
+    assert of(told, signals.model_fell_back) == [("first", "second", "model_unavailable"), ("first", "second", "")]
+    assert of(told, signals.breaker_moved) == [("first", "open")]
+    assert _calls(told) == [("first", "model_unavailable"), ("second", ""), ("second", "")]

@@ -33,6 +33,7 @@ from langgraph.checkpoint.conformance import checkpointer_test, validate
 from langgraph.checkpoint.conformance.capabilities import BASE_CAPABILITIES
 from psycopg import sql
 
+from app import signals
 from app.errors import AppError, DatabaseUnavailable, RunLost
 from app.persistence.accounts import User
 from app.persistence.checkpointer import FencedSaver, PooledPostgresSaver
@@ -43,6 +44,7 @@ from app.persistence.values import Session
 from app.settings import DatabaseSettings
 from tests.persistence.moments import once, until_waiting
 from tests.persistence.rows import Process, answered, claimed, process
+from tests.told import Between, hearing
 
 # What LangGraph's own Postgres saver lacks, and nothing of ours asks for.
 MISSING: Final = {"copy_thread", "delete_for_runs"}
@@ -501,3 +503,30 @@ async def test_an_attempt_gives_its_database_up_after_its_patience(
 def a_place() -> RunnableConfig:
     """A place in a thread."""
     return {"configurable": {"thread_id": "known", "checkpoint_ns": "", "checkpoint_id": "1"}}
+
+
+async def test_a_write_and_a_read_are_told_and_what_needs_neither_is_not(
+    database: Database, here: Process, user: User, session: Session
+) -> None:
+    run = await claimed(here, user, session)
+    saver, place = fenced(database, run.id), thread(str(session.id))
+    heard = (signals.checkpoints_written, signals.checkpoint_read)
+    with hearing(*heard) as told:
+        first = await put(saver, place)
+        await put(saver, first, "x" * 5_000)
+        assert told == [], "it is written behind"
+        await saver.flush()
+        await saver.flush()
+        assert await kept(saver, place) == ["x" * 5_000], "which it still has"
+        assert await kept(saver, place) == ["x" * 5_000]
+    # Of the first, which another had followed by then, nothing is left.
+    assert told == [("checkpoints_written", 1, Between(5_000, 5_100), Between()), ("checkpoint_read", Between())]
+
+
+async def test_a_write_that_fails_is_not_told(database: Database, here: Process, user: User, session: Session) -> None:
+    run = await claimed(here, user, session)
+    saver = fenced(database, run.id, attempt=2)
+    await put(saver, thread(str(session.id)))
+    with hearing(signals.checkpoints_written) as told, pytest.raises(RunLost):
+        await saver.flush()
+    assert told == []

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 
+from app import signals
 from app.errors import TurnTooOld
 from app.persistence.accounts import User
 from app.persistence.checkpoints import CheckpointTable
@@ -13,6 +14,7 @@ from app.persistence.values import Session
 from app.settings import Settings
 from tests.persistence.moments import once, until_waiting
 from tests.persistence.rows import Process, answered, claimed, head_of, new_run
+from tests.told import hearing
 
 _LEFT = "SELECT checkpoint_id FROM checkpoints WHERE thread_id = %(session_id)s::text ORDER BY checkpoint_id"
 
@@ -48,7 +50,10 @@ async def test_ends_of_branches_stay_and_what_was_undone_goes(database: Database
         await answered(here, user, session, text)
     checkpoints = CheckpointTable(database.pool)
     assert await checkpoints.prunable(UUID(int=0), 9) == [session.id]
-    assert await checkpoints.prune(session.id, 1) == 5
+    with hearing(signals.checkpoints_pruned) as told:
+        assert await checkpoints.prune(session.id, 1) == 5
+        assert await checkpoints.prune(session.id, 1) == 0
+    assert told == [("checkpoints_pruned", 5)]
     # The end of the other branch, and where the latest turn began and ended.
     assert await _left(database, session) == ["at C", "at G", "at H"]
     assert await checkpoints.prunable(UUID(int=0), 9) == []

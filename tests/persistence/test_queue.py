@@ -12,12 +12,14 @@ import pytest
 import structlog
 from procrastinate import App
 
+from app import signals
 from app.errors import ModelUnavailable
 from app.persistence.accounts import User
 from app.persistence.database import Database, execute, fetch_all
-from app.persistence.queue import Chore, Job, open_queue, work
+from app.persistence.queue import Chore, Job, names_of, open_queue, work
 from app.persistence.values import Session
 from tests.persistence.rows import Process, claimed, new_run
+from tests.told import Between, hearing
 
 _SECRET: Final = "canary-in-a-job"
 _NEVER: Final = "0 0 29 2 *"  # on leap days, and not for what was missed long ago
@@ -287,3 +289,49 @@ async def test_a_run_whose_job_is_gone_gets_another(database: Database, here: Pr
     for _ in range(2):
         await here.turns.requeue()
         assert [row["args"] for row in await job_rows(database)] == [{"run_id": str(run_id)}]
+
+
+async def test_what_became_of_each_job_is_told(database: Database, here: Process, user: User, session: Session) -> None:
+    await a_job(here, user, session)
+    make_run = Done()
+    make_run.failures = 1
+    with hearing(signals.job_done) as told:
+        async with worker(database, {"make_run": make_run}):
+            await until_rows(database, status="todo", attempts=1)
+            await hasten(database)
+        async with worker(database, {"make_run": make_run}):
+            await until_gone(database)
+    assert [one for one in told if one[1] == "make_run"] == [("job_done", "make_run", outcome, Between()) for outcome in ("failed", "ok")]
+
+
+async def test_a_job_that_is_left_to_the_next_worker_is_not_told(database: Database, here: Process, user: User, session: Session) -> None:
+    await a_job(here, user, session)
+    make_run = Done()
+    make_run.stays = True
+    with hearing(signals.job_done) as told:
+        async with worker(database, {"make_run": make_run}):
+            await make_run.times(1)
+    assert [one for one in told if one[1] == "make_run"] == []
+
+
+async def test_when_a_chore_was_last_done_well_is_kept_and_no_failure_of_it(database: Database) -> None:
+    well, badly = Done(), Done()
+    badly.failures = 1_000
+    chores = [Chore(name="well", cron="* * * * * *", do=well), Chore(name="badly", cron="* * * * * *", do=badly)]
+    with hearing(signals.job_done) as told:
+        async with worker(database, {}, chores) as queue:
+            assert names_of(queue) == ["well", "badly", "retry_stalled"]
+            await asyncio.gather(well.times(3), badly.times(3))
+    assert {one[1:3] for one in told} >= {("well", "ok"), ("badly", "failed")}
+    rows = await fetch_all(database.pool, "SELECT name, now() - done_at < interval '30 s' AS is_new FROM chore_done", {})
+    assert {row["name"]: row["is_new"] for row in rows if row["name"] != "retry_stalled"} == {"well": True}
+
+
+async def test_a_chore_is_done_though_it_cannot_be_noted(database: Database) -> None:
+    await execute(database.pool, "DROP TABLE chore_done", {})
+    often = Done()
+    with hearing(signals.job_done) as told, structlog.testing.capture_logs() as logged:
+        async with worker(database, {}, [Chore(name="often", cron="* * * * * *", do=often)]):
+            await often.times(2)
+    assert {one[1:3] for one in told if one[1] == "often"} == {("often", "ok")}
+    assert ("chore_not_noted", "often") in {(line["event"], line.get("task")) for line in logged}

@@ -46,7 +46,7 @@ async def test_only_ones_own_memories_are_compared_and_closed(
     await answered(here, user, session)
     turns, new = await _unremembered(table, session), await _fact("Moved to Bergen")
     assert await table.nearest(user.id, WordsEmbedder.name, new.vector, 5) == []
-    assert await table.keep(turns, [new], {bobs["id"]: new.id})
+    assert await table.keep(turns, [new], {bobs["id"]: new.id}) == 1
     assert await _open(database) == ["Lives in Oslo", "Moved to Bergen"]
 
 
@@ -57,7 +57,7 @@ async def test_nothing_is_closed_for_a_fact_that_is_known_already(
     [tea] = await fetch_all(database.pool, "SELECT id FROM memory WHERE payload ->> 'data' = 'Likes tea'", {})
     await answered(here, user, session)
     again = await _fact("Moved to Bergen")
-    assert await table.keep(await _unremembered(table, session), [again], {tea["id"]: again.id})
+    assert await table.keep(await _unremembered(table, session), [again], {tea["id"]: again.id}) == 0, "it is known already"
     assert await _open(database) == ["Likes tea", "Moved to Bergen"]
 
 
@@ -82,7 +82,7 @@ async def test_of_many_turns_twenty_are_read_at_once_and_the_others_next(
         assert await jobs(database, "remember") == [session.id]
         read = await _unremembered(table, session)
         assert sum(one.role == "user" for one in read.said) == turns
-        assert await table.keep(read, [], {})
+        assert await table.keep(read, [], {}) == 0
         await execute(database.pool, "DELETE FROM procrastinate_jobs", {})
     await table.queue_due(0)
     assert await jobs(database, "remember") == []
@@ -94,6 +94,6 @@ async def test_what_was_said_before_all_is_forgotten_is_not_remembered_afterward
     await answered(here, user, session)
     turns = await _unremembered(table, session)
     await MemoryTable(database.pool).delete_all(user.id)
-    assert not await table.keep(turns, [await _fact("Lives in Oslo")], {}), "a job that was under way writes nothing"
+    assert await table.keep(turns, [await _fact("Lives in Oslo")], {}) is None, "a job that was under way writes nothing"
     await table.queue_due(0)
     assert await jobs(database, "remember") == []

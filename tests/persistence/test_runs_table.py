@@ -118,11 +118,15 @@ async def test_whether_a_run_has_ended_so_is_told_by_its_attempt_and_status(here
     assert not await here.runs.has_ended_so(finished(run, id=uuid4()))
 
 
-async def test_the_answer_of_a_run_is_told_until_it_is_begun(here: Process, user: User, session: Session) -> None:
+async def test_a_run_is_known_as_queued_until_it_is_begun(here: Process, user: User, session: Session) -> None:
     run = await claimed(here, user, session, background=True)
-    assert await here.runs.answer_of_queued(run.id) == run.message_id
+    await execute(here.database.pool, "UPDATE run SET created_at = now() - interval '90 s'", {})
+    queued = await here.runs.queued(run.id)
+    assert queued
+    assert (queued.message_id, queued.agent, queued.is_held) == (run.message_id, "assistant", False)
+    assert 90 <= queued.age_seconds < 120
     assert await here.runs.take_queued(run.id)
-    assert await here.runs.answer_of_queued(run.id) is None
+    assert await here.runs.queued(run.id) is None
 
 
 @pytest.mark.parametrize("told_otherwise", [True, False])

@@ -10,12 +10,12 @@ from app.persistence.database import sqlalchemy_url
 from app.persistence.tables import METADATA
 
 TABLES = [
-    *("api_key", "attachment", "attachment_blob", "audit", "export", "export_chunk", "feedback", "identity", "interrupt"),
+    *("api_key", "attachment", "attachment_blob", "audit", "chore_done", "export", "export_chunk", "feedback", "identity", "interrupt"),
     *("login", "login_failure", "message", "message_attachment", "model_call", "quota", "run", "run_event", "session"),
     *("session_config", "tool_start", "user", "webhook", "webhook_delivery"),
 ]
 # Those that belong to nobody.
-ROOTS = {"audit", "login_failure", "user"}
+ROOTS = {"audit", "chore_done", "login_failure", "user"}
 # mem0's, which it reads and writes by SQL of its own.
 MEMORY = {"memory", "memory_embedder"}
 # What LangGraph names, which are no ids of ours.

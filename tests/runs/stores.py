@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from app.errors import DatabaseUnavailable
-from app.persistence.turn_values import WaitingRun
+from app.persistence.turn_values import QueuedRun, WaitingRun
 from app.persistence.values import Attachment, Claim, FinishedRun, Interrupt, NewRun, Resumption, Role, Run, RunStatus, TakenRun
 from tests.runs.tables import LIVE, Asked, Row, Said, Tables, new_row
 
@@ -54,10 +54,13 @@ class RunsInMemory:
             if row.owner == self._owner and row.run.status is RunStatus.QUEUED and not row.asked.background:
                 row.owner, row.free = None, True
 
-    async def answer_of_queued(self, run_id: UUID) -> UUID | None:
+    async def queued(self, run_id: UUID) -> QueuedRun | None:
         await self._tables.reached()
         row = self._tables.rows.get(run_id)
-        return row.run.message_id if row and row.run.status is RunStatus.QUEUED else None
+        if not row or row.run.status is not RunStatus.QUEUED:
+            return None
+        age = (datetime.now(UTC) - row.run.created_at).total_seconds()
+        return QueuedRun(message_id=row.run.message_id, agent="assistant", age_seconds=age, is_held=False)
 
     async def request_stop(self, run_id: UUID) -> None:
         await self._tables.reached()

@@ -161,8 +161,9 @@ class Tables:
         return self.take(self.rows[run_id], uuid4())
 
     def take(self, row: Row, owner: UUID) -> TakenRun:
+        recovered = row.run.status is RunStatus.RUNNING and row.owner is not None
         if row.run.status is RunStatus.RUNNING:
-            row.crashes += row.owner is not None
+            row.crashes += recovered
             row.run = replace(row.run, attempt=row.run.attempt + 1)
         row.run, row.owner, row.free = replace(row.run, status=RunStatus.RUNNING), owner, False
         run, parent = row.run, row.run.parent_id
@@ -182,6 +183,8 @@ class Tables:
             answers=answers or None,
             crashes=row.crashes,
             cache=isinstance(row.asked, NewRun) and row.asked.cache,
+            accepted_at=run.created_at,
+            recovered=recovered,
         )
 
 

@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 import orjson
 import pytest
 
+from app import signals
 from app.errors import WebhooksOff
 from app.persistence.audit import Actor
 from app.persistence.webhook_values import BegunDelivery, Outcome
@@ -16,6 +18,7 @@ from app.runs.delivering import Delivering
 from app.runs.signing import Secrets
 from app.runs.webhooks import WebhookAsk, Webhooks
 from app.settings import WebhookSettings
+from tests.told import hearing
 
 ADA, BOB = uuid4(), uuid4()
 NOBODY = Actor(user_id=None, address=None)
@@ -32,6 +35,7 @@ class Store:
     secrets: Secrets = SECRETS
     recorded: list[Outcome] = field(default_factory=list)
     put_offs: list[UUID] = field(default_factory=list)
+    switches_off: bool = False
 
     async def announce(self, run_id: UUID) -> None: ...
 
@@ -59,7 +63,7 @@ class Store:
 
     async def record(self, begun: BegunDelivery, outcome: Outcome, off_days: int) -> bool:  # noqa: ARG002  # the Protocol's names
         self.recorded.append(outcome)
-        return False
+        return self.switches_off
 
     async def put_off(self, delivery_id: UUID, seconds: float) -> None:
         assert 0 < seconds < 5
@@ -141,3 +145,24 @@ async def test_a_server_without_a_key_has_no_webhooks() -> None:
         await webhooks.add(ADA, ask, NOBODY)
     with pytest.raises(WebhooksOff):
         await webhooks.roll(ADA, uuid4(), NOBODY)
+
+
+@pytest.mark.parametrize(
+    ("status", "failures", "switches_off", "expected"),
+    [
+        (204, 0, False, [("webhook_delivered", "ok")]),
+        (500, 0, False, [("webhook_delivered", "failed")]),
+        (500, 7, False, [("webhook_delivered", "given_up")]),
+        (410, 0, True, [("webhook_delivered", "given_up"), ("webhook_switched_off",)]),
+    ],
+)
+async def test_what_a_try_came_to_is_told(status: int, failures: int, switches_off: bool, expected: list[Any]) -> None:  # a case
+    class Answering:
+        async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:  # noqa: ARG002
+            return status
+
+    one = uuid4()
+    store = Store({one: ADA}, failures=failures, switches_off=switches_off)
+    with hearing(signals.webhook_delivered, signals.webhook_switched_off) as told:
+        await Delivering(store, Answering(), SECRETS, WebhookSettings()).deliver(one)
+    assert told == expected

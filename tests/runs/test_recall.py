@@ -11,10 +11,12 @@ from uuid import UUID, uuid4
 import pytest
 from structlog.testing import capture_logs
 
+from app import signals
 from app.errors import AppError, DatabaseUnavailable, ModelUnavailable
 from app.llm.words_embedder import WordsEmbedder
 from app.runs.recall import Recall
 from app.settings import MemorySettings
+from tests.told import Between, hearing
 
 ADA = str(uuid4())
 
@@ -190,3 +192,35 @@ async def test_what_was_asked_is_kept_for_its_time_and_until_its_user_is_gone(re
         recall._vectors[asked] = (kept_at - 31, vector)
     await recall.recall(bob, "One?")
     assert len(embedder.embedded) == 5
+
+
+async def test_what_came_of_it_and_how_long_it_took_is_told(recall: Recall, embedder: CountingEmbedder, searches: Searches) -> None:
+    with hearing(signals.recalled) as told:
+        await recall.recall(ADA, "What do I drink?")
+        await recall.recall(ADA, "?!")
+        searches.error = DatabaseUnavailable()
+        await recall.recall(ADA, "What do I drink?")
+        searches.error, searches.stubborn = None, True
+        await recall.recall(ADA, "What do I drink?")
+        searches.let_go.set()
+        embedder.hangs = True
+        for _ in range(6):
+            await recall.recall(ADA, "And now?")
+    assert [one[1:] for one in told] == [
+        ("found", Between()),
+        ("nothing", Between()),
+        ("failed", Between()),
+        *[("timeout", Between(0.04, 5))] * 6,
+        ("left_alone", 0),
+    ]
+
+
+async def test_a_recall_that_nobody_waits_for_any_more_is_not_told(recall: Recall, searches: Searches) -> None:
+    searches.stubborn = True
+    with hearing(signals.recalled) as told:
+        turn = asyncio.create_task(recall.recall(ADA, "One?"))
+        await searches.begun.wait()
+        turn.cancel()
+        await asyncio.wait([turn])
+        searches.let_go.set()
+    assert told == []

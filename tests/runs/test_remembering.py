@@ -13,6 +13,7 @@ import pytest_asyncio
 from langchain_core.messages.utils import count_tokens_approximately
 from structlog.testing import capture_logs
 
+from app import signals
 from app.errors import ModelBadAnswer, ModelError, ModelRejected, ModelUnavailable
 from app.llm.models import open_models
 from app.llm.words_embedder import WordsEmbedder
@@ -30,6 +31,7 @@ from app.settings import Settings
 from tests.persistence.rows import Process, answered, claimed, finished, jobs, process
 from tests.stub.answers import HttpError, Text
 from tests.stub.client import ProviderStub, Request
+from tests.told import Between, hearing, of
 
 EXTRACTION = "## New Messages"
 CONSOLIDATION = "<known>"
@@ -153,7 +155,7 @@ async def test_what_is_said_while_a_job_reads_is_left_for_the_next(scene: Scene,
     turns = await scene.remembering.store.unremembered(scene.session.id)
     assert turns
     await scene.said("I have a cat")
-    assert await scene.remembering.store.keep(turns, [], {})
+    assert await scene.remembering.store.keep(turns, [], {}) == 0
     await provider.script(found())
     await scene.remembering.remember((await scene.due())[0])
     [request] = await provider.requests()
@@ -284,7 +286,7 @@ async def test_where_memory_is_off_nothing_is_read_then_or_later(scene: Scene, p
         assert turns
         await scene.change(f"UPDATE {switch.format('false')}")
         await scene.remembers()
-        assert not await scene.remembering.store.keep(turns, [], {}), "a job that was under way writes nothing"
+        assert await scene.remembering.store.keep(turns, [], {}) is None, "a job that was under way writes nothing"
         assert await scene.due() == []
         await scene.change(f"UPDATE {switch.format('true')}")
         assert await scene.due() == []
@@ -351,3 +353,33 @@ async def test_of_what_is_very_long_the_model_reads_the_beginning_and_no_fact_is
     assert "tea tea" in str(request.messages[-1])
     assert "coffee" not in str(request.messages[-1])
     assert await scene.memories() == [("Likes tea", True)]
+
+
+async def test_what_came_of_a_reading_is_told_with_as_many_facts_as_are_new(scene: Scene, provider: ProviderStub) -> None:
+    with hearing(signals.remembered, signals.model_called) as told:
+        await provider.script(found("Lives in Oslo", "Has a cat"))
+        await scene.said("I live in Oslo and have a cat")
+        await scene.remembers()
+        await scene.remembers()  # there is nothing new
+        await provider.script(found("Lives in Oslo"))
+        await scene.said("I live in Oslo")
+        await scene.remembers()  # nor anything that is not known
+        await provider.script(HttpError(503, when=EXTRACTION))
+        await scene.said("I have a dog")
+        with pytest.raises(ModelUnavailable):
+            await scene.remembers()
+        await provider.script(Text("Hm."), Text("Hm."))
+        await scene.remembers()
+    assert [(outcome, facts) for outcome, _, facts in of(told, signals.remembered)] == [
+        ("kept", 2),
+        ("nothing", 0),
+        ("nothing", 0),
+        ("failed", 0),
+        ("failed", 0),
+    ]
+    assert all(seconds == Between() for _, seconds, _ in of(told, signals.remembered))
+    kept = await scene.rows(
+        "SELECT model, purpose, input_tokens, output_tokens, coalesce(error_code, '') AS error FROM model_call ORDER BY id"
+    )
+    assert [{name: call[name] for name in kept[0]} for (call,) in of(told, signals.model_called)] == kept
+    assert {call["purpose"] for (call,) in of(told, signals.model_called)} == {"memory"}

@@ -13,6 +13,8 @@ from langchain_core.tools import ToolException
 from mcp import ClientSession, McpError, types
 from pydantic import SecretStr
 
+from app import signals
+from app.agent.marks import ToolGone
 from app.agent.mcp.file import McpServer
 from app.agent.mcp.transports import open_session
 from app.agent.mcp.words import MAX_ERROR_CHARACTERS, bounded
@@ -49,6 +51,7 @@ class Line:
         self._variables = variables
         self._listed = listed
         self._session: ClientSession | None = None
+        self._is_up: bool | None = None
         self._opened = asyncio.Event()
         self._news = asyncio.Event()
         self._ended = asyncio.Event()
@@ -56,6 +59,7 @@ class Line:
 
     async def keep(self) -> None:
         """Hold a session for ever."""
+        self._move(up=False)  # be it that it never is
         pause = _FIRST_PAUSE_SECONDS
         while True:
             began = monotonic()
@@ -85,12 +89,12 @@ class Line:
         try:
             await asyncio.wait([call])
             if call.cancelled():  # by `_hang_up`
-                raise ToolException(_LOST)
+                raise ToolGone(_LOST)
             return call.result()
         except McpError as error:
             raise self._refused(error.error) from error
         except (anyio.ClosedResourceError, anyio.BrokenResourceError) as error:
-            raise ToolException(_LOST) from error
+            raise ToolGone(_LOST) from error
         finally:
             call.cancel()
 
@@ -102,6 +106,7 @@ class Line:
             self._session = session
             self._opened.set()
             self.tried.set()
+            self._move(up=True)
             log.info("mcp_server_opened", server=self.server.name)
             await self._watch(session)
 
@@ -157,7 +162,14 @@ class Line:
         self._ended.set()
         self._news.set()
 
+    def _move(self, *, up: bool) -> None:
+        """Tell it where it has changed."""
+        if up is not self._is_up:
+            self._is_up = up
+            signals.mcp_server_moved(self.server.name, up)
+
     def _hang_up(self) -> None:
+        self._move(up=False)
         self._session = None
         self._opened.clear()
         self.tried.set()
@@ -169,13 +181,13 @@ class Line:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 await self._opened.wait()
         if self._session is None:
-            raise ToolException(UNAVAILABLE)
+            raise ToolGone(UNAVAILABLE)
         return self._session
 
     def _refused(self, error: types.ErrorData) -> ToolException:
         if error.code in {types.CONNECTION_CLOSED, _SESSION_GONE}:
             self._news.set()  # have a look whether it is there at all
-            return ToolException(_LOST)
+            return ToolGone(_LOST)
         return ToolException(bounded(error.message, MAX_ERROR_CHARACTERS) or "The tool refused the call.")
 
 

@@ -1,6 +1,7 @@
 """Run one tool that the model asked for; whatever it does, the model gets an answer to its call."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, cast
 
@@ -12,9 +13,10 @@ from langgraph.prebuilt.tool_node import ToolCallRequest, ToolInvocationError
 from langgraph.types import Command
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from app import signals
 from app.agent.approval import refusal
 from app.agent.arguments import why_unfit, why_unfit_for_schema
-from app.agent.marks import is_once_only, is_safe_to_repeat, is_to_be_approved, seconds_of
+from app.agent.marks import ToolGone, is_once_only, is_safe_to_repeat, is_to_be_approved, seconds_of
 from app.agent.safety import why_not
 from app.agent.source import listener_of
 from app.agent.state import AgentContext
@@ -23,9 +25,14 @@ from app.errors import AppError, DatabaseRefused
 from app.llm.characters import whole
 
 type _Answer = ToolMessage | Command[Any]
+# With what became of the call, as `signals.tool_called` has it.
+type _Outcome = tuple[_Answer, str]
 type _Execute = Callable[[ToolCallRequest], Awaitable[_Answer]]
 
 _OUTCOME_UNKNOWN: Final = "The server stopped during this call, and it is not repeated. Whether it did anything is not known."
+
+# What is told of a tool that the model has made up, in the place of its name.
+_UNKNOWN: Final = "unknown"
 
 _FAILED: Final = "The tool failed. Go on without it, or try something else."
 _MOST_TRIES: Final = 3
@@ -41,6 +48,10 @@ def tools_node(tools: Sequence[BaseTool]) -> ToolNode:
     return ToolNode(tools, handle_tool_errors=_in_words, awrap_tool_call=answered)
 
 
+class _Gone(Exception):
+    """Its words are the tool's."""
+
+
 class _ToolFailed(Exception):
     """For no reason that the tool has words for; the cause is what it raised."""
 
@@ -49,6 +60,8 @@ def _in_words(error: Exception) -> str:
     """What the model is told: a tool's own words where it has some, never another library's."""
     if isinstance(error, ToolInvocationError):
         raise error  # told where the tool is known
+    if isinstance(error, ToolGone):
+        raise _Gone(str(error)) from error
     if isinstance(error, ToolException):
         return str(error)
     if isinstance(error, AppError) and not isinstance(error, DatabaseRefused):
@@ -57,24 +70,30 @@ def _in_words(error: Exception) -> str:
 
 
 async def _answered(request: ToolCallRequest, execute: _Execute, tools: Sequence[BaseTool]) -> _Answer:
-    context = cast("AgentContext", request.runtime.context)
-    call = request.tool_call
-    # Asked first: a step that waits for a person begins anew when it goes on.
-    if words := _why_none(request, context, tools) or why_not(call, request.state["messages"], context.limits):
-        answer: _Answer = _not_made(request, words)
-    elif request.tool and (words := why_unfit_for_schema(call["args"], request.tool)):
-        answer = _not_made(request, words)
-    elif is_to_be_approved(request.tool) and (reason := refusal(call)):
-        answer = _not_made(request, reason)
-    elif is_once_only(request.tool) and not await context.starts.begin(_task_id(request)):
-        answer = _not_made(request, _OUTCOME_UNKNOWN)
-    else:
-        answer = await _bounded(request, execute, context)
+    context, started = cast("AgentContext", request.runtime.context), time.perf_counter()
+    answer, outcome = await _become(request, execute, tools, context)
+    signals.tool_called(request.tool.name if request.tool else _UNKNOWN, outcome, time.perf_counter() - started)
     if isinstance(answer, ToolMessage):
         listener = listener_of(context, request.runtime.config)
-        listener.tool_answered(answer.tool_call_id, call["name"], answer.text, is_error=answer.status == "error")
+        listener.tool_answered(answer.tool_call_id, request.tool_call["name"], answer.text, is_error=answer.status == "error")
         answer = _cut(_readable(answer), context.tools.result_characters)
     return answer
+
+
+async def _become(request: ToolCallRequest, execute: _Execute, tools: Sequence[BaseTool], context: AgentContext) -> _Outcome:
+    call = request.tool_call
+    # Asked first: a step that waits for a person begins anew when it goes on.
+    if words := _why_none(request, context, tools):
+        return _not_made(request, words), "not_allowed" if request.tool else "unknown"
+    if words := why_not(call, request.state["messages"], context.limits):
+        return _not_made(request, words), "looping"
+    if request.tool and (words := why_unfit_for_schema(call["args"], request.tool)):
+        return _not_made(request, words), "unfit"
+    if is_to_be_approved(request.tool) and (reason := refusal(call)):
+        return _not_made(request, reason), "rejected"
+    if is_once_only(request.tool) and not await context.starts.begin(_task_id(request)):
+        return _not_made(request, _OUTCOME_UNKNOWN), "not_repeated"
+    return await _bounded(request, execute, context)
 
 
 def _why_none(request: ToolCallRequest, context: AgentContext, tools: Sequence[BaseTool]) -> str | None:
@@ -85,7 +104,7 @@ def _why_none(request: ToolCallRequest, context: AgentContext, tools: Sequence[B
     return f"There is no tool of this name; there are {names}." if names else "There is no tool of this name, nor any other."
 
 
-async def _bounded(request: ToolCallRequest, execute: _Execute, context: AgentContext) -> _Answer:
+async def _bounded(request: ToolCallRequest, execute: _Execute, context: AgentContext) -> _Outcome:
     """Make the call when there is room for one more, all in the time that a tool may take."""
     seconds, is_made = seconds_of(request.tool, context.tools.timeout_seconds), False
     try:
@@ -94,22 +113,26 @@ async def _bounded(request: ToolCallRequest, execute: _Execute, context: AgentCo
             return await _made(request, execute)
     except TimeoutError:
         if is_made:
-            return _not_made(request, f"The tool gave no answer within {seconds:g} seconds.")
+            return _not_made(request, f"The tool gave no answer within {seconds:g} seconds."), "timeout"
         log.warning("tool_found_no_room", tool=request.tool_call["name"])
-        return _not_made(request, f"The server is busy with other calls, so this one was not made within {seconds:g} seconds.")
+        return _not_made(request, f"The server is busy with other calls, so this one was not made within {seconds:g} seconds."), "no_room"
 
 
-async def _made(request: ToolCallRequest, execute: _Execute) -> _Answer:
+async def _made(request: ToolCallRequest, execute: _Execute) -> _Outcome:
     try:
-        return await _tried(request, execute)
+        answer = await _tried(request, execute)
+    except _Gone as gone:
+        return _not_made(request, str(gone)), "failed"
     except ToolInvocationError as error:
         if words := why_unfit(error, request.tool):
-            return _not_made(request, words)
+            return _not_made(request, words), "unfit"
         failure: BaseException = error.source
     except _ToolFailed as failed:
         failure = failed.__cause__ or failed
+    else:
+        return answer, "error" if isinstance(answer, ToolMessage) and answer.status == "error" else "ok"
     log.warning("tool_failed", tool=request.tool_call["name"], error=type(failure).__name__, frames=frames(failure))
-    return _not_made(request, _FAILED)
+    return _not_made(request, _FAILED), "failed"
 
 
 async def _tried(request: ToolCallRequest, execute: _Execute) -> _Answer:

@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from app import VERSION
 from app.agent.spec import Agent
 from app.api.deps import State
+from app.api.errors import tell_limit
 from app.api.mcp.asking import AskIn, Heard, SaidOut, answer, begin, tool_name
 from app.crashes import log_crash
 from app.errors import AppError
@@ -121,6 +122,7 @@ def _said(said: SaidOut) -> types.CallToolResult:
 
 def _refused(error: AppError) -> types.CallToolResult:
     """An error of the tool's, which a model can read, with the code to program against."""
+    tell_limit(error)
     structure = {"code": error.code, "detail": error.detail, "retryable": error.retryable, **error.extra}
     return types.CallToolResult(
         content=[types.TextContent(type="text", text=f"{error.code}: {error.detail}")], structuredContent=structure, isError=True

@@ -7,11 +7,11 @@ from fastapi.responses import RedirectResponse
 
 from app.accounts.oidc.attempt import Attempt
 from app.accounts.oidc.sign_in import Returned, SignIn
+from app.accounts.signing_in import signing_in
 from app.api.deps import AccessDep, OriginDep
 from app.api.errors import problems
 from app.api.page_cookie import forget_attempt, keep_attempt, keep_page, page_of, secret_of_attempt
 from app.errors import AccountExists, EmailUnverified, InvalidCredentials, NotFound, ProviderBadAnswer, ProviderUnavailable, SignInFailed
-from app.persistence.accounts import User
 
 router = APIRouter(responses=problems(NotFound, ProviderUnavailable, ProviderBadAnswer))
 
@@ -34,12 +34,16 @@ async def _returned(state: Words = None, code: Words = None, iss: Words = None) 
     return Returned(state=state or "", code=code, issuer=iss)
 
 
-async def _visitor(
+async def _entered(
     request: Request, sign_in: SignInDep, access: AccessDep, back: Annotated[Returned, Depends(_returned)], origin: OriginDep
-) -> User:
+) -> str:
+    """The secret of a login of the page."""
     attempt = Attempt(secret_of_attempt(request.scope))
-    claims = await sign_in.finish(attempt, back)
-    return await access.identities.user_of(claims, attempt, origin.address)
+    with signing_in("oidc") as trying:
+        claims = await sign_in.finish(attempt, back)
+        user = await access.identities.user_of(claims, attempt, origin.address)
+        trying.is_known = True
+        return await access.pages.enter(user.id, page_of(request.scope), origin)
 
 
 @router.get("/login", status_code=_FOUND, response_class=RedirectResponse)
@@ -57,9 +61,9 @@ async def sign_in_elsewhere(request: Request, sign_in: SignInDep) -> RedirectRes
     response_class=RedirectResponse,
     responses=problems(SignInFailed, EmailUnverified, AccountExists, InvalidCredentials),
 )
-async def come_back(request: Request, user: Annotated[User, Depends(_visitor)], access: AccessDep, origin: OriginDep) -> RedirectResponse:
+async def come_back(request: Request, secret: Annotated[str, Depends(_entered)]) -> RedirectResponse:
     """Where the provider sends the browser back to: log in at the page, making an account at the first time."""
     response = RedirectResponse(_PAGE, status_code=_SEE_OTHER, headers={"Cache-Control": "no-store"})
-    keep_page(request.scope, response, await access.pages.enter(user.id, page_of(request.scope), origin))
+    keep_page(request.scope, response, secret)
     forget_attempt(request.scope, response)
     return response

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from app.access import Access
 from app.accounts.oidc.attempt import Attempt
+from app.accounts.signing_in import signing_in
 from app.accounts.users import Users
 from app.api.deps import AccessDep, OriginDep, RecoveryDep, UsersDep
 from app.api.errors import problems
@@ -78,8 +79,10 @@ async def register_at_page(new: Credentials, request: Request, response: Respons
 @router.post("/login", responses=problems(InvalidCredentials, VerificationNeeded, TooManyAttempts, ServerBusy))
 async def log_in_at_page(known: PageLogin, request: Request, response: Response, doors: DoorsDep) -> UserOut:
     """Log in. An account elsewhere that was just refused in this browser, because of its email, opens this account from now on."""
-    user, password_hash = await doors.users.recognise(known.email, known.password, doors.origin)
-    keep_page(request.scope, response, await doors.access.pages.enter(user.id, page_of(request.scope), doors.origin, password_hash))
+    with signing_in("page") as trying:
+        user, password_hash = await doors.users.recognise(known.email, known.password, doors.origin)
+        trying.is_known = True
+        keep_page(request.scope, response, await doors.access.pages.enter(user.id, page_of(request.scope), doors.origin, password_hash))
     # Once they are in: who has the password may have been shut out, or it may have been changed in between.
     if secret := secret_of_attempt(request.scope):
         await doors.access.identities.joined(Actor(user_id=user.id, address=doors.origin.address), Attempt(secret))

@@ -1,0 +1,1 @@
+"""What is heard of each part, and which metrics it moves."""

@@ -1,0 +1,74 @@
+"""The gauges that a sample of the database sets.
+
+While there is no sample they show none, and not what they showed last: nothing can be waiting that nobody can see, and a count that stands
+still would hide in one process what others still see, for panels and rules take the largest of all. NaN is smaller than any number there and
+passes no threshold, so an alert neither fires nor is resolved by a guess. What stays is what cannot become untrue: when a chore was last
+done, when a backup was noted, and when there was a sample last, by which the alert for this very case goes.
+"""
+
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from math import nan
+
+from prometheus_client import Gauge
+
+from app import signals
+from app.observability import metrics
+from app.signals.sample import Sample, Waiting, Work
+
+_OF_MOMENTS = (
+    *(metrics.RUNS_PENDING, metrics.RUNS_PENDING_OLDEST_SECONDS, metrics.INTERRUPTS_OPEN, metrics.INTERRUPTS_OLDEST_SECONDS),
+    *(metrics.REMEMBER_BACKLOG, metrics.JOBS_WAITING, metrics.JOBS_OLDEST_SECONDS, metrics.SCHEMA_DRIFT),
+)
+_OF_TABLES = (metrics.TABLE_ROWS, metrics.TABLE_BYTES)
+
+
+@contextmanager
+def showing_samples() -> Generator[None]:
+    """Show what is sampled as long as this is open; before the first sample nothing is known, not even that there was no backup."""
+    show(None)
+    for gauge in (metrics.BACKUP_DONE, metrics.SAMPLED_AT):
+        gauge.set(nan)
+    with signals.database_sampled.heard_by(show):
+        yield
+
+
+def show(sample: Sample | None) -> None:
+    metrics.SCHEMA.clear()
+    for gauge in _OF_TABLES:
+        gauge.clear()
+    if sample is None:
+        _forget_work()
+        metrics.SCHEMA_DRIFT.set(nan)
+        return
+    metrics.SAMPLED_AT.set(time.time())
+    metrics.SCHEMA.labels(sample.schema_found, sample.schema_needed).set(1)
+    metrics.SCHEMA_DRIFT.set(sample.schema_found != sample.schema_needed)
+    for name, size in sample.tables.items():
+        metrics.TABLE_ROWS.labels(name).set(size.rows)
+        metrics.TABLE_BYTES.labels(name).set(size.bytes)
+    if sample.work:
+        _show_work(sample.work)
+    else:
+        _forget_work()
+
+
+def _show_work(work: Work) -> None:
+    _show(work.runs, metrics.RUNS_PENDING, metrics.RUNS_PENDING_OLDEST_SECONDS)
+    _show(work.questions, metrics.INTERRUPTS_OPEN, metrics.INTERRUPTS_OLDEST_SECONDS)
+    _show(work.jobs, metrics.JOBS_WAITING, metrics.JOBS_OLDEST_SECONDS)
+    metrics.REMEMBER_BACKLOG.set(work.unread)
+    metrics.BACKUP_DONE.set(work.backup)
+    for chore, done in work.done.items():
+        metrics.CHORE_DONE.labels(chore).set(done)
+
+
+def _forget_work() -> None:
+    for gauge in _OF_MOMENTS:
+        gauge.set(nan)
+
+
+def _show(waiting: Waiting, count: Gauge, oldest: Gauge) -> None:
+    count.set(waiting.count)
+    oldest.set(waiting.oldest_seconds)

@@ -1,0 +1,8 @@
+"""What waits in this process, told now and then."""
+
+from app.signals.signal import Signal
+
+
+@Signal
+def traces_waiting(spans: int) -> None:
+    """Spans that wait to be exported."""
