@@ -58,11 +58,11 @@ lock: ## Rewrite the locks from pyproject.toml; scripts/lock --upgrade takes new
 audit: ## Hold the locked packages against known advisories, where they can be reached
 	@scripts/audit
 
-test-tools: .venv-model/.installed ## Fetch what tests need beyond Python: Chromium and a small real model
+test-tools: .venv-model/.installed ## Fetch what tests need beyond Python: Chromium, Prometheus and a small real model
 	@scripts/test-tools
 
 clean: ## Remove all that was installed or cached here; the data in .data/ stays
-	@rm -rf .venv .venv-model .uv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	@rm -rf .venv .venv-model .venv-tools .uv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	@find app tests benchmarks grafana -name __pycache__ -prune -exec rm -rf {} +
 
 # The environment: what runs the server, then what checks it on top. Each stamp is newer than all it was made from.

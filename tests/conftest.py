@@ -24,6 +24,7 @@ from app.persistence import migrate
 from app.persistence.embedded import embedded_postgres
 from app.settings import Settings, load_settings, variables
 from tests.stub.client import ProviderStub, start_stub
+from tests.tools import tool
 from tests.valkey_process import ValkeyProcess
 from tests.visitor import Visitor
 
@@ -34,6 +35,7 @@ _START_SECONDS: Final = 40
 # Tests that need more than Python packages: their marker, and whether this machine has what they need.
 _NEEDS: Final[Mapping[str, Callable[[], bool]]] = {
     "browser": lambda: shutil.which("chromium") is not None,
+    "prometheus": lambda: all(tool(name) for name in ("prometheus", "promtool")),
     "real_model": _MODEL_PYTHON.exists,
 }
 _LEFT_OUT: Final = pytest.StashKey[dict[str, int]]()
