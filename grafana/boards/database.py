@@ -13,12 +13,12 @@ _OURS: Final = 'datname!~"template.*|postgres"'
 
 
 def _now() -> tuple[Panel, ...]:
-    busy = f"max by (instance, pool) ({m_used()} / ignoring (state) group_left {total(m.POOL_MOST, 'instance', 'pool')})"
+    used = highest(m.POOL_CONNECTIONS, "instance", "pool", where='state="used"')
     return (
         dial(
             "Fullest pool",
             "Connections in use of those that a process may open, where that is most.",
-            Query(f"max({busy})", "used"),
+            Query(f"max({used} / {highest(m.POOL_MOST, 'instance', 'pool')})", "used"),
             limits=Limits(0.7, 0.9),
             runbook="pool",
         ),
@@ -41,12 +41,15 @@ def _now() -> tuple[Panel, ...]:
         number(
             "Postgres exporter", "Whether it reaches Postgres.", Query("min(pg_up)", "up"), words={0: ("down", "red"), 1: ("up", "green")}
         ),
-        number("Size", "Of all databases.", Query(f"sum(pg_database_size_bytes{{{_OURS}}})", "bytes"), unit="bytes"),
+        number(
+            "Last look",
+            "Since a process looked into the database for what waits and how large tables are. Those panels stand still with it.",
+            Query(f"time() - {highest(m.SAMPLED_AT)}", "ago"),
+            unit="s",
+            limits=Limits(60, 300),
+            runbook="background-work",
+        ),
     )
-
-
-def m_used() -> str:
-    return total(m.POOL_CONNECTIONS, "instance", "pool", "state", where='state="used"')
 
 
 def _pools() -> tuple[Panel, ...]:
@@ -73,6 +76,13 @@ def _pools() -> tuple[Panel, ...]:
             ),
             unit="s",
             limits=Limits(0.1, 1),
+        ),
+        table(
+            "Schema, by instance",
+            "The revision that the database has, and the one that each server needs.",
+            Query(highest(m.SCHEMA, "instance", "found", "needed")),
+            columns={"instance": "Instance", "found": "Found", "needed": "Needed"},
+            runbook="schema",
         ),
     )
 
@@ -162,6 +172,7 @@ _POSTGRES: Final = (
         limits=Limits(0.95, 0.9, low_is_bad=True),
         most=1,
     ),
+    series("Size", "Of each database, indexes and all.", Query(f"pg_database_size_bytes{{{_OURS}}}", "{{datname}}"), unit="bytes"),
     series(
         "Deadlocks",
         "In five minutes.",
