@@ -31,6 +31,7 @@ from app.settings.sections import (
     WorkerSettings,
 )
 from app.settings.tiers import UNLIMITED, Tier, Tiers, read_tiers
+from app.settings.tracing import TracingSettings
 from app.settings.web import WebSettings
 from app.settings.webhooks import WebhookSettings
 
@@ -61,6 +62,7 @@ __all__ = [
     "Tier",
     "Tiers",
     "ToolSettings",
+    "TracingSettings",
     "WebAddress",
     "WebSettings",
     "WebhookSettings",
