@@ -10,9 +10,12 @@ import psycopg
 import pytest
 from opentelemetry import trace as opentelemetry_trace
 
+from app.llm.words_embedder import WordsEmbedder
+from app.persistence.database import open_database
+from app.persistence.users import UserTable
 from tests.conftest import Server, serving
 from tests.langfuse_stub import LangfuseStub, SeenSpan, start_langfuse
-from tests.remembered import remember
+from tests.persistence.memories import remember
 from tests.stub.answers import HttpError, Text, ToolCall, ToolCalls
 from tests.stub.client import ProviderStub
 from tests.visitor import PASSWORD, Visitor, types_of
@@ -36,6 +39,14 @@ def _by_name(spans: list[SeenSpan]) -> dict[str, SeenSpan]:
     return {span.name: span for span in spans}
 
 
+async def _remember(server: Server, text: str) -> None:
+    """Remember something of Ada."""
+    async with open_database(server.settings.database.url, server.settings.database) as database:
+        found = await UserTable(database).find("ada@example.com")
+        assert found
+        await remember(database, found[0], text, embedder=WordsEmbedder())
+
+
 def _said(spans: list[SeenSpan]) -> str:
     """All that is in them."""
     return str([(span.name, span.error, dict(span.attributes)) for span in spans])
@@ -56,10 +67,10 @@ async def _run(visitor: Visitor, message: str, **more: object) -> str:
 async def test_a_run_is_one_trace_with_its_user_session_model_calls_tools_and_memories(
     ada: Visitor, provider: ProviderStub, langfuse: LangfuseStub, server: Server
 ) -> None:
-    remember(server.settings.database.url, "Multiplies six by seven for a living")
+    await _remember(server, "Does not eat meat")
     await provider.script(SUM, Text("It is 42."))
     session = await ada.open_session()
-    run_id = (await ada.ask(session, "What do I get when I multiply six by seven?")).json()["run_id"]
+    run_id = (await ada.ask(session, "What can I eat but meat?")).json()["run_id"]
     await langfuse.until(1, "assistant")
     spans = langfuse.seen(trace=UUID(run_id).hex)
     [root], models = [span for span in spans if not span.parent], [span for span in spans if span.kind == "generation"]
@@ -96,10 +107,10 @@ async def test_a_run_is_one_trace_with_its_user_session_model_calls_tools_and_me
 async def test_no_word_of_a_user_is_in_a_trace_unless_it_is_switched_on(
     ada: Visitor, provider: ProviderStub, langfuse: LangfuseStub, server: Server
 ) -> None:
-    remember(server.settings.database.url, "Likes zyxcanary")
+    await _remember(server, "Does not eat meat, but zyxcanary")
     broken = ToolCalls([ToolCall("calculate", {"expression": "zyxcanary"})], content="zyxcanary")
     await provider.script(broken, Text("zyxcanary"))
-    trace = await _run(ada, "zyxcanary, what do I like?")
+    trace = await _run(ada, "What can I eat but meat and zyxcanary?")
     await langfuse.until(1, "assistant", trace=trace)
     spans = langfuse.seen(trace=trace)
     assert {"generation", "tool", "retriever", "chain", "agent"} == {span.kind for span in spans}

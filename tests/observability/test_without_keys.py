@@ -23,7 +23,8 @@ async def open_all():
 settings = load_settings()
 create_app(settings)
 is_off = asyncio.run(open_all())
-print(json.dumps([is_off, sorted(name for name in sys.modules if name.partition(".")[0] in ("langfuse", "opentelemetry"))]))
+heavy = ("langfuse", "opentelemetry.proto", "opentelemetry.exporter")
+print(json.dumps([is_off, sorted(name for name in sys.modules if name.startswith(heavy))]))
 """
 
 

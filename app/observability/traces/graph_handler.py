@@ -1,14 +1,18 @@
 """LangChain's callbacks of one attempt at a run: the graph's nodes and the calls of tools become spans."""
 
+import asyncio
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import ToolMessage
+from langchain_core.tools import ToolException
 from langgraph.errors import GraphBubbleUp
 
 from app.observability.traces.span import Kind, Span
+
+_TOOL_ERROR: Final = "tool_error"
 
 
 class Pen(Protocol):
@@ -94,7 +98,7 @@ class GraphHandler(BaseCallbackHandler):
 
     def on_tool_end(self, output: Any, *, run_id: UUID, **_: Any) -> None:  # noqa: ANN401
         failed = isinstance(output, ToolMessage) and output.status == "error"
-        self._end(run_id, "tool_error" if failed else "", output)
+        self._end(run_id, _TOOL_ERROR if failed else "", output)
 
     def on_tool_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:  # noqa: ANN401
         self._end(run_id, _code_of(error))
@@ -107,6 +111,11 @@ class GraphHandler(BaseCallbackHandler):
 
 def _code_of(error: BaseException) -> str:
     """Its code, or its kind: never its words. That a graph asks a person is no error."""
-    if isinstance(error, GraphBubbleUp):
-        return ""
+    match error:
+        case GraphBubbleUp():
+            return ""
+        case ToolException():  # which has words for the model
+            return _TOOL_ERROR
+        case asyncio.CancelledError():
+            return "cancelled"
     return str(getattr(error, "code", "") or type(error).__name__)
