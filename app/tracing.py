@@ -45,10 +45,6 @@ class OpenTracing:
     jobs: Mapping[str, Job]
     outlets: Sequence[HttpOutlet]
 
-    @property
-    def waiting_spans(self) -> int:
-        return sum(map(len, self.outlets))
-
     def forget(self, user_id: str | None) -> None:
         """Send no more of a user who was erased; None says that somebody may have been, and nobody knows who."""
         for outlet in self.outlets if user_id else ():
@@ -113,7 +109,7 @@ class ServedSystemPrompt:
     async def _look(self) -> None:
         assert self._langfuse  # noqa: S101  # nobody looks without one
         found = await self._langfuse.prompt(self._settings.prompt, self._settings.prompt_label)
-        mark = {"name": found.name, "version": found.version}
+        mark: dict[str, str | int] = {"name": found.name, "version": found.version}
         if self._served and self._served.mark == mark:
             return
         self._served = served_prompt(found.text, mark)
@@ -144,9 +140,9 @@ def _outlets(settings: Settings) -> Iterator[AbstractAsyncContextManager[HttpOut
 async def _open_outlet(name: str, base_url: str, path: str, headers: Mapping[str, str], settings: Settings) -> AsyncGenerator[HttpOutlet]:
     timeout, resource = aiohttp.ClientTimeout(total=_SEND_SECONDS), {"service.name": "milepost", "service.version": VERSION}
     more = {**resource, "deployment.environment.name": str(settings.environment)}
-    bounds = {"most_spans": settings.tracing.queue_spans, "mask": masked if settings.tracing.masks else None}
+    most, mask = settings.tracing.queue_spans, masked if settings.tracing.masks else None
     async with aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), proxy=proxy_of(base_url)) as http:
-        outlet = HttpOutlet(http, f"{base_url.rstrip('/')}{path}", headers, name=name, resource=more, **bounds)
+        outlet = HttpOutlet(http, f"{base_url.rstrip('/')}{path}", headers, name=name, resource=more, most_spans=most, mask=mask)
         async with _doing(outlet.keep_sending, name):
             yield outlet
         await outlet.close(_CLOSE_SECONDS)

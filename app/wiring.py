@@ -53,6 +53,7 @@ from app.runs.recall import Recall
 from app.runs.service import Runs
 from app.runs.sessions import Sessions
 from app.runs.tail import Tails
+from app.runs.walk import Means
 from app.runs.webhooks import Webhooks
 from app.serving import Limits, bench_of, open_limits, open_means, past_of
 from app.settings import CacheSettings, DatabaseSettings, RedisSettings, Settings, Tiers, WorkerSettings
@@ -86,7 +87,6 @@ class Services:
     schema: DatabaseHealth
     notices: RedisNotices | None
     limits: Limits
-    tracing: OpenTracing
     queue: App
 
 
@@ -100,21 +100,16 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         accounts, access, limits = await enter(_open_doors(settings, database, tiers))
         sessions, (turns, events, attachments, rows) = SessionTable(database), _as_one_owner(database.pool, settings, notices)
         embedder, memory = await enter(_open_memory(settings, database.pool))
-        tracing = await enter(open_tracing(settings, database.pool))
-        means = await enter(open_means(settings, database.pool, memory, sessions, cache, watching=tracing))
+        tracing, means = await enter(_open_means(settings, database.pool, memory, sessions, cache))
         bench = bench_of(means.agents, database.pool, recent := RecentCheckpoints(), settings.runs)
         office = await enter(open_runs(means, models, bench, rows, limits.quotas))
         await enter(_listening(url, office, notices, _forgetting(cache, memory, recent, tracing)))
         ledger, catalog = Ledger(LedgerTable(database.pool)), Catalog(means.agents, models)
         questions = Questions(InterruptTable(database.pool), turns, office.runs, office.tails)
-        jobs = {
-            **accounts.jobs,
-            **tracing.jobs,
-            **jobs_of(office.runs, partial(name_session, sessions, models, ledger, settings.worker, cache=cache)),
-        }
+        jobs = {**accounts.jobs, **jobs_of(office.runs, partial(name_session, sessions, models, ledger, settings.worker, cache=cache))}
         chores = [*accounts.chores, *chores_of(settings.runs, questions, turns, events)]
         remembering = open_remembering(settings, models, ledger, database.pool, embedder)
-        queue, lifecycle, webhooks = await enter(_open_background(settings, database, remembering, jobs, chores))
+        queue, lifecycle, webhooks = await enter(_open_background(settings, database, remembering, {**jobs, **tracing.jobs}, chores))
         yield Services(
             accounts=accounts,
             access=access,
@@ -134,7 +129,6 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             schema=DatabaseHealth(database.pool),
             notices=notices,
             limits=limits,
-            tracing=tracing,
             queue=queue,
         )
 
@@ -152,6 +146,18 @@ async def _open_models(settings: Settings) -> AsyncGenerator[Models]:
 async def _open_memory(settings: Settings, pool: Pool) -> AsyncGenerator[tuple[Embedder | None, Recall | None]]:
     async with open_memory_embedder(settings, pool) as embedder:
         yield embedder, recall_of(embedder, settings, pool) if embedder else None
+
+
+@asynccontextmanager
+async def _open_means(
+    settings: Settings, pool: Pool, memory: Recall | None, names: SessionTable, cache: ResponseCache | None
+) -> AsyncGenerator[tuple[OpenTracing, Means]]:
+    """What watches runs, and what makes them."""
+    async with (
+        open_tracing(settings, pool) as tracing,
+        open_means(settings, pool, memory, names, cache, watching=tracing) as means,
+    ):
+        yield tracing, means
 
 
 @asynccontextmanager

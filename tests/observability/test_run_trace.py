@@ -88,7 +88,7 @@ async def test_a_memory_that_is_watched_says_the_same_and_what_it_found_is_told(
 
 
 def test_the_lean_way_is_left_only_for_who_listens_to_models() -> None:
-    model = LeanModel(model="stub", api_key="sk-test", base_url="http://127.0.0.1:9")  # type: ignore[arg-type]  # pydantic makes it a secret
+    model = LeanModel(model="stub", api_key="sk-test", base_url="http://127.0.0.1:9")
     trace = _begun(Kept(), uuid7())
     assert not _is_watched(model, {"callbacks": [*trace.callbacks]})
     assert _is_watched(model, {"callbacks": [*trace.callbacks, BaseCallbackHandler()]})

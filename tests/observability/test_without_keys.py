@@ -17,8 +17,8 @@ from app.settings import load_settings
 from app.wiring import open_services
 
 async def open_all():
-    async with open_services(settings) as services:
-        return services.tracing.runs is None
+    async with open_services(settings):
+        return not settings.tracing.is_on
 
 settings = load_settings()
 create_app(settings)

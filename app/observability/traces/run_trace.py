@@ -19,7 +19,7 @@ from app.observability.traces.span import Attribute, Kind, Span, characters_of
 _MILLION: Final = 1_000_000
 _THOUSANDTH: Final = 1_000
 # The last bits of an id are random, whichever kind of UUID it is.
-_RANDOM_BITS: Final = 32
+_CHANCES: Final = 1 << 32
 
 
 class Outlet(Protocol):
@@ -63,7 +63,7 @@ class Recaller(Protocol):
 
 def is_sampled(run_id: UUID, rate: float) -> bool:
     """The same for all attempts at a run, in whichever process, and for what is said of it later."""
-    return (run_id.int & (2**_RANDOM_BITS - 1)) < rate * 2**_RANDOM_BITS
+    return run_id.int % _CHANCES < rate * _CHANCES
 
 
 class TracedRuns:

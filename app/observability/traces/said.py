@@ -26,7 +26,8 @@ def prompt_said(prompt: Sequence[BaseMessage]) -> Said:
             break
         told.append(message)
     is_whole = len(told) == len(prompt) - 1
-    return [first, *([] if is_whole else [{"role": "system", "content": _LEFT_OUT}]), *reversed(told)]
+    older: list[Said] = [] if is_whole else [{"role": "system", "content": _LEFT_OUT}]
+    return [first, *older, *reversed(told)]
 
 
 def answer_said(answer: AIMessage) -> Said:
