@@ -6,10 +6,12 @@ from contextlib import asynccontextmanager
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 from app.accounts.rates import Rates, rates_of
 from app.agent.mcp.file import read_servers
 from app.agent.mcp.opening import open_mcp
+from app.agent.prompts import ServedPrompts
 from app.agent.registry import Agents
 from app.agent.web.opening import open_web
 from app.llm.response_cache import ResponseCache
@@ -27,13 +29,23 @@ from app.persistence.values import TakenRun
 from app.runs.past import Past
 from app.runs.quotas import Quotas
 from app.runs.recall import Recall
+from app.runs.tracing import Tracing
 from app.runs.walk import Bench, Means
 from app.settings import RunSettings, Settings, Tiers
 
 
+class Watching(Protocol):
+    """What traces runs, None where nothing does, and the prompts that are served from there."""
+
+    @property
+    def runs(self) -> Tracing | None: ...
+    @property
+    def prompts(self) -> ServedPrompts: ...
+
+
 @asynccontextmanager
 async def open_means(
-    settings: Settings, pool: Pool, memory: Recall | None, names: SessionTable, cache: ResponseCache | None
+    settings: Settings, pool: Pool, memory: Recall | None, names: SessionTable, cache: ResponseCache | None, *, watching: Watching
 ) -> AsyncGenerator[Means]:
     """The agents with their tools, those of MCP servers as long as this is open; raise SettingsInvalid."""
     servers = read_servers(settings.mcp.file, settings.mcp_variables)
@@ -48,6 +60,9 @@ async def open_means(
             web=web,
             context=settings.context,
             room=asyncio.Semaphore(settings.tools.concurrency),
+            prompts=watching.prompts,
+            tracing=watching.runs,
+            logs_text=settings.logs.text,
         )
         async with open_mcp(servers, settings.mcp_variables, means.agents):
             yield means

@@ -16,6 +16,7 @@ from langgraph.runtime import Runtime
 from app.agent.config import AgentConfig, Limits
 from app.agent.memory import Memory
 from app.agent.origin import Origin
+from app.agent.prompts import ServedPrompts, no_served_prompts
 from app.agent.web import Web
 from app.llm.asking import Asker
 from app.llm.calls import Hearer
@@ -88,7 +89,7 @@ class AgentContext:
 
     There is no `memory` where the user has none, or does not want it used. Calls of tools are made in the `room` that this process has for
     them: each enters it first, and waits where it is full. `config` is what the session has set, of the agent's own type; of tools those
-    are `allowed` that the user's tier names, None for all.
+    are `allowed` that the user's tier names, None for all. `prompts` are those that take the place of our own files.
     """
 
     user_id: str
@@ -107,6 +108,7 @@ class AgentContext:
     limits: Limits
     room: AbstractAsyncContextManager[None] = field(default_factory=nullcontext)
     allowed: frozenset[str] | None = None
+    prompts: ServedPrompts = no_served_prompts
 
     def usable(self, tools: Sequence[BaseTool]) -> Sequence[BaseTool]:
         """Those that the session has not switched off and the user's tier may have."""

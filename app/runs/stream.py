@@ -124,11 +124,16 @@ class Story:
     def called(self, call: ModelCall) -> None:
         self.calls.append(call)
 
+    @property
+    def text(self) -> str:
+        """What was said so far."""
+        return "".join(self._text)
+
     def transcript(self, *, waits: bool = False) -> dict[str, Any]:
         """The assistant's side so far: content, reasoning, tool_calls and steps; unless it `waits`, a call without a result has failed."""
         calls = [{**call, "is_error": not waits if call["is_error"] is None else call["is_error"]} for call in self._calls]
         thoughts = "".join(self._thoughts)
-        return {"content": "".join(self._text), "reasoning": thoughts, "tool_calls": calls, "steps": self._steps.kept()}
+        return {"content": self.text, "reasoning": thoughts, "tool_calls": calls, "steps": self._steps.kept()}
 
     def usage(self) -> Used:
         """All calls of the run in one sum; its cost is not known where that of one is not."""
