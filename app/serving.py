@@ -1,4 +1,4 @@
-"""What the runs of this process are made with: the agents, and the bench that each attempt works at."""
+"""What the runs of this process are made with: the agents, the bench that each attempt works at, the answers that are kept."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -14,6 +14,7 @@ from app.agent.mcp.opening import open_mcp
 from app.agent.prompts import ServedPrompts
 from app.agent.registry import Agents
 from app.agent.web.opening import open_web
+from app.llm.kept_answers import AnswersInMemory
 from app.llm.response_cache import ResponseCache
 from app.persistence.awaiting import once_there_is_a_schema
 from app.persistence.checkpointer import FencedSaver, PooledPostgresSaver
@@ -22,6 +23,7 @@ from app.persistence.history import HistoryTable
 from app.persistence.pace import Pace
 from app.persistence.quotas import QuotaTable
 from app.persistence.recent_checkpoints import RecentCheckpoints
+from app.persistence.redis_answers import open_redis_answers
 from app.persistence.redis_scripts import open_redis_scripts
 from app.persistence.sessions import SessionTable
 from app.persistence.tool_starts import ToolStarts
@@ -31,7 +33,7 @@ from app.runs.quotas import Quotas
 from app.runs.recall import Recall
 from app.runs.tracing import Tracing
 from app.runs.walk import Bench, Means
-from app.settings import RunSettings, Settings, Tiers
+from app.settings import CacheSettings, RedisSettings, RunSettings, Settings, Tiers
 
 
 class Watching(Protocol):
@@ -106,3 +108,12 @@ def bench_of(agents: Agents, pool: Pool, recent: RecentCheckpoints, settings: Ru
         return Bench(agent=agent, place=saver, starts=starts)
 
     return bench
+
+
+@asynccontextmanager
+async def open_response_cache(settings: CacheSettings, redis: RedisSettings) -> AsyncGenerator[ResponseCache | None]:
+    if not settings.is_on:
+        yield None
+        return
+    async with open_redis_answers(redis, settings.seconds) as answers:
+        yield ResponseCache(answers or AnswersInMemory(seconds=settings.seconds, entries=settings.entries, most_bytes=settings.most_bytes))

@@ -17,7 +17,6 @@ from app.entrance import LETTERS, Accounts, open_accounts
 from app.errors import SettingsInvalid
 from app.lifecycle import Lifecycle, attachment_table, lifecycle_on
 from app.llm.embedding import Embedder
-from app.llm.kept_answers import AnswersInMemory
 from app.llm.models import Models, open_models
 from app.llm.response_cache import ResponseCache
 from app.memory import BackgroundWork, open_memory_embedder, open_remembering, recall_of
@@ -36,7 +35,6 @@ from app.persistence.memories import MemoryTable
 from app.persistence.pools import Pools
 from app.persistence.queue import Chore, Job, by_id, names_of, open_queue, work
 from app.persistence.recent_checkpoints import RecentCheckpoints
-from app.persistence.redis_answers import open_redis_answers
 from app.persistence.redis_notices import RedisNotices, open_redis_notices
 from app.persistence.runs import RunTable
 from app.persistence.sampling import Sampling
@@ -57,8 +55,8 @@ from app.runs.sessions import Sessions
 from app.runs.tail import Tails
 from app.runs.walk import Means
 from app.runs.webhooks import Webhooks
-from app.serving import Limits, bench_of, open_limits, open_means, past_of
-from app.settings import CacheSettings, DatabaseSettings, RedisSettings, Settings, Tiers, WorkerSettings
+from app.serving import Limits, bench_of, open_limits, open_means, open_response_cache, past_of
+from app.settings import DatabaseSettings, Settings, Tiers, WorkerSettings
 from app.tiers import checked_tiers
 from app.tracing import SCORES, OpenTracing, open_tracing
 from app.webhooks import open_webhooks
@@ -175,7 +173,7 @@ async def _open_stores(settings: Settings) -> AsyncGenerator[tuple[str, Database
     """The database with its address, and what a Redis may share between servers."""
     async with (
         _open_database(settings.database) as (url, database),
-        _open_response_cache(settings.cache, settings.redis) as cache,
+        open_response_cache(settings.cache, settings.redis) as cache,
         open_redis_notices(settings.redis) as notices,
     ):
         yield url, database, cache, notices
@@ -253,15 +251,6 @@ async def _work_until_stopping(services: Services, settings: WorkerSettings) -> 
     finally:
         worker.cancel()
         await asyncio.wait([worker])
-
-
-@asynccontextmanager
-async def _open_response_cache(settings: CacheSettings, redis: RedisSettings) -> AsyncGenerator[ResponseCache | None]:
-    if not settings.is_on:
-        yield None
-        return
-    async with open_redis_answers(redis, settings.seconds) as answers:
-        yield ResponseCache(answers or AnswersInMemory(seconds=settings.seconds, entries=settings.entries, most_bytes=settings.most_bytes))
 
 
 def _forgetting(*holders: ResponseCache | Recall | RecentCheckpoints | OpenTracing | None) -> Forgetting:
