@@ -16,14 +16,18 @@ _MINUTE: Final = 60
 
 def main() -> None:
     chosen = _arguments()
-    chosen.output.mkdir(parents=True, exist_ok=True)
     end = time.time()
-    span = Span(begin=end - chosen.minutes * _MINUTE, end=end, scrape_seconds=chosen.scrape_seconds)
-    with Prometheus(chosen.url) as prometheus:
+    draw_all(chosen.url, Span(begin=end - chosen.minutes * _MINUTE, end=end, scrape_seconds=chosen.scrape_seconds), chosen.output)
+
+
+def draw_all(url: str, span: Span, folder: Path) -> None:
+    """Write a PNG for each dashboard, and say which panels had nothing to show."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with Prometheus(url) as prometheus:
         for file in sorted(FOLDER.glob("*.json")):
             page = Page(json.loads(file.read_text()), span)
             empty = page.draw(prometheus)
-            picture = chosen.output / f"{file.stem.replace('milepost-', 'dashboard-')}.png"
+            picture = folder / f"{file.stem.replace('milepost-', 'dashboard-')}.png"
             picture.write_bytes(page.png())
             print(f"{picture}: {picture.stat().st_size // 1000} kB{', nothing in ' if empty else ''}{', '.join(empty)}")
 

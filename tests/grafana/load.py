@@ -21,8 +21,9 @@ VARIABLES: Final = {
     "LOCKOUT_FAILURES": "2",
     "REFRESH_GRACE_SECONDS": "0",
     "COST_BUDGET_USD_PER_HOUR": "5",
-    "RATE_LIMIT_READ": "60 per minute",
 }
+# An MCP server that is never there.
+NOWHERE: Final = {"name": "nowhere", "transport": "streamable_http", "url": "http://127.0.0.1:9/mcp", "all": True}
 _ANSWER: Final = "The train leaves at nine and is there before noon, if the bridge is open. "
 _WRONG: Final = "Wrong-12"
 
@@ -48,9 +49,12 @@ class Day:
             self._guesses,
             self._steals,
             self._knocks,
-            self._overdoes,
         )
         await asyncio.gather(*(self._somebody(part) for part in parts))
+
+    async def is_ordinary(self, people: int) -> None:
+        """So many talk and use tools, and nothing goes wrong."""
+        await asyncio.gather(*(self._somebody(part) for part in (self._talks, self._calls_tools) * people))
 
     async def _somebody(self, does: Callable[[Visitor], Awaitable[None]]) -> None:
         self._people += 1
@@ -130,11 +134,6 @@ class Day:
         await visitor.http.get("/nothing/here")
         await visitor.http.post("/sessions", json={"unknown": 1})
         await visitor.http.get("/auth/me", headers={"Authorization": "Bearer nonsense"})
-
-    async def _overdoes(self, visitor: Visitor) -> None:
-        for _ in range(80):
-            if (await visitor.http.get("/sessions")).status_code == httpx.codes.TOO_MANY_REQUESTS:
-                break
 
     async def _log_in(self, visitor: Visitor, email: str, password: str) -> httpx.Response:
         return await visitor.http.post("/auth/login", data={"username": email, "password": password})

@@ -11,7 +11,8 @@ from grafana.boards.listing import FOLDER
 from grafana.pictures.asking import Span, filled, panels
 from tests.conftest import Server
 from tests.grafana.exporters import exporters
-from tests.grafana.load import VARIABLES, Day
+from tests.grafana.load import NOWHERE, VARIABLES, Day
+from tests.mcp_process import mcp_file
 from tests.prometheus.process import PrometheusProcess
 from tests.stub.client import ProviderStub
 
@@ -23,8 +24,9 @@ _SPAN: Final = Span(begin=0, end=600, scrape_seconds=15)
 
 
 @pytest.fixture
-def variables_of_test(variables_of_test: dict[str, str], two_providers: dict[str, str]) -> Mapping[str, str]:
-    return {**variables_of_test, **two_providers, **VARIABLES, "METRICS_TOKEN": _TOKEN}
+def variables_of_test(variables_of_test: dict[str, str], two_providers: dict[str, str], tmp_path: Path) -> Mapping[str, str]:
+    more = {"METRICS_TOKEN": _TOKEN, "MCP_FILE": str(mcp_file(tmp_path, NOWHERE))}
+    return {**variables_of_test, **two_providers, **VARIABLES, **more}
 
 
 @pytest.fixture
