@@ -130,7 +130,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
 
 def _health(services: Services, settings: Settings) -> health.Health:
     return health.Health(
-        schema=services.schema,
+        schema=services.watched.schema,
         notices=services.notices,
         runs=services.runs,
         patience_seconds=settings.database.connect_seconds,

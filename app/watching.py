@@ -36,9 +36,9 @@ async def open_watched(settings: Settings, role: Role) -> AsyncGenerator[tuple[S
 
 def _exposition(settings: Settings, services: Services) -> Exposition:
     states = States(
-        pools=services.pools.states,
+        pools=services.watched.pools.states,
         breakers=lambda: [(model.name, services.models.state(model.name)) for model in services.models],
-        live_runs=services.live_runs,
+        live_runs=services.watched.live_runs,
         most_runs=settings.runs.max_live_runs,
     )
     return Exposition(settings.metrics, settings.environment, states.look)

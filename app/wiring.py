@@ -65,6 +65,19 @@ from app.webhooks import open_webhooks
 type Forgetting = Callable[[str | None], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What metrics are read from."""
+
+    sampling: Sampling
+    pools: Pools
+    live_runs: Sized
+
+    @property
+    def schema(self) -> DatabaseHealth:
+        return self.sampling.health
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """The open parts, joined; what `main`, `cli`, evals and scripts work with."""
@@ -84,16 +97,10 @@ class Services:
     webhooks: Webhooks
     tails: Tails
     models: Models
-    sampling: Sampling
-    pools: Pools
-    live_runs: Sized
+    watched: Watched
     notices: RedisNotices | None
     limits: Limits
     queue: App
-
-    @property
-    def schema(self) -> DatabaseHealth:
-        return self.sampling.health
 
 
 @asynccontextmanager
@@ -112,10 +119,11 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         await enter(_listening(url, office, notices, _forgetting(cache, memory, recent, tracing)))
         ledger, catalog = Ledger(LedgerTable(database.pool)), Catalog(means.agents, models)
         questions = Questions(InterruptTable(database.pool), turns, office.runs, office.tails)
-        jobs = {**accounts.jobs, **jobs_of(office.runs, partial(name_session, sessions, models, ledger, settings.worker, cache=cache))}
+        naming = partial(name_session, sessions, models, ledger, settings.worker, cache=cache)
         chores = [*accounts.chores, *chores_of(settings.runs, questions, turns, events)]
         remembering = open_remembering(settings, models, ledger, database.pool, embedder)
-        queue, lifecycle, webhooks = await enter(_open_background(settings, database, remembering, {**jobs, **tracing.jobs}, chores))
+        jobs = {**accounts.jobs, **tracing.jobs, **jobs_of(office.runs, naming)}
+        queue, lifecycle, webhooks = await enter(_open_background(settings, database, remembering, jobs, chores))
         yield Services(
             accounts=accounts,
             access=access,
@@ -132,9 +140,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             webhooks=webhooks,
             tails=office.tails,
             models=models,
-            sampling=Sampling(database.pool, DatabaseHealth(database.pool), names_of(queue)),
-            pools=Pools(database),
-            live_runs=office.attempts,
+            watched=Watched(Sampling(database.pool, DatabaseHealth(database.pool), names_of(queue)), Pools(database), office.attempts),
             notices=notices,
             limits=limits,
             queue=queue,
@@ -233,7 +239,7 @@ async def working(services: Services, settings: Settings) -> AsyncGenerator[None
     """Do background work, and look at what there is of it, as long as this is open."""
     tasks = [asyncio.create_task(_work_until_stopping(services, settings.worker), name="working")]
     if settings.metrics.are_on:
-        sampling = partial(services.sampling.keep_sampling, settings.metrics.sample_seconds)
+        sampling = partial(services.watched.sampling.keep_sampling, settings.metrics.sample_seconds)
         tasks.append(asyncio.create_task(kept_up(sampling), name="sampling"))
     try:
         yield
