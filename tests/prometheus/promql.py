@@ -8,7 +8,9 @@ from typing import Final
 _RANGE: Final = re.compile(r"\[[^\]]*\]")
 _LABELS: Final = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)")
 _SELECTOR: Final = re.compile(r"(?<![\w.:])([a-zA-Z_:][\w:]*)\s*(\{[^}]*\})?(?!\s*\()(?![\w:])")
-_WORDS: Final = frozenset({"and", "or", "unless", "by", "without", "on", "ignoring", "group_left", "group_right", "bool", "offset", "inf", "nan"})
+_WORDS: Final = frozenset(
+    {"and", "or", "unless", "by", "without", "on", "ignoring", "group_left", "group_right", "bool", "offset", "inf", "nan"}
+)
 
 # What makes a condition of an expression: between two operands, and within one a bound that filters.
 _BETWEEN: Final = re.compile(r"\b(?:and|or|unless)\b(?:\s*(?:on|ignoring)\s*\([^)]*\))?|[<>=!]=|[<>]")
