@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help dev test check format lint types imports lock audit bench bench-runs test-tools clean FORCE
+.PHONY: help dev test check format lint types imports lock audit bench bench-runs dashboards test-tools clean FORCE
 
 # Without bytecode every start and every test's child process would compile all libraries anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -49,6 +49,9 @@ bench: .venv/.dev ## Measure what the server costs beside its floors, and write 
 bench-runs: .venv/.dev ## Measure how fast runs are read, stopped and rescued from another process
 	@$(PYTHON) -m benchmarks.durability
 
+dashboards: .venv/.dev ## Write grafana/dashboards/ from grafana/boards/
+	@$(PYTHON) -m grafana.boards
+
 lock: ## Rewrite the locks from pyproject.toml; scripts/lock --upgrade takes newer versions
 	@scripts/lock
 
@@ -60,7 +63,7 @@ test-tools: .venv-model/.installed ## Fetch what tests need beyond Python: Chrom
 
 clean: ## Remove all that was installed or cached here; the data in .data/ stays
 	@rm -rf .venv .venv-model .venv-tools .uv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
-	@find app tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+	@find app tests benchmarks grafana -name __pycache__ -prune -exec rm -rf {} +
 
 # The environment: what runs the server, then what checks it on top. Each stamp is newer than all it was made from.
 .venv/.runtime: requirements.lock $(EXTRA_LOCKS) .venv/.extras .venv/pyvenv.cfg

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from app.signals import Signal
+from app.signals.signal import Signal
 
 type Told = list[tuple[Any, ...]]
 
@@ -26,12 +26,15 @@ def of(told: Told, signal: Signal[...]) -> Told:
     return [one[1:] for one in told if one[0] == signal.name]
 
 
-@dataclass(frozen=True, slots=True)
-class Between:
+def between(least: float = 0, most: float = 30) -> Any:
     """Equal to any number between these: as a rule of seconds, of which a test never has many."""
+    return _Between(least, most)
 
-    least: float = 0
-    most: float = 30
+
+@dataclass(frozen=True, slots=True)
+class _Between:
+    least: float
+    most: float
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, int | float) and self.least <= other <= self.most

@@ -1,9 +1,9 @@
 """The gauges that a sample of the database sets.
 
-While there is no sample they show none, and not what they showed last: nothing can be waiting that nobody can see, and a count that stands
-still would hide in one process what others still see, for panels and rules take the largest of all. NaN is smaller than any number there and
-passes no threshold, so an alert neither fires nor is resolved by a guess. What stays is what cannot become untrue: when a chore was last
-done, when a backup was noted, and when there was a sample last, by which the alert for this very case goes.
+While there is no sample they show none, and not what they showed last: nobody can know what waits then, and a count that stands still in
+one process would outdo what the others see, for panels and rules take the largest of all. NaN gives way to any number there and passes no
+threshold. What stays is what cannot become untrue: when a chore was last done, when a backup was noted, and when there was a sample last;
+by this the alert for that very case goes.
 """
 
 import time
@@ -19,7 +19,7 @@ from app.signals.sample import Sample, Waiting, Work
 
 _OF_MOMENTS = (
     *(metrics.RUNS_PENDING, metrics.RUNS_PENDING_OLDEST_SECONDS, metrics.INTERRUPTS_OPEN, metrics.INTERRUPTS_OLDEST_SECONDS),
-    *(metrics.REMEMBER_BACKLOG, metrics.JOBS_WAITING, metrics.JOBS_OLDEST_SECONDS, metrics.SCHEMA_DRIFT),
+    *(metrics.REMEMBER_BACKLOG, metrics.JOBS_WAITING, metrics.JOBS_OLDEST_SECONDS),
 )
 _OF_TABLES = (metrics.TABLE_ROWS, metrics.TABLE_BYTES)
 

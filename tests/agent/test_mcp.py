@@ -24,7 +24,7 @@ from app.agent.registry import Agents
 from tests.agent.turn import Turn
 from tests.fakes import calls, says
 from tests.mcp_process import HttpMcp, mcp_file, program, wait_until_gone
-from tests.told import Between, hearing, of
+from tests.told import between, hearing, of
 
 
 @pytest.fixture
@@ -169,8 +169,8 @@ async def test_watchers_are_told_when_a_server_comes_goes_and_comes_back_and_tha
             assert of(told, signals.mcp_server_moved) == [("ours", False), ("ours", True)] * 2
     called = of(told, signals.tool_called)
     # In the tool's own words, and because there was nobody to call.
-    assert called[:2] == [("ours_fail", "error", Between()), ("ours_crash", "failed", Between())]
-    assert called[-1] == ("ours_echo", "ok", Between())
+    assert called[:2] == [("ours_fail", "error", between()), ("ours_crash", "failed", between())]
+    assert called[-1] == ("ours_echo", "ok", between())
     assert of(told, signals.mcp_server_moved)[-1] == ("ours", False), "it was left"
 
 

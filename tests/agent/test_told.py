@@ -12,7 +12,7 @@ from app.agent.config import Limits
 from app.agent.marks import ToolGone, needs_approval, once_only, safe_to_repeat
 from tests.agent.turn import Turn
 from tests.fakes import StartsInMemory, calls, says
-from tests.told import Between, Told, hearing
+from tests.told import Told, between, hearing
 
 
 @tool
@@ -46,30 +46,30 @@ def _how(how: str) -> tuple[str, str]:
 )
 async def test_what_a_call_came_to_is_told_with_the_time_it_took(how: str, outcome: str) -> None:
     least = 0.19 if outcome == "timeout" else 0
-    assert await _told(_how(how), tool_seconds=0.2) == [("act", outcome, Between(least, 5))]
+    assert await _told(_how(how), tool_seconds=0.2) == [("act", outcome, between(least, 5))]
 
 
 async def test_a_name_that_the_model_made_up_is_told_as_unknown() -> None:
-    assert await _told(("made_up_by_a_model", "{}")) == [("unknown", "unknown", Between(0, 1))]
+    assert await _told(("made_up_by_a_model", "{}")) == [("unknown", "unknown", between(0, 1))]
 
 
 async def test_arguments_that_do_not_fit_are_told_as_such() -> None:
-    assert await _told(("act", "{}")) == [("act", "unfit", Between(0, 1))]
+    assert await _told(("act", "{}")) == [("act", "unfit", between(0, 1))]
 
 
 async def test_a_tool_that_the_user_may_not_have_is_told_by_its_name() -> None:
-    assert await _told(_how("well"), allowed=frozenset({"calculate"})) == [("act", "not_allowed", Between(0, 1))]
+    assert await _told(_how("well"), allowed=frozenset({"calculate"})) == [("act", "not_allowed", between(0, 1))]
 
 
 async def test_a_call_too_many_is_told_as_looping() -> None:
     told = await _told(_how("well"), _how("better"), limits=Limits(tool_calls=1))
-    assert sorted(told) == [("act", "looping", Between(0, 1)), ("act", "ok", Between())]
+    assert sorted(told) == [("act", "looping", between(0, 1)), ("act", "ok", between())]
 
 
 async def test_a_call_that_finds_no_room_is_told_as_such() -> None:
     room = asyncio.Semaphore(1)
     async with room:
-        assert await _told(_how("well"), room=room, tool_seconds=0.1) == [("act", "no_room", Between(0.09, 5))]
+        assert await _told(_how("well"), room=room, tool_seconds=0.1) == [("act", "no_room", between(0.09, 5))]
 
 
 async def test_a_call_that_is_tried_again_is_told_once() -> None:
@@ -83,7 +83,7 @@ async def test_a_call_that_is_tried_again_is_told_once() -> None:
             raise failures.pop()
         return "there"
 
-    assert await _told(("look", "{}"), tools=[look]) == [("look", "ok", Between())]
+    assert await _told(("look", "{}"), tools=[look]) == [("look", "ok", between())]
 
 
 @pytest.mark.parametrize(("answer", "outcome"), [({"approved": True}, "ok"), ({"approved": False}, "rejected")])
@@ -93,7 +93,7 @@ async def test_a_call_that_people_are_asked_about_is_told_once_they_have_answere
         await turn.takes("Please.")
         assert told == []
         await turn.hears(answer)
-    assert told == [("tool_called", "act", outcome, Between())]
+    assert told == [("tool_called", "act", outcome, between())]
 
 
 async def test_a_call_that_is_not_repeated_is_told_as_such() -> None:
@@ -115,4 +115,4 @@ async def test_a_call_that_is_not_repeated_is_told_as_such() -> None:
         await asyncio.wait([dying])
         assert told == [], "nobody knows what became of it"
         await turn.goes_on()
-    assert told == [("tool_called", "pay", "not_repeated", Between())]
+    assert told == [("tool_called", "pay", "not_repeated", between())]

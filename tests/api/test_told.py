@@ -15,7 +15,7 @@ from app.settings import Settings
 from tests.conftest import serving
 from tests.stub.answers import HttpError, Refusal, Text, ToolCall, ToolCalls
 from tests.stub.client import ProviderStub
-from tests.told import Between, Told, hearing, of
+from tests.told import Told, between, hearing, of
 from tests.visitor import Visitor
 
 KINDS: Final = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
@@ -110,7 +110,7 @@ async def test_what_was_set_aside_for_a_message_that_is_stopped_while_it_waits_i
             await ada.http.post(f"/runs/{waits['id']}/cancel")
             assert told == [
                 *[("quota_moved", "reserved")] * 2,
-                ("run_ended", "assistant", "cancelled", "run_cancelled", Between(), None),
+                ("run_ended", "assistant", "cancelled", "run_cancelled", between(), None),
                 ("quota_moved", "released"),
             ]
             await ada.http.post(f"/runs/{first}/cancel")
@@ -129,11 +129,11 @@ async def test_a_question_and_its_answer_are_two_runs(ada: Visitor, provider: Pr
         await ada.http.post(f"/sessions/{session}/resume", json=reply)
     assert told == [
         ("run_started", "assistant"),
-        ("run_ended", "assistant", "interrupted", "", Between(), None),
+        ("run_ended", "assistant", "interrupted", "", between(), None),
         ("approval_asked", "rename_session"),
         ("run_started", "assistant"),
-        ("tool_called", "rename_session", "ok", Between()),
-        ("run_ended", "assistant", "completed", "", Between(), Between()),
+        ("tool_called", "rename_session", "ok", between()),
+        ("run_ended", "assistant", "completed", "", between(), between()),
     ]
 
 
@@ -158,10 +158,10 @@ async def test_a_run_in_the_background_is_a_job_too(ada: Visitor, provider: Prov
                 await asyncio.sleep(0.01)
     assert [one for one in told if one[0] not in ("job_done", "database_sampled")] == [
         ("run_started", "assistant"),
-        ("attempt_begun", "assistant", 1, Between()),
-        ("run_ended", "assistant", "completed", "", Between(), Between()),
+        ("attempt_begun", "assistant", 1, between()),
+        ("run_ended", "assistant", "completed", "", between(), between()),
     ]
-    assert [one[1:] for one in told if one[:2] == ("job_done", "make_run")] == [("make_run", "ok", Between())]
+    assert [one[1:] for one in told if one[:2] == ("job_done", "make_run")] == [("make_run", "ok", between())]
 
 
 @pytest.mark.variables(WORKER_IN_SERVER="true")

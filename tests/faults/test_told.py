@@ -13,7 +13,7 @@ from tests.faults.conftest import LEASE_SECONDS, Door
 from tests.faults.server_process import ServerProcess
 from tests.stub.answers import Text
 from tests.stub.client import ProviderStub
-from tests.told import Between, Told, hearing, of
+from tests.told import Told, between, hearing, of
 from tests.visitor import Visitor, text_of
 
 WORDS = "one two three four five six"
@@ -54,7 +54,7 @@ async def test_a_run_of_a_server_that_was_killed_is_recovered_and_ends_once(
     assert [one for one in told if one[0] != "events_replayed"] == [
         ("run_recovered", "assistant"),
         # From the moment when its lease had run out.
-        ("attempt_begun", "assistant", 2, Between(0, 2 * LEASE_SECONDS)),
-        ("run_ended", "assistant", "completed", "", Between(1.5, 30), Between(LEASE_SECONDS / 2, 30)),
+        ("attempt_begun", "assistant", 2, between(0, 2 * LEASE_SECONDS)),
+        ("run_ended", "assistant", "completed", "", between(1.5, 30), between(LEASE_SECONDS / 2, 30)),
     ]
     assert sum(count for (count,) in of(told, signals.events_replayed)) > 0

@@ -44,7 +44,7 @@ from app.persistence.values import Session
 from app.settings import DatabaseSettings
 from tests.persistence.moments import once, until_waiting
 from tests.persistence.rows import Process, answered, claimed, process
-from tests.told import Between, hearing
+from tests.told import between, hearing
 
 # What LangGraph's own Postgres saver lacks, and nothing of ours asks for.
 MISSING: Final = {"copy_thread", "delete_for_runs"}
@@ -520,7 +520,7 @@ async def test_a_write_and_a_read_are_told_and_what_needs_neither_is_not(
         assert await kept(saver, place) == ["x" * 5_000], "which it still has"
         assert await kept(saver, place) == ["x" * 5_000]
     # Of the first, which another had followed by then, nothing is left.
-    assert told == [("checkpoints_written", 1, Between(5_000, 5_100), Between()), ("checkpoint_read", Between())]
+    assert told == [("checkpoints_written", 1, between(5_000, 5_100), between()), ("checkpoint_read", between())]
 
 
 async def test_a_write_that_fails_is_not_told(database: Database, here: Process, user: User, session: Session) -> None:

@@ -19,7 +19,7 @@ from app.persistence.database import Database, execute, fetch_all
 from app.persistence.queue import Chore, Job, names_of, open_queue, work
 from app.persistence.values import Session
 from tests.persistence.rows import Process, claimed, new_run
-from tests.told import Between, hearing
+from tests.told import between, hearing
 
 _SECRET: Final = "canary-in-a-job"
 _NEVER: Final = "0 0 29 2 *"  # on leap days, and not for what was missed long ago
@@ -301,7 +301,7 @@ async def test_what_became_of_each_job_is_told(database: Database, here: Process
             await hasten(database)
         async with worker(database, {"make_run": make_run}):
             await until_gone(database)
-    assert [one for one in told if one[1] == "make_run"] == [("job_done", "make_run", outcome, Between()) for outcome in ("failed", "ok")]
+    assert [one for one in told if one[1] == "make_run"] == [("job_done", "make_run", outcome, between()) for outcome in ("failed", "ok")]
 
 
 async def test_a_job_that_is_left_to_the_next_worker_is_not_told(database: Database, here: Process, user: User, session: Session) -> None:

@@ -22,7 +22,7 @@ from app.settings import Settings
 from app.signals.sample import Sample, Waiting, Work
 from tests.gone import gone
 from tests.persistence.rows import Process, answered, asking, claimed
-from tests.told import Between, Told, hearing
+from tests.told import Told, between, hearing
 
 BEFORE: Final = "a7c3d5e9f101"
 _JOB: Final = "INSERT INTO procrastinate_jobs (queue_name, task_name, status, scheduled_at) VALUES ('milepost', 'a', '{status}', {at})"
@@ -40,7 +40,7 @@ async def work_of(database: Database, *chores: str) -> Work:
 
 def waiting(count: int, least: float, most: float | None = None) -> Waiting:
     """So many, the oldest for about so long."""
-    return Waiting(count=count, oldest_seconds=Between(least, least + 20 if most is None else most))  # type: ignore[arg-type]  # equal to it
+    return Waiting(count=count, oldest_seconds=between(least, least + 20 if most is None else most))
 
 
 async def test_where_nothing_is_there_is_nothing_to_wait_for(database: Database) -> None:
@@ -61,7 +61,7 @@ async def test_a_run_waits_while_no_server_has_it(database: Database, here: Proc
     await here.runs.release(run.id, 1)
     assert (await work_of(database)).runs == waiting(1, 0)
     [taken] = await here.runs.take(1, [])
-    assert (taken.id, taken.recovered, taken.waited_seconds) == (run.id, False, Between(0, 20))
+    assert (taken.id, taken.recovered, taken.waited_seconds) == (run.id, False, between(0, 20))
     assert (await work_of(database)).runs == Waiting()
 
 
@@ -73,7 +73,7 @@ async def test_a_run_for_a_worker_waits_until_one_takes_it(database: Database, h
     assert (work.runs, work.jobs) == (waiting(1, 100), waiting(1, 70))
     taken = await here.runs.take_queued(run.id)
     assert taken
-    assert (taken.waited_seconds, taken.recovered) == (Between(100, 120), False)
+    assert (taken.waited_seconds, taken.recovered) == (between(100, 120), False)
     assert (await work_of(database)).runs == Waiting()
 
 
@@ -84,7 +84,7 @@ async def test_a_run_that_is_taken_knows_how_long_it_was_left_and_whether_somebo
     left = "UPDATE run SET created_at = now() - interval '500 s', lease_expires_at = now() - interval '50 s'"
     await execute(database.pool, left, {})
     [taken] = await here.runs.take(1, [])
-    assert (taken.recovered, taken.attempt, taken.waited_seconds) == (True, 2, Between(50, 70))
+    assert (taken.recovered, taken.attempt, taken.waited_seconds) == (True, 2, between(50, 70))
     [row] = await fetch_all(database.pool, "SELECT created_at FROM run", {})
     assert abs((taken.accepted_at - row["created_at"]).total_seconds()) < 5
 
@@ -128,8 +128,8 @@ async def test_chores_and_backups_are_told_with_when_they_were_done(database: Da
     for name in ("prune", BACKUP):
         await done.note(name)
     work = await work_of(database, "prune", "never")
-    assert work.backup == Between(row["now"], row["now"] + 30)
-    assert work.done == {"prune": Between(row["now"], row["now"] + 30), "never": 0.0}
+    assert work.backup == between(row["now"], row["now"] + 30)
+    assert work.done == {"prune": between(row["now"], row["now"] + 30), "never": 0.0}
 
 
 async def test_what_is_done_every_few_seconds_is_noted_now_and_then(database: Database) -> None:
@@ -147,7 +147,9 @@ async def test_tables_are_told_with_their_rows_and_bytes(database: Database, her
         await answered(here, user, session, text)
     await execute(database.pool, "ANALYZE", {})
     tables = (await sampling_of(database).sample()).tables
-    assert (tables["run"].rows, tables["message"].rows, tables["user"].rows, tables["checkpoints"].rows) == (2, 4, 1, 2)
+    # An estimate: what was written just before may be counted once more.
+    expected = {"run": 2, "message": 4, "user": 1, "checkpoints": 2}
+    assert {name: tables[name].rows for name in expected} == {name: between(rows, 2 * rows) for name, rows in expected.items()}
     assert all(size.bytes > 0 for size in tables.values())
 
 
@@ -178,6 +180,7 @@ async def test_what_is_over_is_not_read(here: Process, user: User, session: Sess
     INSERT INTO session (id, user_id, name, naming, remembers, temporary, agent, config_version, prunable, created_at, updated_at)
     SELECT gen_random_uuid(), user_id, '', 'done', true, false, 'assistant', 0, false, now(), now() FROM session, generate_series(1, 3000);
     INSERT INTO procrastinate_jobs (queue_name, task_name, status) SELECT 'milepost', 'a', 'failed' FROM generate_series(1, 3000);
+    INSERT INTO procrastinate_events (job_id, type) SELECT id, 'failed' FROM procrastinate_jobs;
     ANALYZE;
     """
     with psycopg.connect(database_url, autocommit=True) as connection:

@@ -16,7 +16,7 @@ from app.errors import AppError, DatabaseUnavailable, ModelUnavailable
 from app.llm.words_embedder import WordsEmbedder
 from app.runs.recall import Recall
 from app.settings import MemorySettings
-from tests.told import Between, hearing
+from tests.told import between, hearing
 
 ADA = str(uuid4())
 
@@ -207,10 +207,10 @@ async def test_what_came_of_it_and_how_long_it_took_is_told(recall: Recall, embe
         for _ in range(6):
             await recall.recall(ADA, "And now?")
     assert [one[1:] for one in told] == [
-        ("found", Between()),
-        ("nothing", Between()),
-        ("failed", Between()),
-        *[("timeout", Between(0.04, 5))] * 6,
+        ("found", between()),
+        ("nothing", between()),
+        ("failed", between()),
+        *[("timeout", between(0.04, 5))] * 6,
         ("left_alone", 0),
     ]
 

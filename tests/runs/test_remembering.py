@@ -31,7 +31,7 @@ from app.settings import Settings
 from tests.persistence.rows import Process, answered, claimed, finished, jobs, process
 from tests.stub.answers import HttpError, Text
 from tests.stub.client import ProviderStub, Request
-from tests.told import Between, hearing, of
+from tests.told import between, hearing, of
 
 EXTRACTION = "## New Messages"
 CONSOLIDATION = "<known>"
@@ -377,7 +377,7 @@ async def test_what_came_of_a_reading_is_told_with_as_many_facts_as_are_new(scen
         ("failed", 0),
         ("failed", 0),
     ]
-    assert all(seconds == Between() for _, seconds, _ in of(told, signals.remembered))
+    assert all(seconds == between() for _, seconds, _ in of(told, signals.remembered))
     kept = await scene.rows(
         "SELECT model, purpose, input_tokens, output_tokens, coalesce(error_code, '') AS error FROM model_call ORDER BY id"
     )

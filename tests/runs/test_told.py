@@ -17,7 +17,7 @@ from tests.runs.conftest import Scenery
 from tests.runs.deeds import YES, Deeds, ids_of, wants
 from tests.runs.reading import never, until, until_said, written
 from tests.runs.tables import Tables
-from tests.told import Between, Told, hearing, of
+from tests.told import Told, between, hearing, of
 
 OF_RUNS = (
     *(signals.run_started, signals.attempt_begun, signals.run_ended, signals.run_recovered, signals.run_handed_back),
@@ -41,7 +41,7 @@ async def test_an_answer_is_told_with_its_first_token_and_its_end(scenery: Scene
     [call] = of(told, signals.model_called)
     assert [one for one in told if one[0] != "model_called"] == [
         *BEGUN,
-        ("run_ended", "assistant", "completed", "", Between(), Between()),
+        ("run_ended", "assistant", "completed", "", between(), between()),
     ]
     assert (call[0]["model"], call[0]["purpose"], call[0]["error"]) == ("scripted", "answer", "")
     first, ended = told[-1][-1], told[-1][-2]
@@ -55,8 +55,8 @@ async def test_what_a_policy_keeps_back_is_refused_and_a_provider_that_is_down_a
         async with scenery([ModelUnavailable()]) as scene:
             await scene.reads(await scene.asks())
     assert told == [
-        ("run_ended", "assistant", "refused", "answer_withheld", Between(), Between()),
-        ("run_ended", "assistant", "failed", "model_unavailable", Between(), None),
+        ("run_ended", "assistant", "refused", "answer_withheld", between(), between()),
+        ("run_ended", "assistant", "failed", "model_unavailable", between(), None),
     ]
 
 
@@ -67,7 +67,7 @@ async def test_a_run_that_is_stopped_is_cancelled(scenery: Scenery) -> None:
             await until_said(scene, run, "Half ")
             await scene.office.runs.stop(run)
             await scene.reads(run)
-    assert told == [*BEGUN, ("run_ended", "assistant", "cancelled", "run_cancelled", Between(), Between())]
+    assert told == [*BEGUN, ("run_ended", "assistant", "cancelled", "run_cancelled", between(), between())]
 
 
 async def test_a_run_that_waited_is_told_when_it_is_stopped_and_when_it_is_begun(scenery: Scenery) -> None:
@@ -83,10 +83,10 @@ async def test_a_run_that_waited_is_told_when_it_is_stopped_and_when_it_is_begun
             await scene.reads(waits)
     assert told == [
         *[BEGUN[0]] * 2,
-        ("run_ended", "assistant", "cancelled", "run_cancelled", Between(), None),
-        ("run_ended", "assistant", "completed", "", Between(), Between()),
-        ("attempt_begun", "assistant", 1, Between()),
-        ("run_ended", "assistant", "completed", "", Between(), Between()),
+        ("run_ended", "assistant", "cancelled", "run_cancelled", between(), None),
+        ("run_ended", "assistant", "completed", "", between(), between()),
+        ("attempt_begun", "assistant", 1, between()),
+        ("run_ended", "assistant", "completed", "", between(), between()),
     ]
 
 
@@ -98,16 +98,16 @@ async def test_what_people_are_asked_is_told_with_the_end_that_asks_it_and_the_a
             asked = await ids_of(scene)
             assert told == [
                 *BEGUN,
-                ("run_ended", "assistant", "interrupted", "", Between(), None),
+                ("run_ended", "assistant", "interrupted", "", between(), None),
                 ("approval_asked", "send"),
                 ("approval_asked", "burn"),
             ]
             told.clear()
             await scene.reads(await scene.answers({asked["send"]: YES, asked["burn"]: {"approved": False}}))
-    assert sorted(of(told, signals.tool_called)) == [("burn", "rejected", Between()), ("send", "ok", Between())]
+    assert sorted(of(told, signals.tool_called)) == [("burn", "rejected", between()), ("send", "ok", between())]
     assert [one for one in told if one[0] != "tool_called"] == [
         *BEGUN,
-        ("run_ended", "assistant", "completed", "", Between(), Between()),
+        ("run_ended", "assistant", "completed", "", between(), between()),
     ]
 
 
@@ -122,8 +122,8 @@ async def test_a_run_whose_process_died_is_recovered_and_ends_once(scenery: Scen
                 await living.reads(run)
     assert told == [
         ("run_recovered", "assistant"),
-        ("attempt_begun", "assistant", 2, Between()),
-        ("run_ended", "assistant", "completed", "", Between(), Between()),
+        ("attempt_begun", "assistant", 2, between()),
+        ("run_ended", "assistant", "completed", "", between(), between()),
     ]
 
 
@@ -138,8 +138,8 @@ async def test_a_run_that_is_handed_back_is_not_recovered(scenery: Scenery) -> N
     assert told == [
         *BEGUN,
         ("run_handed_back", "assistant"),
-        ("attempt_begun", "assistant", 2, Between()),
-        ("run_ended", "assistant", "completed", "", Between(), Between()),
+        ("attempt_begun", "assistant", 2, between()),
+        ("run_ended", "assistant", "completed", "", between(), between()),
     ]
 
 
@@ -161,7 +161,7 @@ async def test_an_end_whose_reply_was_lost_is_told_once(scenery: Scenery) -> Non
         scene.store.lost_replies = 1
         with hearing(signals.run_ended, signals.events_ended) as told:
             await scene.reads(await scene.asks())
-    assert of(told, signals.run_ended) == [("assistant", "completed", "", Between(), Between())]
+    assert of(told, signals.run_ended) == [("assistant", "completed", "", between(), between())]
     assert len(of(told, signals.events_ended)) == 1
 
 
@@ -179,7 +179,7 @@ async def test_an_end_that_is_no_longer_ours_is_not_told(scenery: Scenery) -> No
     assert told == []
 
 
-@pytest.mark.parametrize(("refusals", "ended"), [(1, [("assistant", "failed", "database_refused", Between(), Between())]), (2, [])])
+@pytest.mark.parametrize(("refusals", "ended"), [(1, [("assistant", "failed", "database_refused", between(), between())]), (2, [])])
 async def test_an_end_that_the_database_refuses_is_told_as_what_was_written_of_it(
     scenery: Scenery, refusals: int, ended: Sequence[Any]
 ) -> None:
@@ -204,7 +204,7 @@ async def test_every_event_is_counted_once_when_it_is_written(scenery: Scenery) 
             await scene.reads(run)
     assert sum(count for count, *_ in [*of(told, signals.events_flushed), *of(told, signals.events_ended)]) == len(scene.store.written(run))
     assert len(of(told, signals.events_ended)) == 1
-    assert all(seconds == Between() for _, seconds in of(told, signals.events_flushed))
+    assert all(seconds == between() for _, seconds in of(told, signals.events_flushed))
 
 
 async def test_what_a_reader_is_given_from_the_tables_is_counted_and_what_is_no_longer_there(scenery: Scenery) -> None:
@@ -226,4 +226,4 @@ async def test_two_calls_of_one_answer_are_told_as_two(scenery: Scenery) -> None
         with hearing(signals.model_called, signals.tool_called) as told:
             await scene.reads(await scene.asks())
     assert [one[0] for one in told] == ["model_called", "tool_called", "model_called"]
-    assert of(told, signals.tool_called) == [("calculate", "ok", Between())]
+    assert of(told, signals.tool_called) == [("calculate", "ok", between())]

@@ -1,0 +1,1 @@
+"""What Grafana is given, and what it is made from."""

@@ -1,0 +1,63 @@
+"""Every panel, asked of a real Prometheus that scrapes a real server on which everything has happened."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from grafana.boards.listing import FOLDER
+from grafana.pictures.asking import Span, filled, panels
+from tests.conftest import Server
+from tests.grafana.exporters import exporters
+from tests.grafana.load import NOWHERE, VARIABLES, Day
+from tests.mcp_process import mcp_file
+from tests.prometheus.process import PrometheusProcess
+from tests.stub.client import ProviderStub
+
+pytestmark = pytest.mark.prometheus
+
+_TOKEN: Final = "a-token-of-thirty-two-bytes-or-more"
+# $__rate_interval and $__range as a test has time for; Prometheus scrapes every second there.
+_SPAN: Final = Span(begin=0, end=600, scrape_seconds=15)
+
+
+@pytest.fixture
+def variables_of_test(variables_of_test: dict[str, str], two_providers: dict[str, str], tmp_path: Path) -> Mapping[str, str]:
+    more = {"METRICS_TOKEN": _TOKEN, "MCP_FILE": str(mcp_file(tmp_path, NOWHERE))}
+    return {**variables_of_test, **two_providers, **VARIABLES, **more}
+
+
+@pytest.fixture
+def prometheus(server: Server, tmp_path: Path) -> Iterator[PrometheusProcess]:
+    address = server.url.removeprefix("http://")
+    with exporters() as others, PrometheusProcess(tmp_path, {"milepost": address, **others}, token=_TOKEN) as running:
+        yield running
+
+
+def _asked() -> dict[str, str]:
+    """Each panel's queries by where they are."""
+    dashboards: list[dict[str, Any]] = [json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))]
+    return {
+        f"{dashboard['uid']}: {panel['title']} {target['refId']}": filled(target["expr"], _SPAN)
+        for dashboard in dashboards
+        for panel in panels(dashboard)
+        for target in panel["targets"]
+    }
+
+
+async def test_every_panel_has_something_to_show(
+    server: Server, prometheus: PrometheusProcess, provider: ProviderStub, second_provider: ProviderStub
+) -> None:
+    await prometheus.until_found(["milepost_build_info"])
+    await Day(server.url, provider, second_provider).happens()
+    asked = _asked()
+    missing = await prometheus.until_found([*asked.values()])
+    assert [name for name, query in asked.items() if query in missing] == []
+
+
+async def test_marks_of_deploys_and_alerts_are_queries_that_prometheus_takes(prometheus: PrometheusProcess) -> None:
+    for path in FOLDER.glob("*.json"):
+        for mark in json.loads(path.read_text())["annotations"]["list"]:
+            await prometheus.query(mark["target"]["expr"])
