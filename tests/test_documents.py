@@ -10,7 +10,7 @@ import pytest
 
 from app.settings import ROOT
 
-DOCUMENTS: Final = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+DOCUMENTS: Final = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 _CODE: Final = re.compile(r"^( *)```.*?^\1```$", re.DOTALL | re.MULTILINE)
 _SHORT: Final = 40
 _TEST: Final = re.compile(r"`((?:tests/[\w/]*)?test_\w+\.py)`")

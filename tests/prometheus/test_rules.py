@@ -1,5 +1,6 @@
 """What can be seen of the rules without a server: they are sound, each alert is tried both ways, and says what to do."""
 
+import json
 import re
 import subprocess
 from collections import Counter
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+import yaml
 from prometheus_client import Metric
 
 from app.observability.metrics import REGISTRY
@@ -16,8 +18,9 @@ from tests.prometheus.promql import metric, selectors
 from tests.prometheus.rules import ALERTS, FOLDER, RECORDED, RULE_FILES, RULES, TEST_FILES, Rule, cases, shown
 from tests.tools import needed
 
-DASHBOARDS: Final = {f"milepost-{name}" for name in ("overview", "runs", "models", "database", "security", "host")}
+DASHBOARDS: Final = {json.loads(path.read_text())["uid"] for path in (ROOT / "grafana" / "dashboards").glob("*.json")}
 SEVERITIES: Final = {"page", "ticket", "none"}
+_ALERTMANAGER: Final = FOLDER / "alertmanager.yml"
 # It fires whatever there is.
 _ALWAYS: Final = {"DeadMansSwitch"}
 # Of other programs' exporters, and of Prometheus itself.
@@ -47,9 +50,10 @@ def _families() -> Iterator[tuple[str, Metric]]:
 
 @pytest.mark.prometheus
 def test_prometheus_takes_the_configuration_and_the_rules() -> None:
-    # Where the token is kept only the container knows.
-    checked = _promtool("check", "config", "--syntax-only", FOLDER / "prometheus.yml")
-    assert checked.returncode == 0, checked.stderr
+    for path in set(FOLDER.glob("*.yml")) - {_ALERTMANAGER}:
+        # Where the token is kept only the container knows.
+        checked = _promtool("check", "config", "--syntax-only", path)
+        assert checked.returncode == 0, checked.stderr
     checked = _promtool("check", "rules", *RULE_FILES)
     assert checked.returncode == 0, checked.stderr
     assert checked.stdout.count("SUCCESS") == len(RULE_FILES)
@@ -60,6 +64,15 @@ def test_prometheus_takes_the_configuration_and_the_rules() -> None:
 def test_alerts_fire_when_they_should_and_only_then(path: Path) -> None:
     tried = _promtool("test", "rules", path)
     assert tried.returncode == 0, tried.stdout + tried.stderr
+
+
+def test_alerts_of_each_severity_reach_somebody() -> None:
+    config = yaml.safe_load(_ALERTMANAGER.read_text())
+    routes = {matcher: route["receiver"] for route in config["route"]["routes"] for matcher in route["matchers"]}
+    assert routes == {'severity="none"': "dead-mans-switch", 'severity="page"': "people"}
+    assert config["route"]["receiver"] == "tickets"
+    assert {receiver["name"] for receiver in config["receivers"]} == {*routes.values(), "tickets"}
+    assert {rule.name for rule in ALERTS if rule.severity == "none"} == _ALWAYS, "nobody reads these"
 
 
 def test_names_are_given_once() -> None:
