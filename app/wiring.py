@@ -166,11 +166,7 @@ async def _open_memory(settings: Settings, pool: Pool) -> AsyncGenerator[tuple[E
 async def _open_means(
     settings: Settings, pool: Pool, memory: Recall | None, names: SessionTable, cache: ResponseCache | None
 ) -> AsyncGenerator[tuple[OpenTracing, Means]]:
-    """What watches runs, and what makes them."""
-    async with (
-        open_tracing(settings, pool) as tracing,
-        open_means(settings, pool, memory, names, cache, watching=tracing) as means,
-    ):
+    async with open_tracing(settings, pool) as tracing, open_means(settings, pool, memory, names, cache, watching=tracing) as means:
         yield tracing, means
 
 
