@@ -40,6 +40,7 @@ from app.persistence.runs import RunTable
 from app.persistence.sampling import Sampling
 from app.persistence.sessions import SessionTable
 from app.persistence.turns import TurnTable
+from app.persistence.values import TakenRun
 from app.runs.attachments import Attachments
 from app.runs.catalog import Catalog
 from app.runs.chores import kept_up, name_session
@@ -53,7 +54,7 @@ from app.runs.recall import Recall
 from app.runs.service import Runs
 from app.runs.sessions import Sessions
 from app.runs.tail import Tails
-from app.runs.walk import Means
+from app.runs.walk import Bench, Means
 from app.runs.webhooks import Webhooks
 from app.serving import Limits, bench_of, open_limits, open_means, open_response_cache, past_of
 from app.settings import DatabaseSettings, Settings, Tiers, WorkerSettings
@@ -112,11 +113,9 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         url, database, cache, notices = await enter(_open_stores(settings))
         accounts, access, limits = await enter(_open_doors(settings, database, tiers))
         sessions, (turns, events, attachments, rows) = SessionTable(database), _as_one_owner(database.pool, settings, notices)
-        embedder, memory = await enter(_open_memory(settings, database.pool))
-        tracing, means = await enter(_open_means(settings, database.pool, memory, sessions, cache))
-        bench = bench_of(means.agents, database.pool, recent := RecentCheckpoints(), settings.runs)
+        embedder, tracing, means, bench, forget = await enter(_open_means(settings, database.pool, sessions, cache))
         office = await enter(open_runs(means, models, bench, rows, limits.quotas))
-        await enter(_listening(url, office, notices, _forgetting(cache, memory, recent, tracing)))
+        await enter(_listening(url, office, notices, forget))
         ledger, catalog = Ledger(LedgerTable(database.pool)), Catalog(means.agents, models)
         questions = Questions(InterruptTable(database.pool), turns, office.runs, office.tails)
         naming = partial(name_session, sessions, models, ledger, settings.worker, cache=cache)
@@ -164,14 +163,17 @@ async def _open_memory(settings: Settings, pool: Pool) -> AsyncGenerator[tuple[E
 
 @asynccontextmanager
 async def _open_means(
-    settings: Settings, pool: Pool, memory: Recall | None, names: SessionTable, cache: ResponseCache | None
-) -> AsyncGenerator[tuple[OpenTracing, Means]]:
-    """What watches runs, and what makes them."""
+    settings: Settings, pool: Pool, names: SessionTable, cache: ResponseCache | None
+) -> AsyncGenerator[tuple[Embedder | None, OpenTracing, Means, Callable[[TakenRun], Bench], Forgetting]]:
+    """What runs are made with: the memory, what watches them, and all else; and how all of it forgets a user."""
+    recent = RecentCheckpoints()
     async with (
+        _open_memory(settings, pool) as (embedder, memory),
         open_tracing(settings, pool) as tracing,
         open_means(settings, pool, memory, names, cache, watching=tracing) as means,
     ):
-        yield tracing, means
+        bench = bench_of(means.agents, pool, recent, settings.runs)
+        yield embedder, tracing, means, bench, _forgetting(cache, memory, recent, tracing)
 
 
 @asynccontextmanager
