@@ -25,7 +25,7 @@ from app.observability.logging import keep_loggers
 from app.operators import add_operators_commands
 from app.persistence.address import database_url
 from app.persistence.embedder_in_use import embedder_in_use
-from app.settings import ROOT, ServerSettings, Settings, load_settings
+from app.settings import ROOT, Settings, load_settings
 from app.tiers import checked_tiers
 
 _FAILED: Final = 1
@@ -103,7 +103,7 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
     choice = choose_models(settings.models, settings.model_keys)
     embedder = choose_embedder(settings.memory, settings.models) if settings.memory.is_on else None
     _check_files(settings)
-    _check_port(settings.server)
+    _check_port(settings.server.host, settings.server.port, "PORT")
     # Held here, so that the database outlives a reload of the server.
     with database_url(settings.database) as url:
         if embedder and (in_use := embedder_in_use(url)) and in_use != embedder.name:
@@ -142,18 +142,17 @@ def _spare_imports() -> None:
     gc.freeze()
 
 
-def _check_port(server: ServerSettings) -> None:
+def _check_port(host: str, port: int, variable: str) -> None:
     """Raise AppError for a port that somebody has: uvicorn would say so without its number, after a banner that names it."""
     try:
-        [*_, (family, kind, protocol, _, address)] = socket.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM)
+        [*_, (family, kind, protocol, _, address)] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         with socket.socket(family, kind, protocol) as trial:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as uvicorn does
             trial.bind(address)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise AppError(
-                f"Port {server.port} of {server.host} is taken already. Set another: PORT=…, in the environment or in .env."
-            ) from error
+            words = f"Port {port} of {host} is taken already. Set another: {variable}=…, in the environment or in .env."
+            raise AppError(words) from error
 
 
 def _check_files(settings: Settings) -> None:
@@ -186,6 +185,8 @@ def _worker(settings: Settings, _: argparse.Namespace) -> int:
     # As for `migrate`, what others need not wait for.
     from app.worker import run_worker  # noqa: PLC0415
 
+    if settings.metrics.are_on and settings.metrics.port:
+        _check_port(settings.metrics.host, settings.metrics.port, "METRICS_PORT")
     asyncio.run(run_worker(settings))
     return 0
 

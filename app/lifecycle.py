@@ -1,6 +1,6 @@
 """Open what exporting and erasing users takes, on a server's database or without a server, for the commands."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +10,7 @@ from uuid import UUID
 from app.accounts.erasure import Elsewhere, Erasure, delete_old_audit, delete_old_sessions
 from app.accounts.exports import Exports
 from app.llm.prompt_key import owner_of
+from app.observability.langfuse import LangfuseApi, open_langfuse
 from app.persistence.address import database_url
 from app.persistence.attachment_folder import AttachmentFolder
 from app.persistence.attachments import AttachmentTable
@@ -18,6 +19,7 @@ from app.persistence.database import Database, Pool, open_database
 from app.persistence.erasing import Erasing
 from app.persistence.exports import ExportTable
 from app.persistence.queue import EVERY_HOUR, EVERY_MINUTE, EVERY_TEN_MINUTES, Chore
+from app.persistence.recent_runs import recent_runs
 from app.persistence.redis_answers import RedisAnswers, open_redis_answers
 from app.persistence.temporary import TemporarySessions
 from app.persistence.user_data import UserData
@@ -49,14 +51,15 @@ async def open_lifecycle(settings: Settings) -> AsyncGenerator[Lifecycle]:
 @asynccontextmanager
 async def lifecycle_on(database: Database, settings: Settings) -> AsyncGenerator[Lifecycle]:
     # Wherever there is a Redis, for a server may have kept answers there.
-    async with open_redis_answers(settings.redis, settings.cache.seconds) as answers:
+    async with open_redis_answers(settings.redis, settings.cache.seconds) as answers, open_langfuse(settings.tracing) as langfuse:
         erasing, folder = Erasing(database.pool), AttachmentFolder(database.pool, attachment_folder(settings))
         attachments = attachment_table(database.pool, settings)
         exports = Exports(ExportTable(database.pool), UserData(database.pool), attachments)
+        elsewhere = _elsewhere(answers, folder) | (_traces(langfuse, database.pool) if langfuse else {})
         yield Lifecycle(
             users=UserTable(database),
             exports=exports,
-            erasure=Erasure(erasing, _elsewhere(answers, folder)),
+            erasure=Erasure(erasing, elsewhere),
             chores=[*_chores(settings, erasing, exports, folder), *_tidying(settings, database, attachments)],
         )
 
@@ -71,7 +74,7 @@ def attachment_folder(settings: Settings) -> Path:
 
 
 def _elsewhere(answers: RedisAnswers | None, folder: AttachmentFolder) -> dict[str, Elsewhere]:
-    """The stores outside the database, by their name on a receipt: a new one, such as Langfuse with its traces, is added here."""
+    """The stores outside the database, by their name on a receipt."""
 
     async def forget_answers(user_id: UUID) -> int:
         assert answers  # noqa: S101  # named below only where there are some
@@ -82,6 +85,20 @@ def _elsewhere(answers: RedisAnswers | None, folder: AttachmentFolder) -> dict[s
     if answers:
         stores["redis_answers"] = Elsewhere(before=forget_answers, after=forget_answers)
     return stores
+
+
+def _traces(langfuse: LangfuseApi, pool: Pool) -> dict[str, Elsewhere]:
+    """Those that Langfuse lists, and those of the last runs by name: it lists what it is sent a little later."""
+    recent: dict[UUID, Sequence[UUID]] = {}
+
+    async def before(user_id: UUID) -> int:
+        recent[user_id] = await recent_runs(pool, user_id)
+        return await langfuse.delete_traces(user_id, recent[user_id])
+
+    async def after(user_id: UUID) -> int:
+        return await langfuse.delete_traces(user_id, recent.pop(user_id, ()))
+
+    return {"langfuse_traces": Elsewhere(before=before, after=after)}
 
 
 def _chores(settings: Settings, erasing: Erasing, exports: Exports, folder: AttachmentFolder) -> list[Chore]:

@@ -1,4 +1,4 @@
-"""What operators' commands do: make an administrator, list and change users, read the audit log, note a backup."""
+"""What operators' commands do: make an administrator, set a password, list and change users, read the audit log, note a backup."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from app.accounts.administration import Administration, make_admin
+from app.accounts.administration import Administration, good_hash, make_admin
 from app.accounts.passwords import Passwords
 from app.accounts.users import named
 from app.observability.logging import set_up_logging
@@ -39,6 +39,15 @@ async def create_admin(settings: Settings, email: str, password: str) -> str:
         async with _open_office(settings) as office:
             account = await make_admin(office.users, passwords, office.administration, office.log, email=email, password=password)
     return _line(account)
+
+
+async def set_password(settings: Settings, email: str, password: str) -> str:
+    """End all logins of a user; raise UserNotFound, or InvalidInput for a password that will not do."""
+    with Passwords(1, 0) as passwords:
+        async with _open_office(settings) as office:
+            user = await named(office.users, email)
+            logins = await office.administration.set_password(user.id, await good_hash(passwords, password), _OPERATOR)
+    return f"{user.email} has the new password. Ended: {logins} logins."
 
 
 async def list_users(settings: Settings, search: AccountSearch) -> list[str]:

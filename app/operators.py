@@ -24,6 +24,8 @@ type _Command = Callable[[Settings, argparse.Namespace], int]
 def add_operators_commands(commands: Commands) -> None:
     create = _add(commands, "create-admin", _create_admin, "make an account that may do all; asks for a password, or reads it from a pipe")
     create.add_argument("email")
+    words = "give a user another password, and log them out everywhere; asks for it, or reads it from a pipe"
+    _add(commands, "set-password", _set_password, words).add_argument("email")
     _add_users(_add(commands, "users", _list, "list users, give them a tier or a role, shut them out").add_subparsers(dest="step"))
     log = _add(commands, "audit", _audit, "write the audit log as lines of JSON, newest first")
     log.add_argument("--event", type=_event, metavar="EVENT", help="of this event only, such as login_failed")
@@ -59,6 +61,12 @@ def _create_admin(settings: Settings, chosen: argparse.Namespace) -> int:
     from app.operating import create_admin  # noqa: PLC0415  # what others need not wait for
 
     return _tell(asyncio.run(create_admin(settings, chosen.email, _password())))
+
+
+def _set_password(settings: Settings, chosen: argparse.Namespace) -> int:
+    from app.operating import set_password  # noqa: PLC0415
+
+    return _tell(asyncio.run(set_password(settings, chosen.email, _password())))
 
 
 def _list(settings: Settings, chosen: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""What the runs of this process are made with: the agents, and the bench that each attempt works at."""
+"""What the runs of this process are made with: the agents, the bench that each attempt works at, the answers that are kept."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -6,12 +6,15 @@ from contextlib import asynccontextmanager
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 from app.accounts.rates import Rates, rates_of
 from app.agent.mcp.file import read_servers
 from app.agent.mcp.opening import open_mcp
+from app.agent.prompts import ServedPrompts
 from app.agent.registry import Agents
 from app.agent.web.opening import open_web
+from app.llm.kept_answers import AnswersInMemory
 from app.llm.response_cache import ResponseCache
 from app.persistence.awaiting import once_there_is_a_schema
 from app.persistence.checkpointer import FencedSaver, PooledPostgresSaver
@@ -20,6 +23,7 @@ from app.persistence.history import HistoryTable
 from app.persistence.pace import Pace
 from app.persistence.quotas import QuotaTable
 from app.persistence.recent_checkpoints import RecentCheckpoints
+from app.persistence.redis_answers import open_redis_answers
 from app.persistence.redis_scripts import open_redis_scripts
 from app.persistence.sessions import SessionTable
 from app.persistence.tool_starts import ToolStarts
@@ -27,13 +31,23 @@ from app.persistence.values import TakenRun
 from app.runs.past import Past
 from app.runs.quotas import Quotas
 from app.runs.recall import Recall
+from app.runs.tracing import Tracing
 from app.runs.walk import Bench, Means
-from app.settings import RunSettings, Settings, Tiers
+from app.settings import CacheSettings, RedisSettings, RunSettings, Settings, Tiers
+
+
+class Watching(Protocol):
+    """What traces runs, None where nothing does, and the prompts that are served from there."""
+
+    @property
+    def runs(self) -> Tracing | None: ...
+    @property
+    def prompts(self) -> ServedPrompts: ...
 
 
 @asynccontextmanager
 async def open_means(
-    settings: Settings, pool: Pool, memory: Recall | None, names: SessionTable, cache: ResponseCache | None
+    settings: Settings, pool: Pool, memory: Recall | None, names: SessionTable, cache: ResponseCache | None, *, watching: Watching
 ) -> AsyncGenerator[Means]:
     """The agents with their tools, those of MCP servers as long as this is open; raise SettingsInvalid."""
     servers = read_servers(settings.mcp.file, settings.mcp_variables)
@@ -48,6 +62,9 @@ async def open_means(
             web=web,
             context=settings.context,
             room=asyncio.Semaphore(settings.tools.concurrency),
+            prompts=watching.prompts,
+            tracing=watching.runs,
+            logs_text=settings.logs.text,
         )
         async with open_mcp(servers, settings.mcp_variables, means.agents):
             yield means
@@ -91,3 +108,12 @@ def bench_of(agents: Agents, pool: Pool, recent: RecentCheckpoints, settings: Ru
         return Bench(agent=agent, place=saver, starts=starts)
 
     return bench
+
+
+@asynccontextmanager
+async def open_response_cache(settings: CacheSettings, redis: RedisSettings) -> AsyncGenerator[ResponseCache | None]:
+    if not settings.is_on:
+        yield None
+        return
+    async with open_redis_answers(redis, settings.seconds) as answers:
+        yield ResponseCache(answers or AnswersInMemory(seconds=settings.seconds, entries=settings.entries, most_bytes=settings.most_bytes))

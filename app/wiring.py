@@ -17,7 +17,6 @@ from app.entrance import LETTERS, Accounts, open_accounts
 from app.errors import SettingsInvalid
 from app.lifecycle import Lifecycle, attachment_table, lifecycle_on
 from app.llm.embedding import Embedder
-from app.llm.kept_answers import AnswersInMemory
 from app.llm.models import Models, open_models
 from app.llm.response_cache import ResponseCache
 from app.memory import BackgroundWork, open_memory_embedder, open_remembering, recall_of
@@ -36,7 +35,6 @@ from app.persistence.memories import MemoryTable
 from app.persistence.pools import Pools
 from app.persistence.queue import Chore, Job, by_id, names_of, open_queue, work
 from app.persistence.recent_checkpoints import RecentCheckpoints
-from app.persistence.redis_answers import open_redis_answers
 from app.persistence.redis_notices import RedisNotices, open_redis_notices
 from app.persistence.runs import RunTable
 from app.persistence.sampling import Sampling
@@ -55,10 +53,12 @@ from app.runs.recall import Recall
 from app.runs.service import Runs
 from app.runs.sessions import Sessions
 from app.runs.tail import Tails
+from app.runs.walk import Means
 from app.runs.webhooks import Webhooks
-from app.serving import Limits, bench_of, open_limits, open_means, past_of
-from app.settings import CacheSettings, DatabaseSettings, RedisSettings, Settings, Tiers, WorkerSettings
+from app.serving import Limits, bench_of, open_limits, open_means, open_response_cache, past_of
+from app.settings import DatabaseSettings, Settings, Tiers, WorkerSettings
 from app.tiers import checked_tiers
+from app.tracing import SCORES, OpenTracing, open_tracing
 from app.webhooks import open_webhooks
 
 # Drops what this process holds in its memory of a user who was erased, None for everybody's.
@@ -106,16 +106,16 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         accounts, access, limits = await enter(_open_doors(settings, database, tiers))
         sessions, (turns, events, attachments, rows) = SessionTable(database), _as_one_owner(database.pool, settings, notices)
         embedder, memory = await enter(_open_memory(settings, database.pool))
-        means = await enter(open_means(settings, database.pool, memory, sessions, cache))
+        tracing, means = await enter(_open_means(settings, database.pool, memory, sessions, cache))
         bench = bench_of(means.agents, database.pool, recent := RecentCheckpoints(), settings.runs)
         office = await enter(open_runs(means, models, bench, rows, limits.quotas))
-        await enter(_listening(url, office, notices, _forgetting(cache, memory, recent)))
+        await enter(_listening(url, office, notices, _forgetting(cache, memory, recent, tracing)))
         ledger, catalog = Ledger(LedgerTable(database.pool)), Catalog(means.agents, models)
         questions = Questions(InterruptTable(database.pool), turns, office.runs, office.tails)
         jobs = {**accounts.jobs, **jobs_of(office.runs, partial(name_session, sessions, models, ledger, settings.worker, cache=cache))}
         chores = [*accounts.chores, *chores_of(settings.runs, questions, turns, events)]
         remembering = open_remembering(settings, models, ledger, database.pool, embedder)
-        queue, lifecycle, webhooks = await enter(_open_background(settings, database, remembering, jobs, chores))
+        queue, lifecycle, webhooks = await enter(_open_background(settings, database, remembering, {**jobs, **tracing.jobs}, chores))
         yield Services(
             accounts=accounts,
             access=access,
@@ -126,7 +126,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             questions=questions,
             past=past_of(means.agents, database.pool),
             ledger=ledger,
-            feedback=Feedback(FeedbackTable(database.pool)),
+            feedback=Feedback(FeedbackTable(database.pool, tells=settings.tracing.has_langfuse)),
             lifecycle=lifecycle,
             memories=Memories(MemoryTable(database.pool)),
             webhooks=webhooks,
@@ -157,11 +157,23 @@ async def _open_memory(settings: Settings, pool: Pool) -> AsyncGenerator[tuple[E
 
 
 @asynccontextmanager
+async def _open_means(
+    settings: Settings, pool: Pool, memory: Recall | None, names: SessionTable, cache: ResponseCache | None
+) -> AsyncGenerator[tuple[OpenTracing, Means]]:
+    """What watches runs, and what makes them."""
+    async with (
+        open_tracing(settings, pool) as tracing,
+        open_means(settings, pool, memory, names, cache, watching=tracing) as means,
+    ):
+        yield tracing, means
+
+
+@asynccontextmanager
 async def _open_stores(settings: Settings) -> AsyncGenerator[tuple[str, Database, ResponseCache | None, RedisNotices | None]]:
     """The database with its address, and what a Redis may share between servers."""
     async with (
         _open_database(settings.database) as (url, database),
-        _open_response_cache(settings.cache, settings.redis) as cache,
+        open_response_cache(settings.cache, settings.redis) as cache,
         open_redis_notices(settings.redis) as notices,
     ):
         yield url, database, cache, notices
@@ -204,7 +216,7 @@ async def _open_background(
     ):
         jobs = {**jobs, **telling.jobs, "remember": by_id(remembering.job), "export_user": by_id(lifecycle.exports.make)}
         chores = [*chores, *remembering.chores, *lifecycle.chores, *telling.chores]
-        async with open_queue(database.pool, jobs, chores, patient=LETTERS) as queue:
+        async with open_queue(database.pool, jobs, chores, patient=LETTERS | SCORES) as queue:
             yield queue, lifecycle, telling.webhooks
 
 
@@ -241,20 +253,11 @@ async def _work_until_stopping(services: Services, settings: WorkerSettings) -> 
         await asyncio.wait([worker])
 
 
-@asynccontextmanager
-async def _open_response_cache(settings: CacheSettings, redis: RedisSettings) -> AsyncGenerator[ResponseCache | None]:
-    if not settings.is_on:
-        yield None
-        return
-    async with open_redis_answers(redis, settings.seconds) as answers:
-        yield ResponseCache(answers or AnswersInMemory(seconds=settings.seconds, entries=settings.entries, most_bytes=settings.most_bytes))
-
-
-def _forgetting(cache: ResponseCache | None, memory: Recall | None, recent: RecentCheckpoints) -> Forgetting:
+def _forgetting(*holders: ResponseCache | Recall | RecentCheckpoints | OpenTracing | None) -> Forgetting:
     """Drop what this process holds of a user who was erased, or of everybody."""
 
     def forget(user_id: str | None) -> None:
-        for holder in (cache, memory, recent):
+        for holder in holders:
             if holder:
                 holder.forget(user_id)
 

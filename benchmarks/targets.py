@@ -19,6 +19,7 @@ from benchmarks.orders import Conversation
 from benchmarks.processes import free_port, started
 from benchmarks.provider import Provider
 from benchmarks.scenario import Scenario
+from tests.langfuse_stub import PUBLIC_KEY, SECRET_KEY
 
 _MOST_ACCOUNTS: Final = 50
 _SIGN_UP_SECONDS: Final = 120
@@ -108,12 +109,27 @@ def start_server_without_log(scenario: Scenario, provider: Provider) -> Iterator
         yield target
 
 
+@contextmanager
+def start_traced_server(scenario: Scenario, provider: Provider) -> Iterator[Target]:
+    """What traces cost is the difference; their backend is a stand-in in a process of its own."""
+    how, port = "The same as server, but each run is traced, without text", free_port()
+    url = f"http://127.0.0.1:{port}"
+    keys = {"LANGFUSE_PUBLIC_KEY": PUBLIC_KEY, "LANGFUSE_SECRET_KEY": SECRET_KEY, "LANGFUSE_BASE_URL": url}
+    with (
+        TemporaryDirectory() as name,
+        started("tests.langfuse_stub", str(port), ready_url=f"{url}/health", log=Path(name, "log")),
+        _serving(scenario, provider, "traced", how, keys) as target,
+    ):
+        yield target
+
+
 TARGETS: Final[Mapping[str, Start]] = {
     "stub": start_stub,
     "floor": start_floor,
     "graph": start_graph,
     "server": start_server,
     "without-log": start_server_without_log,
+    "traced": start_traced_server,
 }
 
 

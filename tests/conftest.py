@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import threading
 import time
@@ -45,6 +46,12 @@ _LEFT_OUT: Final = pytest.StashKey[dict[str, int]]()
 class Server:
     url: str
     settings: Settings
+
+
+def pytest_configure() -> None:
+    """What a shell runs in its background ignores Ctrl-C, and so would the programs that tests start and stop so."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

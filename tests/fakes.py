@@ -13,7 +13,7 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.runnables import Runnable, RunnableConfig
 
-from app.agent.source import Source
+from app.agent.origin import Origin
 from app.agent.state import StepStatus
 from app.agent.web import Hit, Page
 from app.internet import WebError
@@ -96,7 +96,7 @@ class HeardAll:
     def __init__(self) -> None:
         self.heard: list[tuple[Any, ...]] = []
         self.calls: list[ModelCall] = []
-        self.sources: list[Source] = []
+        self.origins: list[Origin] = []
 
     def remembered(self, memories: Sequence[str]) -> None:
         self.heard.append(("remembered", *memories))
@@ -124,11 +124,11 @@ class HeardAll:
     def compacted(self, kept_from: str) -> None:
         self.heard.append(("compacted", kept_from))
 
-    def step(self, source: Source, status: StepStatus, title: str, content: Mapping[str, Any]) -> None:
-        self.heard.append(("step", source.node, status, title, dict(content)))
+    def step(self, origin: Origin, status: StepStatus, title: str, content: Mapping[str, Any]) -> None:
+        self.heard.append(("step", origin.node, status, title, dict(content)))
 
-    def at(self, source: Source) -> "HeardAll":
-        self.sources.append(source)
+    def at(self, origin: Origin) -> "HeardAll":
+        self.origins.append(origin)
         return self
 
 

@@ -309,3 +309,17 @@ def _serve(values: dict[str, str]) -> subprocess.CompletedProcess[str]:
 def test_all_docs_put_settings_into_the_same_file_for_only_one_is_read() -> None:
     pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
     assert {name for page in pages for name in re.findall(r">>\s*(\.env[\w.]*)", page.read_text())} == {".env"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "fault"),
+    [
+        ("LANGFUSE_PUBLIC_KEY=pk-lf-1", "LANGFUSE_SECRET_KEY: must be set where LANGFUSE_PUBLIC_KEY is."),
+        ("LANGFUSE_SECRET_KEY=canary", "LANGFUSE_PUBLIC_KEY: must be set where LANGFUSE_SECRET_KEY is."),
+        ("LANGFUSE_PROMPT=system", "LANGFUSE_PROMPT: needs LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY."),
+        ("OTEL_EXPORTER_OTLP_HEADERS==canary", "OTEL_EXPORTER_OTLP_HEADERS: must be name=value, separated by commas."),
+    ],
+)
+def test_what_traces_need_is_told(lines: str, fault: str, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"{lines}\n")
+    assert _faults(tmp_path) == [fault]

@@ -18,6 +18,7 @@ class AdministrationStore(Protocol):
     async def page(self, search: AccountSearch, *, before: UUID | None, limit: int) -> Sequence[Account]: ...
     async def change(self, user_id: UUID, change: AccountChange, actor: Actor) -> Account | None: ...
     async def revoke(self, user_id: UUID, actor: Actor) -> Revoked | None: ...
+    async def set_password(self, user_id: UUID, password_hash: str, actor: Actor) -> int | None: ...
 
 
 class AuditStore(Protocol):
@@ -55,6 +56,12 @@ class Administration:
             return revoked
         raise UserNotFound
 
+    async def set_password(self, user_id: UUID, password_hash: str, actor: Actor) -> int:
+        """End all logins, and return how many there were; raise UserNotFound."""
+        if (logins := await self._store.set_password(user_id, password_hash, actor)) is None:
+            raise UserNotFound
+        return logins
+
     async def audit(self, search: AuditSearch, *, before: UUID | None, limit: int) -> tuple[Sequence[AuditEntry], UUID | None]:
         """Newest first, and where the next page begins, if there is one."""
         found = await self._audit.page(search, before=before, limit=limit + 1)
@@ -68,12 +75,17 @@ async def make_admin(
     store: UserStore, passwords: Passwords, administration: Administration, log: Audit, *, email: str, password: str
 ) -> Account:
     """Make an account that may do all; raise EmailTaken, or InvalidInput for a password that will not do."""
-    if missing := [*missing_rules(password)]:
-        raise InvalidInput(f"The password must have {', '.join(missing)}.")
-    user = await store.add(normalised(email), await passwords.hash(password))
+    user = await store.add(normalised(email), await good_hash(passwords, password))
     operator = Actor(user_id=None, address=None)
     await log.add(AuditEvent.REGISTERED, user.id, operator)
     return await administration.change(user.id, AccountChange(role=UserRole.ADMIN), operator)
+
+
+async def good_hash(passwords: Passwords, password: str) -> str:
+    """The hash of a password that an operator gives; raise InvalidInput for one that will not do."""
+    if missing := [*missing_rules(password)]:
+        raise InvalidInput(f"The password must have {', '.join(missing)}.")
+    return await passwords.hash(password)
 
 
 def _found(account: Account | None) -> Account:

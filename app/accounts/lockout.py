@@ -8,7 +8,7 @@ in before, so that no stranger can keep a user out. A try is counted before its 
 import math
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -98,16 +98,19 @@ class Lockout:
 
 
 def _network(address: str | None) -> str:
-    try:
-        return str(
-            ip_network((address or "", _IPV6_PREFIX), strict=False) if isinstance(ip_address(address or ""), IPv6Address) else address
-        )
-    except ValueError:
-        return address or ""
+    found = _read(address)
+    return str(ip_network((found, _IPV6_PREFIX), strict=False)) if isinstance(found, IPv6Address) else str(found or address or "")
 
 
 def _blurred(address: str | None) -> str | None:
+    found = _read(address)
+    return str(ip_network((found, _BLURRED_PREFIXES[found.version]), strict=False)) if found else None
+
+
+def _read(address: str | None) -> IPv4Address | IPv6Address | None:
+    """As IPv4 where it is one, for a socket of both kinds writes those as ::ffff:192.0.2.1; None for what is no address."""
     try:
-        return str(ip_network((address or "", _BLURRED_PREFIXES[ip_address(address or "").version]), strict=False))
+        found = ip_address((address or "").partition("%")[0])
     except ValueError:
         return None
+    return getattr(found, "ipv4_mapped", None) or found

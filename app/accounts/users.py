@@ -115,11 +115,22 @@ class Users:
             if (found := await self._store.find(caller.user.email)) is None:
                 raise NotAuthenticated
             if found[1] is None:
-                if not caller.logged_in_at or datetime.now(UTC) - caller.logged_in_at > _FRESH:
+                if not _has_just_come(caller):
                     raise LoginTooOld
             elif not (await self._door.passwords.match(password, found[1])).matches:
                 raise WrongPassword
             return found[1]
+
+    async def confirm_later(self, caller: Caller, password: str | None, origin: Origin) -> None:
+        """That it is really them, for what outlives a login: who has just logged in has shown it, anybody else shows it once more.
+
+        Raise what `confirm` does, and LoginTooOld without a password.
+        """
+        if _has_just_come(caller):
+            return
+        if password is None:
+            raise LoginTooOld("This takes your password, or a login of the last ten minutes.")
+        await self.confirm(caller, password, origin)
 
     async def change_password(self, caller: Caller, old: str, new: str, origin: Origin) -> None:
         """End all logins but this one; raise what `confirm` does, or InvalidInput for the same password once more."""
@@ -166,6 +177,11 @@ async def named(store: UserStore, email: str) -> User:
         if found := await store.find(normalised(email)):
             return found[0]
     raise UserNotFound("There is no account with this email.")
+
+
+def _has_just_come(caller: Caller) -> bool:
+    """By the entry of a password, or from elsewhere: tokens that are refreshed are no newer than their login."""
+    return caller.logged_in_at is not None and datetime.now(UTC) - caller.logged_in_at <= _FRESH
 
 
 def normalised(email: str) -> str:

@@ -6,38 +6,19 @@ None of their values is repeated: one may be a secret, and the model knows what 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError, ValidationError
-from jsonschema.validators import extend
+from jsonschema.exceptions import ValidationError
 from langchain_core.tools import BaseTool
 from langgraph.prebuilt.tool_node import ToolInvocationError
 from pydantic_core import ErrorDetails
-from referencing import Registry
-from referencing.exceptions import Unresolvable
 
+from app.agent.json_schema import errors_of
 from app.text import quoted
+
+# Where, and what is wrong there.
+type _Fault = tuple[tuple[str | int, ...], str]
 
 _MOST_FAULTS: Final = 10
 _LONGEST: Final = 500
-
-
-# A stranger's regular expressions are left to the server: one can take hours, and the whole process would wait for it. So is what would
-# mean something else without them.
-_UNLOOKED_AT: Final = ("pattern", "patternProperties", "unevaluatedProperties", "unevaluatedItems", "contains", "oneOf", "not", "if")
-
-
-def _looks_at_nothing(*_: object) -> Iterator[ValidationError]:
-    return iter(())
-
-
-def _extra(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:  # noqa: ANN401  # jsonschema's own
-    if "patternProperties" not in schema:
-        yield from Draft202012Validator.VALIDATORS["additionalProperties"](validator, wanted, instance, schema)
-
-
-_Validator: Final = extend(  # type: ignore[no-untyped-call]  # jsonschema's stubs leave it so
-    Draft202012Validator, {**dict.fromkeys(_UNLOOKED_AT, _looks_at_nothing), "additionalProperties": _extra}
-)
 
 
 def why_unfit(error: ToolInvocationError, tool: BaseTool | None) -> str | None:
@@ -47,29 +28,25 @@ def why_unfit(error: ToolInvocationError, tool: BaseTool | None) -> str | None:
     faults = [*(error.filtered_errors or ()), *_of_all_together(error)]
     if not faults:
         return None
-    return _in_words([_line(fault["loc"], fault["msg"], tool.args) for fault in faults], tool)
+    return _in_words([(fault["loc"], fault["msg"]) for fault in faults], tool)
 
 
 def why_unfit_for_schema(args: Mapping[str, Any], tool: BaseTool) -> str | None:
     """The same for a tool whose schema somebody else has written, an MCP server's, before it is sent there.
 
-    None, too, for a schema that cannot be followed here: then the server judges.
+    None, too, where that cannot be told here: then the server judges.
     """
     if not isinstance(tool.args_schema, dict):
         return None
-    try:
-        Draft202012Validator.check_schema(tool.args_schema)
-        # Without a registry it would fetch what a schema refers to.
-        errors = [*_Validator(tool.args_schema, registry=Registry()).iter_errors(args)]
-    except (SchemaError, Unresolvable, RecursionError):
-        return None
+    errors = errors_of(tool.args_schema, args, _MOST_FAULTS)
     faults = dict.fromkeys(fault for error in errors for fault in _faults(error))
-    return _in_words([_line(place, words, tool.args) for place, words in faults], tool) if faults else None
+    return _in_words([*faults], tool) if faults else None
 
 
-def _in_words(lines: Sequence[str], tool: BaseTool) -> str:
+def _in_words(faults: Sequence[_Fault], tool: BaseTool) -> str:
+    lines = [_line(place, words, tool.args) for place, words in faults[:_MOST_FAULTS]]
     taken = f"{tool.name} takes {', '.join(tool.args)}." if tool.args else f"{tool.name} takes no arguments."
-    return "\n".join(["The call was not made, for its arguments do not fit:", *lines[:_MOST_FAULTS], taken])
+    return "\n".join(["The call was not made, for its arguments do not fit:", *lines, taken])
 
 
 def _title(tool: BaseTool) -> str | None:
@@ -83,7 +60,7 @@ def _of_all_together(error: ToolInvocationError) -> Sequence[ErrorDetails]:
     return [fault for fault in error.source.errors(include_url=False, include_input=False) if not fault["loc"]]
 
 
-def _faults(error: ValidationError) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def _faults(error: ValidationError) -> Iterator[_Fault]:
     """In words of our own: the library's have the value in them."""
     place = tuple(error.absolute_path)
     schema: Mapping[str, Any] = error.schema if isinstance(error.schema, dict) else {}
@@ -94,6 +71,8 @@ def _faults(error: ValidationError) -> Iterator[tuple[tuple[str | int, ...], str
         case "additionalProperties" if schema["additionalProperties"] is False and isinstance(error.instance, dict):
             extra = {*error.instance} - {*schema.get("properties", ())}
             yield from (((*place, name), "Extra inputs are not permitted") for name in sorted(extra))
+        case _ if error.schema is False:  # it does not say where
+            yield place, "Something in it is not permitted"
         case _:
             yield place, f"Input does not fit its {error.validator}"
 

@@ -15,7 +15,8 @@ from langgraph.runtime import Runtime
 
 from app.agent.config import AgentConfig, Limits
 from app.agent.memory import Memory
-from app.agent.source import Source
+from app.agent.origin import Origin
+from app.agent.prompts import ServedPrompts, no_served_prompts
 from app.agent.web import Web
 from app.llm.asking import Asker
 from app.llm.calls import Hearer
@@ -57,11 +58,11 @@ class Listener(Hearer, Protocol):
     def tool_called(self, call_id: str, name: str, args: Mapping[str, Any]) -> None: ...
     def tool_answered(self, call_id: str, name: str, content: str, *, is_error: bool) -> None: ...
 
-    def step(self, source: Source, status: StepStatus, title: str, content: Mapping[str, Any]) -> None:
+    def step(self, origin: Origin, status: StepStatus, title: str, content: Mapping[str, Any]) -> None:
         """A step of an agent that is several begins or ends; `title` is for people, and `content` is JSON for pages."""
         ...
 
-    def at(self, source: Source) -> "Listener":
+    def at(self, origin: Origin) -> "Listener":
         """The same listener, which tells where this and that came from."""
         ...
 
@@ -88,7 +89,7 @@ class AgentContext:
 
     There is no `memory` where the user has none, or does not want it used. Calls of tools are made in the `room` that this process has for
     them: each enters it first, and waits where it is full. `config` is what the session has set, of the agent's own type; of tools those
-    are `allowed` that the user's tier names, None for all.
+    are `allowed` that the user's tier names, None for all. `prompts` are those that take the place of our own files.
     """
 
     user_id: str
@@ -107,6 +108,7 @@ class AgentContext:
     limits: Limits
     room: AbstractAsyncContextManager[None] = field(default_factory=nullcontext)
     allowed: frozenset[str] | None = None
+    prompts: ServedPrompts = no_served_prompts
 
     def usable(self, tools: Sequence[BaseTool]) -> Sequence[BaseTool]:
         """Those that the session has not switched off and the user's tier may have."""

@@ -31,6 +31,8 @@ _FORM_BYTES: Final = 20_000
 # What a proxy may hand us as an id: short, and nothing that could break a log line.
 _SOUND_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
+_ID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
 log = structlog.get_logger()
 
 
@@ -47,11 +49,13 @@ class RequestLog:
             await self._app(scope, receive, send)
             return
         scope["request_id"] = request_id = _request_id(scope)
-        measured = Measured(scope)
+        measured, run_id = Measured(scope), ""
         more = {"private": scope["path"].startswith("/api"), "https_only": scope["scheme"] in self._https_only}
 
         async def noting(message: Message) -> None:
+            nonlocal run_id
             if message["type"] == "http.response.start":
+                run_id = _run_id(message)
                 measured.begin(message)
                 message["headers"] = [*hardened(message["headers"], **more), (_REQUEST_ID, request_id.encode())]
             await send(message)
@@ -68,7 +72,8 @@ class RequestLog:
                 measured.end()
                 route, seconds = route_of(scope), round(measured.seconds, 4)
                 say = log.info if route.startswith(("/api", "/mcp")) else log.debug  # not a line for every probe and every file of the page
-                say("request_finished", method=scope["method"], route=route, status=measured.status, seconds=seconds)
+                ids = _ids(scope) | ({"run_id": run_id} if run_id else {})
+                say("request_finished", method=scope["method"], route=route, status=measured.status, seconds=seconds, **ids)
 
 
 class BodyLimit:
@@ -159,6 +164,17 @@ async def _let_go(receive: Receive) -> None:
 def _request_id(scope: Scope) -> str:
     given = next((value for name, value in scope["headers"] if name == _REQUEST_ID), b"")
     return given.decode() if _SOUND_ID.fullmatch(given) else str(uuid7())
+
+
+def _ids(scope: Scope) -> dict[str, str]:
+    """The session and the run that the path names, if what stands there is an id: of anything else the log has no word."""
+    named = {name: scope.get("path_params", {}).get(name) for name in ("session_id", "run_id")}
+    return {name: str(value).lower() for name, value in named.items() if value and _ID.fullmatch(str(value))}
+
+
+def _run_id(message: Message) -> str:
+    """The run that an answer is about, as we tell whoever follows it."""
+    return next((value.decode() for name, value in message["headers"] if name == b"x-run-id"), "")
 
 
 def _has_body(scope: Scope) -> bool:

@@ -22,7 +22,7 @@ class TooManyApiKeys(AppError):
 
 
 class LoginTooOld(AppError):
-    """Who has no password shows by logging in again that it is them."""
+    """A token alone does not show that it is really them: a password would, or logging in again."""
 
     code = "login_too_old"
     title = "This takes a login of the last ten minutes"

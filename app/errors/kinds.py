@@ -219,6 +219,11 @@ class DatabaseUnavailable(Unavailable):
     title = "The database is not answering"
 
 
+class TracesUnavailable(Unavailable):
+    code = "traces_unavailable"
+    title = "The server of traces is not answering"
+
+
 class DatabaseRefused(AppError):
     code = "database_refused"
     title = "The database refused what it was asked"

@@ -18,7 +18,7 @@ from app import signals
 from app.errors import AppError, RunCancelled
 from app.llm.attachments import Attached
 from app.llm.budget import CALL_IS_OVER, TURN_IS_OVER, MoneyBudget, TurnBudget, within
-from app.llm.calls import Hearer, ModelCall, Purpose, note, tell
+from app.llm.calls import CallWatch, Hearer, ModelCall, Purpose, note, noted, tell
 from app.llm.catalog import ModelSpec
 from app.llm.characters import with_whole_characters
 from app.llm.hooks import Hook, Hooks
@@ -53,9 +53,10 @@ class Asker:
         hooks: Sequence[Hook] = (),
         reservation: Reservation | None = None,
         allowed: frozenset[str] | None = None,
+        watch: CallWatch | None = None,
     ) -> None:
         """`hooks` follow those of the server. Of the models those are `allowed` that are named, None for all; what is called is taken
-        out of the `reservation`.
+        out of the `reservation`, and seen by the `watch`.
         """
         self._models = models
         self.name = name or models.choice.default
@@ -67,6 +68,7 @@ class Asker:
         self._hooks = models.hooks.followed_by(hooks)
         self._reservation = reservation
         self._allowed = allowed
+        self._watch = watch
 
     def paid(self, calls: Iterable[ModelCall]) -> None:
         """Count what earlier attempts at the run have paid: a process that dies must not make it cheaper."""
@@ -104,7 +106,10 @@ class Asker:
         async def answer(hearer: Hearer) -> AIMessage:
             if cache is None:
                 return await ask(hearer)
-            return await cache.answer(self.spec(purpose), purpose, prompt, tools, options, hearer=hearer, ask=ask)
+            told = await cache.answer(self.spec(purpose), purpose, prompt, tools, options, hearer=hearer, ask=ask)
+            if self._watch and (call := noted(told)) and call.from_cache:  # which no model was asked for
+                self._watch.called(call, prompt, told)
+            return told
 
         # Around the cache: what it kept before a rule was made is looked at, too.
         return await (self._hooks.answer(answer, hearer, purpose) if self._hooks else answer(hearer))
@@ -129,6 +134,7 @@ class Asker:
             money=self._money,
             hooks=self._hooks,
             reservation=self._reservation,
+            watch=self._watch,
         )
         async with self._reservation.calling() if self._reservation else _UNRESERVED:
             with self._budget.passing():
@@ -153,6 +159,7 @@ class _Call:
     money: MoneyBudget
     hooks: Hooks
     reservation: Reservation | None = None
+    watch: CallWatch | None = None
     heard: bool = field(default=False, init=False)
     asked: str = field(default="", init=False)
 
@@ -167,8 +174,7 @@ class _Call:
             self.heard, self.asked = timed.heard, model.spec.name
             code = _code_of(error)
             self._spend(failed := timed.call(model, self.purpose, answer, error_code=code))
-            tell(failed)
-            self.hearer.called(failed)
+            self._tell(failed, prompt, answer)
             if isinstance(error, Exception):  # to be stopped is no failure
                 log.warning("model_call_failed", model=model.spec.name, error=code, purpose=self.purpose)
             raise
@@ -177,9 +183,14 @@ class _Call:
         self._spend(call)
         note(answer, call)
         sign(answer, model.spec)
+        self._tell(call, prompt, answer)
+        return answer
+
+    def _tell(self, call: ModelCall, prompt: Sequence[BaseMessage], answer: AIMessage | None) -> None:
         tell(call)
         self.hearer.called(call)
-        return answer
+        if self.watch:
+            self.watch.called(call, prompt, answer)
 
     async def _prompt_for(self, model: Model) -> Sequence[BaseMessage]:
         prompt = await self.attached.put_into(readable_by(model.spec, self.prompt), model.spec)

@@ -1,12 +1,13 @@
 """A call of a model: what it is for, who hears it, and what it came to."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Protocol
 from uuid import UUID
 
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, BaseMessage
 from pydantic import TypeAdapter
 
 from app import signals
@@ -82,6 +83,14 @@ def tell(call: ModelCall) -> None:
         cost_usd=call.cost_usd,
         from_cache=call.from_cache,
     )
+
+
+class CallWatch(Protocol):
+    """Sees each call when it is over; it must return at once and raise nothing."""
+
+    def called(self, call: ModelCall, prompt: Sequence[BaseMessage], answer: AIMessage | None) -> None:
+        """There is no `answer` where the call failed before it had a whole one."""
+        ...
 
 
 def note(answer: AIMessage, call: ModelCall) -> None:

@@ -8,9 +8,9 @@ import aiohttp
 import orjson
 
 from app.errors import ModelBadAnswer
+from app.internet.proxies import proxy_of
 from app.llm.embedding import EmbedderChoice
 from app.llm.errors import error_of_status, model_errors, retry_after_seconds
-from app.llm.lean.transport import proxy_of
 
 _PATH: Final = "embeddings"
 # Below the 8,191 tokens that OpenAI takes, in a script with a token for each sign too.

@@ -58,6 +58,18 @@ WITH changed AS (
 )
 SELECT logins, api_keys FROM revoked
 """
+_SET_PASSWORD: Final = f"""
+WITH changed AS (
+    UPDATE "user" SET password_hash = %(password_hash)s WHERE id = %(user_id)s RETURNING id
+), ended AS (
+    {_ENDED_SQL} RETURNING login.id
+), counted AS (
+    SELECT id, (SELECT count(*) FROM ended) AS logins FROM changed
+), audited AS (
+    {AUDITED_SQL.format(user_id="counted.id", details="jsonb_build_object('logins', logins)")} FROM counted
+)
+SELECT logins FROM counted
+"""
 # Before a statement that shuts somebody out: it then sees the login, or the key, of who came in at the same moment.
 _LOCK_USER: Final = 'SELECT FROM "user" WHERE id = %(user_id)s FOR NO KEY UPDATE'
 
@@ -127,6 +139,12 @@ class AdministrationTable:
         """End all logins and API keys; None when there is no such user."""
         row = await self._alone(_REVOKE, {**actor.values, "user_id": user_id, "event": AuditEvent.TOKENS_REVOKED})
         return Revoked(**row) if row else None
+
+    async def set_password(self, user_id: UUID, password_hash: str, actor: Actor) -> int | None:
+        """End all logins, and return how many there were; None when there is no such user."""
+        values = {**actor.values, "user_id": user_id, "password_hash": password_hash, "event": AuditEvent.PASSWORD_CHANGED}
+        row = await self._alone(_SET_PASSWORD, values)
+        return int(row["logins"]) if row else None
 
     async def _alone(self, statement: str, values: Mapping[str, object]) -> Mapping[str, Any] | None:
         """The row of one statement about a user, while nobody comes in as them or makes a key."""

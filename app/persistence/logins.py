@@ -9,13 +9,15 @@ from uuid import UUID
 
 from app.persistence.accounts import Origin
 from app.persistence.audit import Actor, AuditEvent, by_user_sql
-from app.persistence.credentials import ENTERING
+from app.persistence.credentials import ENTERING, PAGE_IDLE
 from app.persistence.database import Pool, fetch_all
 
+# How long a login may go unused: the page's has its own time.
+_IDLE: Final = f"CASE WHEN login.page_hash IS NULL THEN make_interval(days => %(idle_days)s) ELSE interval '{PAGE_IDLE.days} days' END"
 # Of every login, whoever looks at it.
-_LIVE: Final = """
+_LIVE: Final = f"""
 login.revoked_at IS NULL AND login.created_at > now() - make_interval(days => %(login_days)s)
-AND greatest(login.refreshed_at, login.seen_at) > now() - make_interval(days => %(idle_days)s)
+AND greatest(login.refreshed_at, login.seen_at) > now() - {_IDLE}
 """
 _OPEN: Final = f"""
 WITH entering AS ({ENTERING}), opened AS (
@@ -47,9 +49,7 @@ SELECT user_id, successor, CASE WHEN EXISTS (SELECT FROM rotated) THEN 'rotated'
 _END: Final = f"""
 WITH ended AS (
     UPDATE login SET revoked_at = now()
-     WHERE user_id = %(user_id)s AND revoked_at IS NULL AND (%(login_id)s::uuid IS NULL OR id = %(login_id)s)
-       AND id IS DISTINCT FROM %(but_id)s
-    RETURNING user_id
+     WHERE user_id = %(user_id)s AND revoked_at IS NULL AND (%(login_id)s::uuid IS NULL OR id = %(login_id)s) RETURNING user_id
 ), told AS ({by_user_sql(AuditEvent.LOGGED_OUT, "ended", "jsonb_build_object('logins', (SELECT count(*) FROM ended))")})
 SELECT user_id FROM ended
 """
@@ -74,10 +74,10 @@ SELECT given.id FROM unnest(%(key_ids)s::uuid[]) AS given (id) WHERE NOT EXISTS 
         WHERE api_key.id = given.id AND (api_key.expires_at IS NULL OR api_key.expires_at > now()))
 """
 # A day after its end it is of no use to anybody; and nobody needs the way from a refresh token to the next any more.
-_PRUNE: Final = """
+_PRUNE: Final = f"""
 WITH over AS (
     DELETE FROM login WHERE revoked_at < now() - interval '1 day' OR created_at < now() - make_interval(days => %(login_days)s)
-        OR coalesce(greatest(refreshed_at, seen_at), created_at) < now() - make_interval(days => %(idle_days)s) RETURNING id
+        OR coalesce(greatest(refreshed_at, seen_at), created_at) < now() - {_IDLE} RETURNING id
 ), closed AS (
     UPDATE login SET successor = NULL WHERE successor IS NOT NULL AND refreshed_at < now() - interval '10 min'
 )
@@ -161,9 +161,9 @@ class LoginTable:
         rows = await fetch_all(self._pool, _ROTATE, {**values, **self._bounds, **Actor(user_id=None, address=address).values})
         return Rotated(**{**rows[0], "outcome": Outcome(rows[0]["outcome"])}) if rows else Rotated(outcome=Outcome.REFUSED)
 
-    async def end(self, user_id: UUID, address: str | None, *, login_id: UUID | None = None, but_id: UUID | None = None) -> int:
-        """End one of the user's logins, or all of them, but for one; return how many."""
-        values = {"user_id": user_id, "login_id": login_id, "but_id": but_id}
+    async def end(self, user_id: UUID, address: str | None, *, login_id: UUID | None = None) -> int:
+        """End one of the user's logins, or all of them; return how many."""
+        values = {"user_id": user_id, "login_id": login_id}
         return len(await fetch_all(self._pool, _END, {**values, **Actor(user_id=None, address=address).values}))
 
     async def end_by_token(self, login_id: UUID, refresh_hash: bytes, address: str | None) -> None:

@@ -281,3 +281,15 @@ class FinishedRun:
 def columns_of(record: NewRun | Resumption | FinishedRun | Question | LedgerCall) -> dict[str, Any]:
     """The record's fields by name, as they are: `asdict` would copy all that is in them."""
     return {name: getattr(record, name) for name in record.__slots__}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What a user thinks of an answer: a `score` of 1 or -1."""
+
+    message_id: UUID
+    run_id: UUID
+    score: int
+    comment: str
+    created_at: datetime
+    updated_at: datetime

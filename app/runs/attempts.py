@@ -1,10 +1,11 @@
 """The attempts this process makes: each is a task of ours, and ends once."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 import structlog
@@ -86,7 +87,7 @@ class Attempts:
             self._tasks[run].cancel()
 
     async def _answer(self, run: LiveRun) -> None:
-        with structlog.contextvars.bound_contextvars(run_id=str(run.id), session_id=str(run.session_id)):
+        with structlog.contextvars.bound_contextvars(**_identity(run)):
             try:
                 error = await walk(run, self._means)
                 run.walking = False
@@ -98,6 +99,7 @@ class Attempts:
             except Exception as error:  # noqa: BLE001  # a bug in the ending: its lease runs out, and another attempt ends it
                 log_crash("run_crashed", error)
             finally:
+                _end_trace(run, "crashed")
                 run.log.close()
                 run.ended.set()
                 del self._tasks[run]
@@ -106,6 +108,7 @@ class Attempts:
 
     async def _hand_back(self, run: LiveRun) -> None:
         """Leave the run, at its last checkpoint, to the process that comes after this one."""
+        _end_trace(run, "handed_back")
         await self._flusher.flush()
         try:
             await self._store.release(run.id, run.log.attempt)
@@ -131,7 +134,8 @@ class Attempts:
             held = await self._finish_empty(run, refused, finished_run(run, refused, batch, expires_at))
         if held:
             run.log.publish(batch)
-        log.info("run_finished", status=status_of(run, error), error=error.code if error else None, held=held, model=run.story.answered_by)
+        _end_trace(run, status_of(run, error), error)
+        log.info("run_finished", **_account(run, error), held=held, **(_words(run) if self._means.logs_text else {}))
 
     async def _finish(self, run: LiveRun, error: AppError | None, finished: FinishedRun) -> bool:
         """Try for as long as the lease would last: a database that is restarted comes back."""
@@ -163,6 +167,39 @@ async def _kept(run: LiveRun, error: AppError | None) -> AppError | None:
     except AppError as lost:
         return error or lost
     return error
+
+
+def _identity(run: LiveRun) -> dict[str, str]:
+    ids = {"run_id": str(run.id), "session_id": str(run.session_id)}
+    return {**ids, "trace_id": run.trace.id} if run.trace else ids
+
+
+def _end_trace(run: LiveRun, outcome: str, error: AppError | None = None) -> None:
+    """The first word counts."""
+    if run.trace:
+        failed = error.code if error and not isinstance(error, RunCancelled) else ""
+        run.trace.ended(outcome, failed, run.story.text)
+
+
+def _account(run: LiveRun, error: AppError | None) -> dict[str, Any]:
+    taken, usage = run.taken, run.story.usage()
+    return {
+        "status": status_of(run, error),
+        "error": error.code if error else None,
+        "seconds": round(time.monotonic() - run.began, 4),
+        "agent": taken.agent,
+        "tier": taken.user.tier,
+        "attempt": taken.attempt,
+        "model": usage.model,
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cost_usd": usage.cost_usd,
+    }
+
+
+def _words(run: LiveRun) -> dict[str, str]:
+    """What was said, for an operator who wants it in the log."""
+    return {"asked": run.taken.text, "answered": run.story.text}
 
 
 def _retrying(seconds: float) -> AsyncRetrying:

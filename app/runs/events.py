@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 
 import orjson
 
-from app.agent.source import Source
+from app.agent.origin import Origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +157,7 @@ class Located:
     """An event of a step of an agent that is several: the same with `agent`, `node` and `namespace` after its own fields."""
 
     event: RunEvent
-    source: Source
+    origin: Origin
 
     @property
     def type(self) -> str:
@@ -167,7 +167,7 @@ class Located:
 def encode(event: RunEvent | Located) -> bytes:
     """The event's JSON object on one line."""
     if isinstance(event, Located):
-        return encode(event.event)[:-1] + b"," + orjson.dumps(event.source)[1:]
+        return encode(event.event)[:-1] + b"," + orjson.dumps(event.origin)[1:]
     try:
         return orjson.dumps(event, option=orjson.OPT_UTC_Z)
     except orjson.JSONEncodeError:  # a number past 64 bits in a tool's arguments, say

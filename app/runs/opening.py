@@ -85,6 +85,7 @@ async def open_runs(
         agents=means.agents,
         bench_of=bench_of,
         quotas=quotas or Quotas(Tiers(), None),
+        tracing=means.tracing,
     )
     runs = Runs(crew, Stores(runs=rows.runs, turns=rows.turns, past=rows.past))
     office = Office(runs=runs, tails=tails, attempts=attempts, bulletin=bulletin, work=asyncio.Event())

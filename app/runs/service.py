@@ -31,6 +31,7 @@ from app.runs.quotas import Quotas, Watch, model_for
 from app.runs.stream import Story
 from app.runs.tail import Tails
 from app.runs.telling import tell_claimed, tell_never_begun
+from app.runs.tracing import Tracing, begin_trace
 from app.runs.turns import Turns, TurnStore
 from app.runs.walk import FIRST_ATTEMPT, Bench, LiveRun
 from app.settings import RunSettings
@@ -77,6 +78,7 @@ class Crew:
     agents: Agents
     bench_of: Callable[[TakenRun], Bench]
     quotas: Quotas
+    tracing: Tracing | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,7 +281,7 @@ def _live_run(crew: Crew, taken: TakenRun) -> LiveRun:
     story = Story(run_log, model, shows_reasoning=crew.models.choice.shows_reasoning)
     cache = crew.cache.of(str(taken.user.id)) if crew.cache and taken.cache else None
     attached = Attached(partial(crew.attachments.content, taken.user.id))
-    tier, limits = crew.quotas.tier(taken.user), crew.agents.limits(taken.agent)
+    tier, limits, trace = crew.quotas.tier(taken.user), crew.agents.limits(taken.agent), begin_trace(crew.tracing, taken)
     asker = Asker(
         crew.models,
         model,
@@ -290,6 +292,7 @@ def _live_run(crew: Crew, taken: TakenRun) -> LiveRun:
         hooks=crew.agents.hooks(taken.agent),
         reservation=crew.quotas.reservation(taken, crew.models.get(model)),
         allowed=tier.models,
+        watch=trace,
     )
-    watch = crew.quotas.watch(taken)
-    return LiveRun(taken=taken, asker=asker, bench=crew.bench_of(taken), log=run_log, story=story, watch=watch, tools=tier.tools)
+    watch, bench = crew.quotas.watch(taken), crew.bench_of(taken)
+    return LiveRun(taken=taken, asker=asker, bench=bench, log=run_log, story=story, watch=watch, tools=tier.tools, trace=trace)

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from itertools import accumulate, takewhile
 from typing import Any, Final
 
-from app.agent.source import Source
+from app.agent.origin import Origin
 from app.agent.state import StepStatus
 from app.runs.events import Stepped
 from app.text import storable, storable_values
@@ -22,16 +22,16 @@ class Steps:
     """What was told of the steps, in order, so that the end of it can be taken back."""
 
     def __init__(self) -> None:
-        self._told: list[tuple[Source, Stepped]] = []
+        self._told: list[tuple[Origin, Stepped]] = []
 
     def __len__(self) -> int:
         return len(self._told)
 
-    def take(self, source: Source, status: StepStatus, title: str, content: Mapping[str, Any]) -> Stepped:
+    def take(self, origin: Origin, status: StepStatus, title: str, content: Mapping[str, Any]) -> Stepped:
         """The event of it; of too much content, what comes first."""
         told, _ = _fitting(storable_values(content), _LONGEST_CONTENT)
         event = Stepped(status=status, title=storable(title)[:_LONGEST_TITLE], content=told)
-        self._told.append((source, event))
+        self._told.append((origin, event))
         return event
 
     def take_back(self, length: int) -> None:
@@ -40,11 +40,11 @@ class Steps:
 
     def kept(self) -> Sequence[Mapping[str, Any]]:
         """Each step as it was told last, in the order in which they began: as many as a page can show."""
-        latest = {source.namespace: (source, event) for source, event in self._told}
+        latest = {origin.namespace: (origin, event) for origin, event in self._told}
         room, kept = _LONGEST_KEPT, list[Mapping[str, Any]]()
-        for source, event in [*latest.values()][:_MOST_KEPT]:
+        for origin, event in [*latest.values()][:_MOST_KEPT]:
             content, room = _fitting(event.content, room)
-            kept.append({**asdict(source), "status": event.status, "title": event.title, "content": content})
+            kept.append({**asdict(origin), "status": event.status, "title": event.title, "content": content})
         return kept
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from app.agent.source import Source
+from app.agent.origin import Origin
 from app.agent.state import StepStatus
 from app.llm.calls import ModelCall, Purpose
 from app.llm.money import total_usd
@@ -53,45 +53,45 @@ class Story:
     def remembered(self, memories: Sequence[str]) -> None:
         self._log.append(Remembered(memories=[*map(storable, memories)]))
 
-    def token(self, content: str, source: Source | None = None) -> None:
+    def token(self, content: str, origin: Origin | None = None) -> None:
         if self._breaks:
             content, self._breaks = _PARAGRAPH + content, False
         content = storable(content)
         if not self._text:
             self.first_token_at = datetime.now(UTC)
         self._text.append(content)
-        self._tell(Token(content=content), source)
+        self._tell(Token(content=content), origin)
 
-    def reasoning(self, content: str, source: Source | None = None) -> None:
+    def reasoning(self, content: str, origin: Origin | None = None) -> None:
         if not self._shows_reasoning:
             return
         content = storable(content)
         self._thoughts.append(content)
-        self._tell(Reasoning(content=content), source)
+        self._tell(Reasoning(content=content), origin)
 
-    def tool_called(self, call_id: str, name: str, args: Mapping[str, Any], source: Source | None = None) -> None:
+    def tool_called(self, call_id: str, name: str, args: Mapping[str, Any], origin: Origin | None = None) -> None:
         self._breaks = bool(self._text)
         call_id, name, clean = storable(call_id), storable(name), storable_values(args)
         self._calls.append({"id": call_id, "name": name, "args": clean, "content": "", "is_error": None})
-        self._tell(ToolCalled(id=call_id, name=name, args=clean), source)
+        self._tell(ToolCalled(id=call_id, name=name, args=clean), origin)
 
-    def tool_answered(self, call_id: str, name: str, content: str, *, is_error: bool, source: Source | None = None) -> None:
+    def tool_answered(self, call_id: str, name: str, content: str, *, is_error: bool, origin: Origin | None = None) -> None:
         call_id, name, content = storable(call_id), storable(name), storable(content)
         call = self._call(call_id)
         if call is None:  # made by the run before this one, which asked a person about it
             call = {"id": call_id, "name": name, "args": {}}
             self._calls.append(call)
         call.update(content=content, is_error=is_error)
-        self._tell(ToolAnswered(id=call_id, name=name, content=content, is_error=is_error), source)
+        self._tell(ToolAnswered(id=call_id, name=name, content=content, is_error=is_error), origin)
 
-    def step(self, source: Source, status: StepStatus, title: str, content: Mapping[str, Any]) -> None:
-        self._tell(self._steps.take(source, status, title, content), source)
+    def step(self, origin: Origin, status: StepStatus, title: str, content: Mapping[str, Any]) -> None:
+        self._tell(self._steps.take(origin, status, title, content), origin)
 
-    def at(self, source: Source) -> "StoryAt":
-        return StoryAt(self, source)
+    def at(self, origin: Origin) -> "StoryAt":
+        return StoryAt(self, origin)
 
-    def _tell(self, event: RunEvent, source: Source | None) -> None:
-        self._log.append(Located(event, source) if source else event)
+    def _tell(self, event: RunEvent, origin: Origin | None) -> None:
+        self._log.append(Located(event, origin) if origin else event)
 
     def knows(self, call_id: str) -> bool:
         """Whether the call has been told."""
@@ -124,11 +124,16 @@ class Story:
     def called(self, call: ModelCall) -> None:
         self.calls.append(call)
 
+    @property
+    def text(self) -> str:
+        """What was said so far."""
+        return "".join(self._text)
+
     def transcript(self, *, waits: bool = False) -> dict[str, Any]:
         """The assistant's side so far: content, reasoning, tool_calls and steps; unless it `waits`, a call without a result has failed."""
         calls = [{**call, "is_error": not waits if call["is_error"] is None else call["is_error"]} for call in self._calls]
         thoughts = "".join(self._thoughts)
-        return {"content": "".join(self._text), "reasoning": thoughts, "tool_calls": calls, "steps": self._steps.kept()}
+        return {"content": self.text, "reasoning": thoughts, "tool_calls": calls, "steps": self._steps.kept()}
 
     def usage(self) -> Used:
         """All calls of the run in one sum; its cost is not known where that of one is not."""
@@ -159,20 +164,20 @@ class Story:
 class StoryAt:
     """The story as one step tells it."""
 
-    def __init__(self, story: Story, source: Source) -> None:
+    def __init__(self, story: Story, origin: Origin) -> None:
         self._story = story
-        self._source = source
+        self._origin = origin
         self.remembered, self.compacted, self.step, self.at = story.remembered, story.compacted, story.step, story.at
         self.answer_begins, self.answer_taken_back, self.called = story.answer_begins, story.answer_taken_back, story.called
 
     def token(self, content: str) -> None:
-        self._story.token(content, self._source)
+        self._story.token(content, self._origin)
 
     def reasoning(self, content: str) -> None:
-        self._story.reasoning(content, self._source)
+        self._story.reasoning(content, self._origin)
 
     def tool_called(self, call_id: str, name: str, args: Mapping[str, Any]) -> None:
-        self._story.tool_called(call_id, name, args, self._source)
+        self._story.tool_called(call_id, name, args, self._origin)
 
     def tool_answered(self, call_id: str, name: str, content: str, *, is_error: bool) -> None:
-        self._story.tool_answered(call_id, name, content, is_error=is_error, source=self._source)
+        self._story.tool_answered(call_id, name, content, is_error=is_error, origin=self._origin)

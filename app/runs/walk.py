@@ -1,6 +1,7 @@
 """One attempt at a run: walk the graph, and say how it went."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from langgraph.types import Command, Interrupt
 
 from app.agent.history import closing
 from app.agent.memory import Memory
+from app.agent.prompts import ServedPrompts, no_served_prompts
 from app.agent.registry import Agents
 from app.agent.spec import Agent, AgentGraph, Recount
 from app.agent.state import AgentContext, AgentState, CallStarts, SessionNames
@@ -31,6 +33,7 @@ from app.runs.quotas import Watch
 from app.runs.recalling import recalling
 from app.runs.retelling import retell
 from app.runs.stream import Story
+from app.runs.tracing import RunTrace, Tracing
 from app.settings import ContextSettings, RunSettings, ToolSettings
 from app.text import storable_values
 
@@ -41,7 +44,10 @@ _CLOSED: Final = (None, RunStatus.COMPLETED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Means:
-    """What every run of this process works with; without a `memory` nothing is recalled, and calls of tools are made in the `room`."""
+    """What every run of this process works with; without a `memory` nothing is recalled, and calls of tools are made in the `room`.
+
+    `prompts` are served from elsewhere, `tracing` watches each run, and `logs_text` has what was said in the line of its end.
+    """
 
     agents: Agents
     memory: Memory | None
@@ -52,6 +58,9 @@ class Means:
     context: ContextSettings
     room: AbstractAsyncContextManager[None]
     cache: ResponseCache | None = None
+    prompts: ServedPrompts = no_served_prompts
+    tracing: Tracing | None = None
+    logs_text: bool = False
 
 
 class Place(Protocol):
@@ -90,6 +99,8 @@ class LiveRun:
     stopped_for: AppError | None = None
     control: RunControl = field(default_factory=RunControl)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    trace: RunTrace | None = None
+    began: float = field(default_factory=time.monotonic)
 
     @property
     def id(self) -> UUID:
@@ -131,7 +142,9 @@ async def _memory(run: LiveRun, agent: Agent, means: Means) -> AsyncGenerator[Me
     memory, taken = means.memory, run.taken
     if not (memory and taken.recalls):
         yield None
-    elif taken.answers is not None or Remembered.type not in agent.events:
+        return
+    memory = run.trace.recalling(memory) if run.trace else memory
+    if taken.answers is not None or Remembered.type not in agent.events:
         yield memory
     else:
         async with recalling(memory, str(taken.user.id), taken.text) as begun:
@@ -193,7 +206,10 @@ def _config(run: LiveRun, most_steps: int) -> RunnableConfig:
     place = {"thread_id": str(run.session_id), "milepost_run": str(run.id)}
     if run.taken.replays and not run.taken.checkpoint:
         place["checkpoint_id"] = run.taken.replays
-    return {"configurable": place, "recursion_limit": most_steps, "run_id": run.id}
+    config: RunnableConfig = {"configurable": place, "recursion_limit": most_steps, "run_id": run.id}
+    if run.trace:
+        config["callbacks"] = [*run.trace.callbacks]
+    return config
 
 
 def _context(run: LiveRun, agent: Agent, means: Means, memory: Memory | None) -> AgentContext:
@@ -215,4 +231,5 @@ def _context(run: LiveRun, agent: Agent, means: Means, memory: Memory | None) ->
         limits=agent.limits,
         room=means.room,
         allowed=run.tools,
+        prompts=means.prompts,
     )

@@ -32,6 +32,7 @@ from app.settings.sections import (
     WorkerSettings,
 )
 from app.settings.tiers import UNLIMITED, Tier, Tiers, read_tiers
+from app.settings.tracing import TracingSettings
 from app.settings.web import WebSettings
 from app.settings.webhooks import WebhookSettings
 
@@ -63,6 +64,7 @@ __all__ = [
     "Tier",
     "Tiers",
     "ToolSettings",
+    "TracingSettings",
     "WebAddress",
     "WebSettings",
     "WebhookSettings",

@@ -36,6 +36,7 @@ from app.settings.sections import (
     WorkerSettings,
 )
 from app.settings.tiers import read_tiers
+from app.settings.tracing import TracingSettings
 from app.settings.web import WebSettings
 from app.settings.webhooks import WebhookSettings
 
@@ -112,6 +113,7 @@ class Settings:
     retention: RetentionSettings
     worker: WorkerSettings
     remembering: RememberingSettings
+    tracing: TracingSettings
     logs: LogSettings
     metrics: MetricsSettings
     model_keys: Mapping[str, SecretStr]
@@ -240,6 +242,7 @@ def _sentences(error: ValidationError) -> Iterator[str]:
 
 def _contradictions(settings: Settings) -> Iterator[str]:
     """Settings of two sections that cannot both be meant; a default gives way to what is set."""
+    yield from settings.tracing.faults()
     yield from settings.oidc.faults(settings.server, is_at_home=settings.environment in {Environment.DEVELOPMENT, Environment.TEST})
     if "turn_seconds" in settings.models.model_fields_set and settings.models.turn_seconds > settings.runs.timeout_seconds:
         yield "LLM_TURN_SECONDS: must not be more than RUN_TIMEOUT_SECONDS, which ends the whole run and the model calls with it."

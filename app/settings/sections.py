@@ -286,3 +286,6 @@ class LogSettings(Section):
         "info", validation_alias="LOG_LEVEL", description="Least severe event that is written: debug, info, warning or error"
     )
     format: Literal["json", "console"] = Field("json", validation_alias="LOG_FORMAT", description="json or console")
+    text: bool = Field(
+        False, validation_alias="LOG_TEXT", description="Have what was said in the line that ends a run; false has no word of a user"
+    )

@@ -144,13 +144,14 @@ def cache_asked(result: str) -> None:
 @Signal
 def tool_called(tool: str, outcome: str, seconds: float) -> None:
     """`outcome`: ok, error (in the tool's own words), failed (a bug, a lost server), timeout, no_room, unfit (its arguments), unknown,
-    not_allowed, looping, rejected (by a person), not_repeated.
+    not_allowed, looping, rejected (by a person), not_repeated. A name that the model made up is told as unknown, too, and nothing of a
+    call whose run is stopped meanwhile.
     """
 
 
 @Signal
 def approval_asked(tool: str) -> None:
-    """A person is asked whether the call may be made."""
+    """A person is asked whether the call may be made: once for each end of a run that asks it."""
 
 
 @Signal
@@ -197,7 +198,7 @@ def limited(limit: str, tier: str) -> None:
 
 @Signal
 def quota_moved(what: str) -> None:
-    """A reservation was made (reserved, extended), or is no more (settled, released), or was refused."""
+    """A reservation was made (reserved, extended) or refused, or is no more: its run has ended (settled), or was never begun (released)."""
 
 
 @Signal

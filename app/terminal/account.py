@@ -8,9 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import httpx2
+
 from app.errors import AppError, InvalidCredentials, NotAuthenticated, VerificationNeeded
 from app.terminal.screen import Screen
-from app.terminal.server import Server
+from app.terminal.server import Server, problem_of
 
 _PASSWORD: Final = "MILEPOST_PASSWORD"  # noqa: S105  # a variable's name
 _EMAIL: Final = "MILEPOST_EMAIL"
@@ -28,25 +30,30 @@ class Tokens:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def find(self, url: str, email: str) -> str | None:
-        """The token for this server; of this user, unless `email` is empty."""
+    def find(self, url: str, email: str) -> Mapping[str, str] | None:
+        """`token`, `email` and `refresh` for this server; of this user, unless `email` is empty."""
         kept = self._read().get(url, {})
-        return kept.get("token") if kept and email in ("", kept.get("email")) else None
+        return kept if kept.get("token") and email in ("", kept.get("email")) else None
 
     def keep(self, url: str, email: str, token: str, refresh: str = "") -> None:
         self._write(self._read() | {url: {"email": email, "token": token, "refresh": refresh}})
 
-    def renew(self, server: Server) -> str | None:
-        """The next token, kept; None where somebody must log in again. Another terminal may have renewed it meanwhile."""
-        kept = self._read().get(server.url, {})
-        if not kept.get("refresh"):
+    def renew(self, server: Server, email: str) -> str | None:
+        """The next token of this user, kept; None where they must log in again. Raise the AppError of a server that cannot tell just now.
+
+        Another terminal may have renewed it meanwhile, or somebody else have logged in there.
+        """
+        kept = self.find(server.url, email)
+        if kept is None or not kept.get("refresh"):
             return None
         answer = server.http.post("auth/refresh", json={"refresh_token": kept["refresh"]})
-        if not answer.is_success:
+        if answer.status_code == httpx2.codes.UNAUTHORIZED:
             self.forget(server.url)
             return None
+        if not answer.is_success:
+            raise problem_of(answer)
         given = answer.json()
-        self.keep(server.url, kept["email"], given["access_token"], given["refresh_token"])
+        self.keep(server.url, email, given["access_token"], given["refresh_token"])
         return str(given["access_token"])
 
     def forget(self, url: str) -> None:
@@ -74,8 +81,8 @@ def log_in(server: Server, screen: Screen, tokens: Tokens, *, email: str, regist
         server.use(key)
         return
     email = email or os.environ.get(_EMAIL, "")
-    if token := tokens.find(server.url, email):
-        server.use(token, partial(tokens.renew, server))
+    if kept := tokens.find(server.url, email):
+        server.use(kept["token"], partial(tokens.renew, server, kept["email"]))
         with suppress(NotAuthenticated):
             server.get("auth/me")
             return
@@ -83,7 +90,7 @@ def log_in(server: Server, screen: Screen, tokens: Tokens, *, email: str, regist
     server.http.headers.pop("Authorization", None)
     email = email or _asked(screen, "Email: ", f"Say who you are: --email, {_EMAIL} or {_API_KEY}.")
     given = _given(server, screen, email, registers=registers)
-    server.use(given["access_token"], partial(tokens.renew, server))
+    server.use(given["access_token"], partial(tokens.renew, server, email))
     tokens.keep(server.url, email, given["access_token"], given["refresh_token"])
 
 

@@ -12,12 +12,14 @@ from app.agent.researcher import RESEARCHER
 from app.agent.researcher.config import MOST_WORKERS
 from app.agent.researcher.write import NOTHING_READ
 from app.agent.web import Page
-from app.errors import ModelUnavailable
+from app.errors import ModelUnavailable, QuotaExceeded
+from app.llm.asking import Asker
 from app.llm.calls import Purpose
 from app.llm.demo import DemoModel
+from app.llm.reservation import Reservation
 from tests.agent.research import Parts, Reply, note, pages, plan
 from tests.agent.turn import Turn
-from tests.fakes import MemoryOf, WebOf
+from tests.fakes import MemoryOf, WebOf, models_of
 
 NOTED: dict[str, Any] = {
     "plan": plan("how long is the fox", "how long is the heron"),
@@ -74,6 +76,12 @@ def shown(turn: Turn) -> str:
     return "".join(one[1] for one in heard[begin + 1 :] if one[0] == "token")
 
 
+def written(turn: Turn) -> list[str]:
+    """The sources that the last step of writing tells of."""
+    *_, last = (one[4] for one in turn.listener.heard if one[:3] == ("step", "write", "done"))
+    return [source["url"] for source in last["sources"]]
+
+
 def steps(turn: Turn) -> list[tuple[str, str]]:
     return [(one[1], one[2]) for one in turn.listener.heard if one[0] == "step"]
 
@@ -91,7 +99,7 @@ async def test_a_question_is_split_searched_read_and_answered_with_numbered_sour
 async def test_only_the_writers_words_are_the_answer_and_its_tokens_say_so() -> None:
     turn = researching()
     await turn.takes("Which is longer?")
-    assert {(source.agent, source.node) for source in turn.listener.sources} == {("researcher", "write")}
+    assert {(origin.agent, origin.node) for origin in turn.listener.origins} == {("researcher", "write")}
     assert "".join(one[1] for one in turn.listener.heard if one[0] == "token") == ANSWER
 
 
@@ -220,6 +228,27 @@ async def test_what_was_sent_back_stands_when_it_cannot_be_written_again() -> No
     conversation = await turn.takes("Which is longer?")
     assert conversation[-1].text == shown(turn)
     assert shown(turn).startswith("The heron [1].")
+    assert written(turn) == ["https://heron.test/"], "and so do its sources"
+
+
+async def _no_more(tokens: int, usd: float) -> None:  # noqa: ARG001  # as it is asked for
+    raise QuotaExceeded
+
+
+@pytest.mark.parametrize(
+    ("tokens", "last", "critic"),
+    [(55, ("critic", "failed"), '{"good": true}'), (68, ("write", "done"), '{"good": false, "remarks": "Say more."}')],
+    ids=["for the review", "for the second draft"],
+)
+async def test_an_answer_stands_when_the_quota_has_nothing_left_after_it(tokens: int, last: tuple[str, str], critic: str) -> None:
+    turn = researching(critic=critic)
+    # Each of its calls takes 12.
+    reservation = Reservation(tokens=tokens, usd=0, answer_tokens=2, answer_usd=0, more=_no_more)
+    turn.has_become(model=Asker(models_of(turn.chat), None, turn.listener, reservation=reservation))
+    conversation = await turn.takes("Which is longer?")
+    assert conversation[-1].text == shown(turn) == ANSWER
+    assert steps(turn)[-1] == last
+    assert len(parts(turn).told("write")) == 1
 
 
 @pytest.mark.parametrize("review", [ModelUnavailable(), "Fine.", '{"good": "very"}', '{"good": false}'])

@@ -263,6 +263,7 @@ _TICKET: Final[dict[str, Any]] = {
         "state": {"enum": ["open", "closed"]},
         "tags": {"type": "array", "items": {"type": "string"}},
         "word": {"type": "string", "pattern": "^(a+)+$"},
+        "old": False,
     },
     "required": ["number"],
     "additionalProperties": False,
@@ -284,6 +285,7 @@ def _strangers(schema: dict[str, Any], reached: list[dict[str, Any]]) -> BaseToo
     [
         ({"number": CANARY}, ['- number: Input does not fit its type. Wanted: {"type": "integer"}']),
         ({}, ['- number: Field required. Wanted: {"type": "integer"}']),
+        ({"number": 1, "old": CANARY}, ["- all together: Something in it is not permitted"]),
         (
             {"number": 1, "state": CANARY, "tags": ["x", {"y": CANARY}], "colour": CANARY},
             [
@@ -302,7 +304,7 @@ async def test_arguments_are_looked_at_before_they_are_sent_to_an_mcp_server(arg
     assert (status, lines[0], lines[-1]) == (
         "error",
         "The call was not made, for its arguments do not fit:",
-        "mine_order takes number, state, tags, word.",
+        "mine_order takes number, state, tags, word, old.",
     )
     assert sorted(lines[1:-1]) == sorted(faults)
     assert reached == []
@@ -325,6 +327,33 @@ async def test_what_cannot_be_looked_at_here_is_left_to_the_server(schema: dict[
     turn = Turn(calls(("mine_order", json.dumps(args))), says("Done."), tools=[_strangers(schema, reached)])
     assert [status for status, _ in await told(turn)] == ["success"]
     assert reached == [args]
+
+
+def _either(side: str) -> dict[str, Any]:
+    return {"type": "object", "properties": {"tree": {"$ref": "#/$defs/tree"}}, "required": [side]}
+
+
+def _branches(depth: int) -> dict[str, Any]:
+    """Of a tree of which each has to be looked at twice as often as the one before it."""
+    tree: dict[str, Any] = {}
+    for _ in range(depth):
+        tree = {"tree": tree}
+    return tree
+
+
+_TREE: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {"tree": {"$ref": "#/$defs/tree"}, "tags": {"type": "array", "uniqueItems": True}},
+    "$defs": {"tree": {"anyOf": [_either("left"), _either("right")]}},
+}
+
+
+@pytest.mark.parametrize(("args", "status"), [(_branches(3), "error"), (_branches(12), "success"), ({"tags": [{}, {}]}, "success")])
+async def test_what_would_keep_the_process_busy_is_left_to_the_server(args: dict[str, Any], status: str) -> None:
+    reached: list[dict[str, Any]] = []
+    turn = Turn(calls(("mine_order", json.dumps(args))), says("Done."), tools=[_strangers(_TREE, reached)])
+    assert [one for one, _ in await told(turn)] == [status]
+    assert reached == ([args] if status == "success" else [])
 
 
 async def test_who_calls_what_there_is_not_is_told_of_what_it_may_call_and_of_nothing_else() -> None:

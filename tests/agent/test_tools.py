@@ -15,7 +15,7 @@ from langgraph.graph import START, StateGraph
 from langgraph.prebuilt import ToolNode
 
 from app.agent.config import AgentConfig, Limits
-from app.agent.source import Source
+from app.agent.origin import Origin
 from app.agent.state import AgentContext, AgentState, StepStatus
 from app.agent.tools import TOOLS
 from app.agent.tools.calculator import work_out
@@ -45,9 +45,9 @@ class Unheard:
     def answer_taken_back(self, reason: str) -> None: ...
     def called(self, call: ModelCall) -> None: ...
     def compacted(self, kept_from: str) -> None: ...
-    def step(self, source: Source, status: StepStatus, title: str, content: Mapping[str, Any]) -> None: ...
+    def step(self, origin: Origin, status: StepStatus, title: str, content: Mapping[str, Any]) -> None: ...
 
-    def at(self, source: Source) -> "Unheard":  # noqa: ARG002
+    def at(self, origin: Origin) -> "Unheard":  # noqa: ARG002
         return self
 
 

@@ -184,6 +184,21 @@ async def test_who_is_logged_out_while_they_make_a_key_has_none(ada: Visitor, da
     assert ask(database_url, "SELECT count(*) FROM api_key") == 0
 
 
+async def test_once_its_login_is_old_a_token_makes_no_key_without_the_password(ada: Visitor, database_url: str) -> None:
+    """Else who has stolen a token has a key when that has ended. A refreshed token is no newer than its login."""
+    tokens = (await ada.http.post("/auth/login", data={"username": "ada@example.com", "password": PASSWORD})).json()
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("UPDATE login SET created_at = now() - interval '11 minutes'")
+    tokens = (await ada.http.post("/auth/refresh", json={"refresh_token": tokens["refresh_token"]})).json()
+    ada.http.headers["Authorization"] = f"Bearer {tokens['access_token']}"
+    asked: list[dict[str, Any]] = [{}, {"password": None}, {"password": "Wrong-12"}, {"password": ""}]
+    refused = [await ada.http.post(KEYS, json={"name": "Mine", "scopes": ["chat"], **more}) for more in asked]
+    assert [answer.status_code for answer in refused] == [403] * 4
+    assert [answer.json()["code"] for answer in refused] == ["login_too_old"] * 2 + ["wrong_password"] * 2
+    assert ask(database_url, "SELECT count(*) FROM api_key") == 0
+    assert (await made(ada, "chat", password=PASSWORD))["scopes"] == ["chat"]
+
+
 async def test_making_and_revoking_a_key_is_noted_without_the_key(ada: Visitor, database_url: str) -> None:
     key = await made(ada, "read")
     await ada.http.delete(f"{KEYS}/{key['id']}")
@@ -214,6 +229,8 @@ async def test_another_users_key_is_not_there(ada: Visitor, bob: Visitor) -> Non
         {"expires_at": "2020-01-01T00:00:00Z"},
         {"expires_at": "2999-01-01T00:00:00"},
         {"key": "mp_mine"},
+        {"password": 7},
+        {"password": "x" * 200},
     ],
 )
 async def test_a_key_that_makes_no_sense_is_not_made(wrong: dict[str, Any], ada: Visitor) -> None:

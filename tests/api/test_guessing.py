@@ -109,16 +109,18 @@ async def test_no_stranger_can_keep_a_user_out_of_where_they_have_been(ada: Visi
 
 
 @_few
-async def test_the_password_of_a_token_that_was_stolen_is_guessed_no_faster(ada: Visitor) -> None:
+async def test_the_password_of_a_token_that_was_stolen_is_guessed_no_faster(ada: Visitor, database_url: str) -> None:
     codes = [(await ada.http.request("DELETE", "/me", json={"password": WRONG})).json()["code"] for _ in range(3)]
     assert codes == ["wrong_password", "wrong_password", "too_many_attempts"]
     change = {"old_password": PASSWORD, "new_password": "Difference-2"}
     assert (await ada.http.post("/auth/password", json=change)).json()["code"] == "too_many_attempts"
+    _do(database_url, "UPDATE login SET created_at = now() - interval '11 minutes'")
+    key = {"name": "Mine", "scopes": ["chat"], "password": PASSWORD}
+    assert (await ada.http.post("/auth/api-keys", json=key)).json()["code"] == "too_many_attempts"
 
 
 @_few
 async def test_failures_count_on_every_server(ada: Visitor, stranger: Visitor, server: Server) -> None:
-
     assert ada
     assert _code(await _try(stranger)) == "invalid_credentials"
     with serving(server.settings) as url:

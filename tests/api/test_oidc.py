@@ -324,6 +324,30 @@ async def test_who_has_no_password_erases_the_account_soon_after_logging_in(brow
         assert connection.execute('SELECT (SELECT count(*) FROM "user"), (SELECT count(*) FROM identity)').fetchone() == (0, 0)
 
 
+async def test_who_has_no_password_makes_a_key_soon_after_logging_in(browser: httpx.AsyncClient, database_url: str) -> None:
+    await sign_in(browser)
+    own, key = {"X-Milepost-CSRF": "1", "Sec-Fetch-Site": "same-origin"}, {"name": "Report", "scopes": ["chat"]}
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("UPDATE login SET created_at = now() - interval '11 minutes'")
+    for password in (None, "", PASSWORD):
+        refused = await browser.post("/auth/api-keys", json={**key, "password": password}, headers=own)
+        await expect_refused(refused, 403, "login_too_old")
+    await sign_in(browser)
+    assert (await browser.post("/auth/api-keys", json=key, headers=own)).status_code == httpx.codes.CREATED
+
+
+async def test_who_has_no_password_sets_one_soon_after_logging_in(browser: httpx.AsyncClient, database_url: str) -> None:
+    await sign_in(browser)
+    own, change = {"X-Milepost-CSRF": "1", "Sec-Fetch-Site": "same-origin"}, {"old_password": "", "new_password": PASSWORD}
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("UPDATE login SET created_at = now() - interval '11 minutes'")
+    await expect_refused(await browser.post("/auth/password", json=change, headers=own), 403, "login_too_old")
+    await sign_in(browser)
+    assert (await browser.post("/auth/password", json=change, headers=own)).status_code == httpx.codes.NO_CONTENT
+    assert (await browser.post("/auth/login", data={"username": "ada@example.com", "password": PASSWORD})).is_success
+    await expect_refused(await browser.post("/auth/password", json=change, headers=own), 403, "wrong_password")
+
+
 async def test_who_has_no_password_cannot_log_in_with_one(browser: httpx.AsyncClient, database_url: str) -> None:
     await sign_in(browser)
     for password in ("", PASSWORD, "None"):

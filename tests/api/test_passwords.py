@@ -194,7 +194,8 @@ async def test_a_link_is_for_one_thing_only_and_ours(ada: Visitor, stranger: Vis
         refused = await _reset(stranger, token)
         assert (refused.status_code, refused.json()["code"]) == (410, "link_invalid"), token
     assert claims["exp"] - claims["iat"] == 1800
-    assert (await _reset(stranger, resetting)).is_success
+    genuine = jwt.encode(claims, secret, algorithm="HS256")
+    assert (await _reset(stranger, genuine)).is_success, "else what is forged above would prove nothing"
 
 
 async def test_a_link_dies_with_the_password_it_was_made_for(ada: Visitor, stranger: Visitor, post: SmtpServer) -> None:

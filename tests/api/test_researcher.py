@@ -217,6 +217,9 @@ async def test_a_server_that_goes_hands_the_workers_on_to_the_next(settings: Set
             token, session = ada.http.headers["Authorization"], await open_session(ada)
             async with ada.streaming(session, "Colours") as events:
                 run = (await anext(events)).data["run_id"]
+                async for event in events:
+                    if event.type == "step" and (event.data["title"], event.data["status"]) == ("fox", "done"):
+                        break
                 await provider.wait_until_asked(containing="owl is")
     await provider.script(
         Text(note("Grey."), when="owl is"), Text("Red and grey.", when="Colours"), Text('{"good": true}', when="<answer>")

@@ -85,7 +85,7 @@ async def test_a_name_that_a_model_gives_is_told_as_a_call_of_its_own(ada: Visit
 
 @pytest.mark.tiers({"tokens_per_day": ROOM})
 async def test_what_is_set_aside_is_told_until_it_is_settled(ada: Visitor, provider: ProviderStub, database_url: str) -> None:
-    await provider.script(*(ToolCalls([ToolCall("calculate", {"expression": f"1+{n}"})]) for n in range(3)), Text("Done."))
+    await provider.script(*(ToolCalls([ToolCall("calculate", {"expression": f"1+{n}"})]) for n in range(10)), Text("Done."))
     with hearing(signals.quota_moved) as told:
         session = await ada.open_session("Named")
         assert (await ada.ask(session, "Reckon")).is_success

@@ -16,6 +16,7 @@ HOSTILE = "<img src=x onerror='window.pwned = 1'>"
 PLAN = {"agent": "researcher", "node": "plan", "namespace": "plan:1"}
 ONE = {"agent": "researcher", "node": "work", "namespace": "work:1"}
 TWO = {"agent": "researcher", "node": "work", "namespace": "work:2"}
+CRITIC = {"agent": "researcher", "node": "critic", "namespace": "critic"}
 
 
 def _frames(*events: tuple[str, dict[str, object]]) -> str:
@@ -82,6 +83,7 @@ async def test_the_steps_of_an_agent_are_shown_as_they_come(page: Page) -> None:
         ("tool_call", {"id": "c", "name": "web_search", "args": {"query": "high"}, **ONE, "namespace": "work:1|search:1"}),
         ("step", {"status": "done", "title": "How high?", "content": found, **ONE}),
         ("step", {"status": "failed", "title": "How old?", "content": {"sources": [], "reason": reason}, **TWO}),
+        ("step", {"status": "done", "title": "Reviewing", "content": {"good": False}, **CRITIC}),
         ("token", {"content": "Quite high [1].", "done": False}),
         ("end", {"status": "completed", "message_id": "3", "content": "", "done": True}),
     )
@@ -94,13 +96,14 @@ async def test_the_steps_of_an_agent_are_shown_as_they_come(page: Page) -> None:
     answer = await say(page, "How high and how old?")
     await expect_status(answer, "completed")
     steps = answer.locator(".step")
-    await expect(steps.locator(".step-state")).to_have_text(["done", "done", "failed"])
+    await expect(steps.locator(".step-state")).to_have_text(["done", "done", "failed", "done"])
     await expect(steps.nth(0).get_by_role("listitem")).to_have_text(["How high?", "How old?"])
     await expect(steps.nth(1).get_by_role("link")).to_have_attribute("href", "https://example.com/a")
     await expect(steps.nth(1).get_by_role("link")).to_have_text(HOSTILE)
     await expect(steps.nth(1).locator(".tool")).to_have_count(1)
     await expect(steps.nth(1).get_by_role("link")).to_have_count(1)
     await expect(steps.nth(2).get_by_text(reason)).to_be_visible()
+    await expect(steps.nth(3).get_by_text("sent back")).to_be_visible()
     assert await page.evaluate("window.pwned") is None
 
 

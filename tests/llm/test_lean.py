@@ -21,6 +21,7 @@ from app.agent.tools import TOOLS
 from app.errors import ModelError, ModelRateLimited
 from app.llm.catalog import ModelSpec
 from app.llm.clients import open_chat_model
+from app.llm.lean.assembly import Assembly
 from app.llm.lean.model import LeanModel
 from app.llm.lean.sse import EventReader
 from app.llm.openai import OpenAIModel
@@ -186,6 +187,15 @@ async def test_so_does_one_in_any_form(models: tuple[LeanModel, OpenAIModel], pr
     await provider.script(Raw([FORMS[name]], times=2))
     lean, stock = models
     assert await outcome(lean) == await outcome(stock)
+
+
+def test_a_piece_without_a_character_is_nothing_to_hear() -> None:
+    hearer = HeardAll()
+    assembly = Assembly(hearer)
+    assembly.take_all([chunk({"content": ""})])
+    assert hearer.heard == []
+    assembly.take_all(said("", "Yes", "."))
+    assert hearer.heard == [("token", "Yes.")]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])

@@ -143,3 +143,15 @@ async def test_what_is_over_is_deleted_and_the_way_to_the_next_token_closed(data
     assert [await logins.prune() for _ in range(2)] == [3, 0]
     [row] = await fetch_all(database.pool, "SELECT id, successor, refresh_hash FROM login", {})
     assert row == {"id": kept, "successor": None, "refresh_hash": b"2"}
+
+
+@pytest.mark.parametrize(("idle_days", "unused_days", "is_live"), [(1, 13, True), (60, 15, False)])
+async def test_a_page_that_is_not_visited_stays_logged_in_for_its_own_time(
+    idle_days: int, unused_days: int, is_live: bool, database: Database, user: User
+) -> None:
+    assert await PageTable(database.pool).open(user.id, b"1", HERE, None)
+    await execute(database.pool, "UPDATE login SET seen_at = now() - make_interval(days => %(days)s)", {"days": unused_days})
+    await execute(database.pool, "UPDATE login SET created_at = seen_at", {})
+    logins = LoginTable(database.pool, login_days=90, idle_days=idle_days, grace_seconds=10)
+    assert len(await logins.list(user.id)) == is_live
+    assert await logins.prune() == (not is_live)

@@ -21,7 +21,7 @@ def variables_of_test(variables_of_test: dict[str, str], two_providers: dict[str
         **variables_of_test,
         **two_providers,
         "COST_BUDGET_USD_PER_HOUR": "1",
-        "MCP_FILE": str(mcp_file(tmp_path, program())),
+        "MCP_FILE": str(mcp_file(tmp_path, program(all=True))),
         "METRICS_SAMPLE_SECONDS": "1",
         "METRICS_TOKEN": TOKEN,
         "REFRESH_GRACE_SECONDS": "0",

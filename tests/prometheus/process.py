@@ -37,6 +37,7 @@ class PrometheusProcess:
         self._folder = folder / "prometheus"
         self._targets = {**targets, "prometheus": self.address}
         self._token = token
+        self._client = httpx.Client(base_url=f"http://{self.address}", timeout=20)
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -63,6 +64,7 @@ class PrometheusProcess:
             assert self._process.stdin
             self._process.stdin.close()
             self._process.wait()
+        self._client.close()
         self._held.close()
 
     async def query(self, expression: str) -> Sequence[Sample]:
@@ -74,7 +76,7 @@ class PrometheusProcess:
 
     async def until_found(self, expressions: Sequence[str], *, seconds: float = 40) -> Sequence[str]:
         """Wait until each has something; return those that have nothing to the end."""
-        deadline, missing = time.monotonic() + seconds, [*expressions]
+        deadline, missing = time.monotonic() + seconds, [*dict.fromkeys(expressions)]
         while missing := [expression for expression in missing if not await self.query(expression)]:
             if time.monotonic() > deadline:
                 break
@@ -86,8 +88,8 @@ class PrometheusProcess:
         return [rule for group in (await self._get("/api/v1/rules"))["groups"] for rule in group["rules"]]
 
     async def _get(self, path: str, **parameters: str) -> dict[str, Any]:
-        async with httpx.AsyncClient(base_url=f"http://{self.address}", timeout=20) as client:
-            answer = (await client.get(path, params=parameters)).json()
+        # One client for all that is asked: each new one reads every certificate of the machine.
+        answer = (await asyncio.to_thread(self._client.get, path, params=parameters)).json()
         assert answer["status"] == "success", answer
         found: dict[str, Any] = answer["data"]
         return found
@@ -118,6 +120,6 @@ class PrometheusProcess:
 
     def _is_ready(self) -> bool:
         try:
-            return httpx.get(f"http://{self.address}/-/ready", timeout=1).is_success
+            return self._client.get("/-/ready").is_success
         except httpx.HTTPError:
             return False

@@ -21,7 +21,7 @@ def _asked() -> list[str]:
     """What is recorded as it is; of conditions what they compare, for as a rule none of them holds."""
     conditions = [*(alert.expr for alert in ALERTS), *(query for path in RUNBOOKS for query in queries(path))]
     compared = [operand for condition in conditions for operand in operands(condition) if not _NUMBER.fullmatch(operand)]
-    return [*(rule.expr for rule in RECORDED.values()), *RECORDED, *dict.fromkeys(compared)]
+    return [*(rule.expr for rule in RECORDED.values()), *RECORDED, *compared]
 
 
 @pytest.mark.prometheus
@@ -34,7 +34,7 @@ async def test_what_rules_and_runbooks_ask_for_is_there(
     asked = _asked()
     assert await prometheus.until_found(asked) == []
     series = [selector for expression in asked for selector in selectors(expression)]
-    assert await prometheus.until_found([*dict.fromkeys(series)], seconds=10) == []
+    assert await prometheus.until_found(series, seconds=10) == []
     rules = await prometheus.rules()
     assert {rule["name"] for rule in rules} == {rule.name for rule in RULES}
     assert [(rule["name"], rule["lastError"]) for rule in rules if rule["health"] != "ok"] == []

@@ -28,6 +28,8 @@ ANSWER: Final = (
     "The heron, by two [1][2].\n\n**Sources**\n\n1. [All about heron](https://heron.test/)\n2. [All about fox](https://fox.test/)"
 )
 
+CITED: Final = ["https://heron.test/", "https://fox.test/"]
+
 
 class MortalTree(MortalSaver):
     """The same for a graph with graphs in it."""
@@ -110,6 +112,8 @@ async def test_whichever_write_was_the_last_the_next_attempt_gives_the_whole_ans
     assert shown[0][0] == "plan"
     for name in ("fox", "heron"):
         assert shown.count(("worker", f"how long is the {name}", "done")) == 1
+    [written] = [one for one in last.story.transcript()["steps"] if one["node"] == "write"]
+    assert (written["status"], [source["url"] for source in written["content"]["sources"]]) == ("done", CITED)
     assert len(snapshot.values["findings"]) == 2
     calls = last.story.calls
     assert len(calls) == len({call.id for call in calls}) == 6, "plan, two notes, two drafts, and the review between them"

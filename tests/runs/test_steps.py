@@ -16,8 +16,8 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from uuid_utils.compat import uuid7
 
+from app.agent.origin import Origin
 from app.agent.registry import Agents
-from app.agent.source import Source
 from app.agent.spec import Agent, AgentGraph, Build
 from app.agent.state import AgentContext, AgentState, AgentUpdate, Node, StepStatus
 from app.errors import AppError
@@ -32,8 +32,8 @@ from tests.runs.tables import AttemptSaver
 from tests.runs.test_resume import MEANS
 
 
-def at(namespace: str) -> Source:
-    return Source(agent="researcher", node="worker", namespace=namespace)
+def at(namespace: str) -> Origin:
+    return Origin(agent="researcher", node="worker", namespace=namespace)
 
 
 def take(steps: Steps, namespace: str, status: StepStatus = "done", **content: Any) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from uuid import uuid4
 import orjson
 import pytest
 
-from app.agent.source import Source
+from app.agent.origin import Origin
 from app.llm.calls import ModelCall, Purpose
 from app.runs.events import Reset, Started
 from app.runs.log import RunLog
@@ -232,9 +232,9 @@ def test_what_was_said_so_far_can_be_asked_at_any_time() -> None:
 
 def test_what_a_step_tells_names_its_place_after_its_own_words() -> None:
     told = Told()
-    story, source = told.story, Source(agent="researcher", node="write", namespace="write:1")
-    story.step(source, "begun", "Writing", {"sources": 2})
-    at = story.at(source)
+    story, origin = told.story, Origin(agent="researcher", node="write", namespace="write:1")
+    story.step(origin, "begun", "Writing", {"sources": 2})
+    at = story.at(origin)
     at.token("Half ")
     at.reasoning("Hm.")
     at.tool_called("one", "look", {"at": 1})

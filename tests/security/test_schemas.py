@@ -130,6 +130,12 @@ async def test_control_characters_are_refused_in_names(ada: Visitor, name: str) 
         await ada.http.post(f"/sessions/{session}/chat", content=json.dumps({"message": "Hi", "model": name}), headers=headers),
     ):
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input"), answer.text
+    for path, field, body in (
+        ("/auth/api-keys", "name", {"name": name, "scopes": ["read"]}),
+        ("/webhooks", "url", {"url": f"https://example.com/{name}"}),
+    ):
+        refused = (await ada.http.post(path, content=json.dumps(body), headers=headers)).json()
+        assert [fault["field"] for fault in refused["errors"]] == [field], refused
 
 
 async def test_what_is_no_json_is_no_body(ada: Visitor) -> None:

@@ -106,9 +106,14 @@ async def test_no_secret_is_in_what_the_server_says(
         token = made["tokens"]["access_token"]
         visitor.http.headers["Authorization"] = f"Bearer {token}"
         things = await things_of(visitor, provider, database_url, email=EMAIL)
+        refresh = made["tokens"]["refresh_token"]
+        key = (await visitor.http.post("/auth/api-keys", json={"name": "Canary", "scopes": ["read"]})).json()["key"]
         heard = Heard(visitor)
         await _walk(canary_server, visitor, {**things, "password": PASSWORD})
         await _misbehave(visitor, await visitor.open_session(), provider)
+        for sent in (refresh, f"{refresh}x", key):
+            await visitor.http.post("/auth/refresh", json={"refresh_token": sent})
+            await visitor.http.get("/auth/me", headers={"x-api-key": sent})
         for path in ("/metrics", "/health", "/openapi.json", "/docs"):
             await visitor.http.get(canary_server.url + path)
         with psycopg.connect(database_url, autocommit=True) as connection:
@@ -116,12 +121,13 @@ async def test_no_secret_is_in_what_the_server_says(
         crashed = await visitor.http.post("/sessions", json={"name": SECRET})
         assert crashed.is_server_error
         assert heard.where(KEY) == heard.where(JWT_KEY) == heard.where(PASSWORD) == heard.where(token) == []
+        assert heard.where(refresh) == heard.where(key) == []
     assert canary_server.process
     canary_server.process.terminate()
     canary_server.wait()
     output = canary_server.output()
     assert output.count("request_finished") > 100
-    for secret in (KEY, JWT_KEY, PASSWORD, token, token.split(".")[2], EMAIL, SECRET, "forged", "\x07"):
+    for secret in (KEY, JWT_KEY, PASSWORD, token, token.split(".")[2], refresh, key, EMAIL, SECRET, "forged", "\x07"):
         assert secret not in output, [line for line in output.splitlines() if secret in line][:3]
     if canary_variables["LOG_FORMAT"] == "json":
         lines = output[output.index("{") :].splitlines()

@@ -107,7 +107,11 @@ _WRONG: Final[list[dict[str, Any]]] = [
     {"sub": "00000000-0000-0000-0000-000000000000"},
     {"sub": "' OR 1=1 --"},
     {"sub": "\ud800"},
-    *({name: ...} for name in ("exp", "iat", "sub", "jti", "iss", "aud")),
+    {"sid": "not-an-id"},
+    {"sid": 7},
+    {"sid": None},
+    {"sid": "00000000-0000-0000-0000-000000000000"},
+    *({name: ...} for name in ("exp", "iat", "sub", "sid", "jti", "iss", "aud")),
 ]
 
 

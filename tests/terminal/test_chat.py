@@ -17,7 +17,7 @@ import psycopg
 import pytest
 
 from app.cli import main
-from app.errors import AppError, InvalidCredentials, NotAuthenticated
+from app.errors import AppError, InvalidCredentials, NotAuthenticated, RateLimited
 from app.settings import ROOT
 from app.terminal.account import Tokens, kept_tokens, log_in
 from app.terminal.commands import chat
@@ -266,11 +266,36 @@ def test_a_token_that_ends_in_the_middle_is_renewed_and_no_password_asked_for(
     assert tokens.find(api.url, "ada@example.com") is None
 
 
+@pytest.mark.usefixtures("ada", "bob")
+def test_whoever_has_logged_in_meanwhile_is_not_spoken_for(server: Server, api: Api) -> None:
+    tokens, nobody = Tokens(kept_tokens()), ScriptedScreen(is_interactive=False)
+    log_in(api, nobody, tokens, email="ada@example.com", registers=False)
+    with Api(server.url) as other:
+        log_in(other, nobody, tokens, email="bob@example.com", registers=False)
+    api.http.headers["Authorization"] = "Bearer ended"
+    with pytest.raises(NotAuthenticated):
+        api.get("auth/me")
+    assert tokens.find(api.url, "bob@example.com"), "and stays logged in"
+
+
+@pytest.mark.usefixtures("ada")
+@pytest.mark.variables(RATE_LIMIT_ENABLED="true", RATE_LIMIT_LOGIN="2 per minute")
+def test_a_server_that_cannot_renew_a_token_just_now_does_not_end_the_login(api: Api) -> None:
+    tokens, nobody = Tokens(kept_tokens()), ScriptedScreen(is_interactive=False)
+    log_in(api, nobody, tokens, email="ada@example.com", registers=False)  # the second time: she has registered
+    api.http.headers["Authorization"] = "Bearer ended"
+    with pytest.raises(RateLimited):
+        api.get("auth/me")
+    assert tokens.find(api.url, "ada@example.com")
+
+
 def test_a_token_that_has_ended_is_asked_for_anew(api: Api) -> None:
     tokens = Tokens(kept_tokens())
     tokens.keep(api.url, "ada@example.com", "ended")
     log_in(api, ScriptedScreen(is_interactive=False), tokens, email="ada@example.com", registers=True)
-    assert tokens.find(api.url, "ada@example.com") not in (None, "ended")
+    kept = tokens.find(api.url, "ada@example.com")
+    assert kept
+    assert kept["token"] != "ended"
 
 
 def test_who_has_no_account_may_make_one(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

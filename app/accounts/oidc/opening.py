@@ -8,7 +8,7 @@ import aiohttp
 
 from app.accounts.oidc.provider import Provider
 from app.accounts.oidc.sign_in import SignIn
-from app.llm.lean.transport import proxy_of
+from app.internet.proxies import proxy_of
 from app.settings import OidcSettings
 
 _SECONDS: Final = 10

@@ -11,7 +11,7 @@ from langgraph.runtime import Runtime
 
 from app.agent.history import with_every_call_answered
 from app.agent.nodes.recall import recalled
-from app.agent.prompts import check_prompt, prompt_text, system_prompt
+from app.agent.prompts import SYSTEM, check_prompt, prompt_text, system_prompt
 from app.agent.safety import must_answer
 from app.agent.state import AgentContext, AgentState, AgentUpdate, Listener, Node
 
@@ -19,7 +19,7 @@ _MAX_DEPTH: Final = 50
 _NO_ROOM: Final = "I have used all the steps that I may take for one message, and have no answer yet. Ask for less at once."
 
 
-def respond_node(tools: Sequence[BaseTool], prompt_name: str = "system.md") -> Node:
+def respond_node(tools: Sequence[BaseTool], prompt_name: str = SYSTEM) -> Node:
     """`prompt_name` is a file of `prompts`, with the same names to fill in as `system.md`; raise SettingsInvalid where it has others."""
     check_prompt(prompt_name)
 
@@ -30,6 +30,7 @@ def respond_node(tools: Sequence[BaseTool], prompt_name: str = "system.md") -> N
         if (memories := state.get("memories")) is None:  # nothing was to be recalled, or a run goes on after a question or a crash
             memories = await recalled(context, state["messages"])
         last_chance = must_answer(state["messages"], context.limits, state.get("remaining_steps"))
+        served = context.prompts(prompt_name)
         instructions = system_prompt(
             now=datetime.now(UTC),
             user_name=context.user_name,
@@ -37,9 +38,11 @@ def respond_node(tools: Sequence[BaseTool], prompt_name: str = "system.md") -> N
             summary=state.get("summary", ""),
             added=context.config.instructions,
             name=prompt_name,
+            served=served,
         )
+        said = f"{instructions}\n{prompt_text('answer_now.md')}" if last_chance else instructions
         prompt = [
-            SystemMessage(f"{instructions}\n{prompt_text('answer_now.md')}" if last_chance else instructions),
+            SystemMessage(said, response_metadata={"served_prompt": served.mark} if served else {}),
             *with_every_call_answered(state["messages"]),
         ]
         answer = _with_readable_calls(await context.model.ask(prompt, tools=context.usable(tools), options=context.options))

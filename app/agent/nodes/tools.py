@@ -17,8 +17,8 @@ from app import signals
 from app.agent.approval import refusal
 from app.agent.arguments import why_unfit, why_unfit_for_schema
 from app.agent.marks import ToolGone, is_once_only, is_safe_to_repeat, is_to_be_approved, seconds_of
+from app.agent.origin import listener_of
 from app.agent.safety import why_not
-from app.agent.source import listener_of
 from app.agent.state import AgentContext
 from app.crashes import frames
 from app.errors import AppError, DatabaseRefused

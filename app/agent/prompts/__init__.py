@@ -1,19 +1,33 @@
 """The texts the model is given before the conversation, kept as Markdown and filled at call time."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
 from string import Template
 from typing import Final, cast
 
-from app.errors import SettingsInvalid
+from app.errors import InvalidInput, SettingsInvalid
 from app.text import quoted
 
-__all__ = ["check_prompt", "prompt_text", "quoted", "system_prompt"]
+__all__ = [
+    "SYSTEM",
+    "ServedPrompt",
+    "ServedPrompts",
+    "check_prompt",
+    "no_served_prompts",
+    "prompt_text",
+    "quoted",
+    "served_prompt",
+    "system_prompt",
+]
+
+SYSTEM: Final = "system.md"
 
 _NOTHING: Final[Mapping[str, str]] = {}
+_LONGEST_NAMED: Final = 200
 _FOLDER: Final = Path(__file__).parent
 # What `system_prompt` fills in of itself.
 _NAMES: Final = frozenset({"date", "user_name", "earlier", "memories", "added"})
@@ -27,6 +41,38 @@ class _Prompt(Template):
         "re.Pattern[str]",
         r"\$(?:(?P<escaped>\$)|(?P<named>(?a:[_a-z][_a-z0-9]*))|\{(?P<braced>(?a:[_a-z][_a-z0-9]*))\}|(?P<invalid>(?!)))",
     )
+
+
+# As prompts that are kept elsewhere are written.
+_SERVED_NAME: Final = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServedPrompt:
+    """A prompt that is kept elsewhere and takes the place of a file; `mark` says which it is, to whoever traces a call."""
+
+    template: Template
+    mark: Mapping[str, str | int]
+
+
+# The prompt that takes a file's place now, None for the file.
+type ServedPrompts = Callable[[str], ServedPrompt | None]
+
+
+def no_served_prompts(name: str) -> ServedPrompt | None:  # noqa: ARG001  # as all of them are asked
+    return None
+
+
+def served_prompt(text: str, mark: Mapping[str, str | int]) -> ServedPrompt:
+    """The text as `system_prompt` takes it: with `{{name}}` for what is filled in, and a `$` for a dollar.
+
+    Raise InvalidInput where nothing is filled in for a name.
+    """
+    wanted = {*_SERVED_NAME.findall(text)}
+    if unknown := sorted(wanted - _NAMES):
+        known = ", ".join(f"{{{{{name}}}}}" for name in sorted(_NAMES))
+        raise InvalidInput(f"Nothing is filled in for {', '.join(unknown)[:_LONGEST_NAMED]}; there are {known}.")
+    return ServedPrompt(template=_Prompt(_SERVED_NAME.sub(r"${\1}", text.replace("$", "$$"))), mark=mark)
 
 
 def check_prompt(name: str, more: Collection[str] = ()) -> None:
@@ -53,17 +99,18 @@ def system_prompt(
     memories: Sequence[str],
     summary: str = "",
     added: str = "",
-    name: str = "system.md",
+    name: str = SYSTEM,
     more: Mapping[str, str] = _NOTHING,
+    served: ServedPrompt | None = None,
 ) -> str:
     """Fill `system.md`, or another that has `more` to fill in; names, memories and a summary become JSON strings, so that they stay one
-    line of data whatever they say.
+    line of data whatever they say. One that is `served` takes the file's place.
 
     What is `added` are instructions: the session's own user gave them.
 
     The day is told and not the hour: a prompt that changes every minute would never be found in a provider's cache.
     """
-    return _template(name).substitute(
+    return (served.template if served else _template(name)).substitute(
         more,
         date=f"{now:%A}, {now.day} {now:%B %Y} ({now.tzname() or 'UTC'})",
         user_name=quoted(user_name),

@@ -10,7 +10,11 @@ from app.agent.prompts import system_prompt
 from app.agent.researcher.config import ResearcherConfig
 from app.agent.researcher.state import ResearcherState
 from app.agent.state import AgentContext
+from app.errors import CostLimitReached, ModelError, QuotaExceeded
 from app.llm.calls import Purpose
+
+# What may keep a model from answering: it ends no run that has an answer already.
+NO_ANSWER: Final = (ModelError, CostLimitReached, QuotaExceeded)
 
 _MAX_TOKENS: Final = 4_000
 

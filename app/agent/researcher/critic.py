@@ -8,12 +8,12 @@ from pydantic import BaseModel
 
 from app.agent.json_answers import read_answer
 from app.agent.prompts import prompt_text, quoted
-from app.agent.researcher.asking import ask_step
+from app.agent.researcher.asking import NO_ANSWER, ask_step
 from app.agent.researcher.state import ResearcherState, ResearcherUpdate
 from app.agent.researcher.telling import REVIEWING, at
 from app.agent.researcher.write import notes_of, sources_of
 from app.agent.state import AgentContext
-from app.errors import CostLimitReached, ModelBadAnswer, ModelError
+from app.errors import ModelBadAnswer
 from app.llm.calls import account
 
 _MOST_CHARACTERS: Final = 1_000
@@ -30,7 +30,7 @@ async def critic(state: ResearcherState, runtime: Runtime[AgentContext]) -> Rese
     listener.step(at("critic"), "begun", REVIEWING, {})
     try:
         answer = await ask_step(runtime.context, [SystemMessage(prompt_text("research_critic.md")), HumanMessage(_told(state))])
-    except (ModelError, CostLimitReached) as error:
+    except NO_ANSWER as error:
         listener.step(at("critic"), "failed", REVIEWING, {"reason": error.detail})
         return {}
     remarks = _remarks(answer)

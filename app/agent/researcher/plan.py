@@ -27,7 +27,7 @@ async def plan(state: ResearcherState, runtime: Runtime[AgentContext]) -> Resear
     if kept_from := state.get("kept_from"):
         context.listener.compacted(kept_from)
     memories = await recalled(context, state["messages"])
-    update = ResearcherUpdate(memories=memories, planned_for=state["messages"][-1].id or "", remarks="", findings=Overwrite([]))
+    update = ResearcherUpdate(memories=memories, planned_for=state["messages"][-1].id or "", findings=Overwrite([]), cited=[], remarks="")
     if context.why_no_tool(web_search.name):
         return {**update, "questions": [], "accounts": Overwrite([])}
     context.listener.step(at("plan"), "begun", PLANNING, {})

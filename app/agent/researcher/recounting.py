@@ -3,16 +3,16 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.types import PregelTask, StateSnapshot
 
-from app.agent.researcher.telling import tell_begun, tell_finding, tell_plan, tell_sent_back
+from app.agent.researcher.telling import tell_begun, tell_finding, tell_plan, tell_sent_back, tell_written
 from app.agent.state import Listener
 from app.llm.calls import read_account
 
 
 def recount(now: StateSnapshot, before: StateSnapshot | None, listener: Listener) -> None:
-    """The plan, what each worker has found, and which are still at work; and what all of it has cost."""
+    """The plan, what each worker has found, which are still at work, and what came after them; and what all of it has cost."""
     values = now.values
     if not _is_of_this_turn(values):
         return
@@ -29,6 +29,12 @@ def recount(now: StateSnapshot, before: StateSnapshot | None, listener: Listener
     for namespace, state in workers:
         if "urls" in state and not state.get("findings"):  # one that has not searched tells its beginning itself
             tell_begun(listener, namespace, state["question"])
+    _tell_of_answer(values, listener)
+
+
+def _tell_of_answer(values: Mapping[str, Any], listener: Listener) -> None:
+    if isinstance(values["messages"][-1], AIMessage):
+        tell_written(listener, values.get("cited", ()))
     if values.get("remarks"):
         tell_sent_back(listener)
 

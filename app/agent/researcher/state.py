@@ -33,24 +33,24 @@ class Finding(TypedDict):
     failure: str
 
 
-class Text(TypedDict):
-    """A page with its text."""
+class ReadPage(Source):
+    """The same with its text, for the notes."""
 
-    url: str
-    title: str
     text: str
 
 
 class ResearcherState(AgentState):
     """All but the messages is of the message `planned_for`, the user's last one.
 
-    `accounts` are those of the model's calls that are in none of the messages, as `calls.note` writes them.
+    `cited` are the sources of the answer's list. `accounts` are those of the model's calls that are in none of the messages, as
+    `calls.note` writes them.
     """
 
     planned_for: NotRequired[str]
     questions: NotRequired[list[str]]
     findings: NotRequired[Annotated[list[Finding], add]]
     accounts: NotRequired[Annotated[list[Any], add]]
+    cited: NotRequired[list[Source]]
     remarks: NotRequired[str]
 
 
@@ -61,6 +61,7 @@ class ResearcherUpdate(TypedDict, total=False):
     questions: list[str]
     findings: list[Finding] | Overwrite
     accounts: list[Any] | Overwrite
+    cited: list[Source]
     remarks: str
 
 
@@ -74,14 +75,14 @@ class WorkerState(Task):
     """`urls` are what was found, best first."""
 
     urls: NotRequired[list[str]]
-    pages: NotRequired[list[Text]]
+    pages: NotRequired[list[ReadPage]]
     findings: NotRequired[list[Finding]]
     accounts: NotRequired[list[Any]]
 
 
 class WorkerUpdate(TypedDict, total=False):
     urls: list[str]
-    pages: list[Text]
+    pages: list[ReadPage]
     findings: list[Finding]
     accounts: list[Any]
 

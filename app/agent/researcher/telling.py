@@ -5,9 +5,8 @@ from typing import Final
 
 from langgraph.runtime import Runtime
 
-from app.agent.researcher.state import Finding
-from app.agent.researcher.state import Source as Read
-from app.agent.source import Source
+from app.agent.origin import Origin
+from app.agent.researcher.state import Finding, Source
 from app.agent.state import AgentContext, Listener, StepStatus
 
 PLANNING: Final = "Planning"
@@ -17,8 +16,8 @@ REVIEWING: Final = "Reviewing"
 _AGENT: Final = "researcher"
 
 
-def at(node: str, namespace: str = "") -> Source:
-    return Source(agent=_AGENT, node=node, namespace=namespace or node)
+def at(node: str, namespace: str = "") -> Origin:
+    return Origin(agent=_AGENT, node=node, namespace=namespace or node)
 
 
 def worker_of(runtime: Runtime[AgentContext]) -> str:
@@ -35,17 +34,17 @@ def tell_begun(listener: Listener, worker: str, question: str) -> None:
 
 
 def tell_finding(listener: Listener, finding: Finding) -> None:
-    """A worker's end, with the sources it found something in."""
+    """A worker's end, with the sources it found something in; nothing where there was no worker."""
+    if not finding["namespace"]:
+        return
     status: StepStatus = "failed" if finding["failure"] else "done"
     content = {"question": finding["question"], "sources": finding["sources"]}
     if finding["failure"]:
         content["reason"] = finding["failure"]
-    if not finding["namespace"]:
-        return  # there was no worker
     listener.step(at("worker", finding["namespace"]), status, finding["question"], content)
 
 
-def tell_written(listener: Listener, sources: Sequence[Read]) -> None:
+def tell_written(listener: Listener, sources: Sequence[Source]) -> None:
     numbered = [{"number": number, **source} for number, source in enumerate(sources, start=1)]
     listener.step(at("write"), "done", WRITING, {"sources": numbered})
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from app.agent.json_answers import read_answer
 from app.agent.prompts import prompt_text, quoted
 from app.agent.researcher.asking import ask_step, config_of
-from app.agent.researcher.state import Finding, Note, Source, Text, WorkerState, WorkerUpdate
+from app.agent.researcher.state import Finding, Note, ReadPage, Source, WorkerState, WorkerUpdate
 from app.agent.researcher.telling import tell_begun, tell_finding, worker_of
 from app.agent.state import AgentContext
 from app.agent.tools.web_search import web_search
@@ -51,7 +51,7 @@ async def search(state: WorkerState, runtime: Runtime[AgentContext]) -> WorkerUp
 
 async def read(state: WorkerState, runtime: Runtime[AgentContext]) -> WorkerUpdate:
     """The best pages that can be read: for each that cannot, the next one is tried."""
-    context, left, pages = runtime.context, state["urls"], list[Text]()
+    context, left, pages = runtime.context, state["urls"], list[ReadPage]()
     wanted = config_of(context).pages
     while left and len(pages) < wanted:
         tried, left = left[: wanted - len(pages)], left[wanted - len(pages) :]
@@ -59,13 +59,13 @@ async def read(state: WorkerState, runtime: Runtime[AgentContext]) -> WorkerUpda
     return {"pages": pages} if pages else _failed(runtime, state["question"], _NO_PAGE)
 
 
-async def _read_one(context: AgentContext, url: str) -> Text | None:
+async def _read_one(context: AgentContext, url: str) -> ReadPage | None:
     try:
         async with context.room:
             page = await context.web.read(url)
     except WebError:
         return None
-    return Text(url=page.url, title=page.title, text=page.text)
+    return ReadPage(url=page.url, title=page.title, text=page.text)
 
 
 async def note(state: WorkerState, runtime: Runtime[AgentContext]) -> WorkerUpdate:
@@ -86,12 +86,12 @@ async def note(state: WorkerState, runtime: Runtime[AgentContext]) -> WorkerUpda
     return {"findings": [finding], "accounts": [account(answer)]}
 
 
-def _told(question: str, pages: Sequence[Text]) -> str:
+def _told(question: str, pages: Sequence[ReadPage]) -> str:
     lines = [quoted({"page": number, "title": page["title"], "text": page["text"]}) for number, page in enumerate(pages, start=1)]
     return "\n".join(["<question>", quoted(question), "</question>", "<pages>", *lines, "</pages>"])
 
 
-def _notes(answer: AIMessage, pages: Sequence[Text]) -> list[Note]:
+def _notes(answer: AIMessage, pages: Sequence[ReadPage]) -> list[Note]:
     """The model's; where it has not given them as it was told, the beginning of each page."""
     try:
         given = [(one.page, one.says) for one in read_answer(_Notes, answer.text).notes]

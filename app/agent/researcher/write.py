@@ -9,12 +9,11 @@ from langgraph.runtime import Runtime
 
 from app.agent.nodes.recall import recalled
 from app.agent.prompts import filled, quoted
-from app.agent.researcher.asking import instructions
+from app.agent.researcher.asking import NO_ANSWER, instructions
 from app.agent.researcher.citations import CitingHearer, as_list, with_citations
 from app.agent.researcher.state import Finding, ResearcherState, ResearcherUpdate, Source
 from app.agent.researcher.telling import WRITING, at, tell_sent_back, tell_written
 from app.agent.state import AgentContext, Listener
-from app.errors import CostLimitReached, ModelError
 from app.llm.calls import account
 
 _SENT_BACK: Final = "The answer was reviewed, and is written once more."
@@ -27,18 +26,19 @@ async def write(state: ResearcherState, runtime: Runtime[AgentContext]) -> Resea
         memories = await recalled(context, state["messages"])
     draft = _draft(state)
     if draft is None:
-        return {"messages": [await _written(context, state, memories, None)], "memories": memories}
+        answer, cited = await _written(context, state, memories, None)
+        return {"messages": [answer], "cited": cited, "memories": memories}
     _take_back(context.listener)
     try:
-        better = await _written(context, state, memories, draft)
-    except (ModelError, CostLimitReached):
+        better, cited = await _written(context, state, memories, draft)
+    except NO_ANSWER:
         # What there was is better than nothing.
         _take_back(context.listener)
         context.listener.at(at("write")).token(draft.text)
-        tell_written(context.listener, ())
+        tell_written(context.listener, state.get("cited", ()))
         return {}
     better.id = draft.id  # takes its place
-    return {"messages": [better], "memories": memories, "accounts": [account(draft)]}
+    return {"messages": [better], "cited": cited, "memories": memories, "accounts": [account(draft)]}
 
 
 def _take_back(listener: Listener) -> None:
@@ -47,7 +47,10 @@ def _take_back(listener: Listener) -> None:
     tell_sent_back(listener)
 
 
-async def _written(context: AgentContext, state: ResearcherState, memories: Sequence[str], draft: AIMessage | None) -> AIMessage:
+async def _written(
+    context: AgentContext, state: ResearcherState, memories: Sequence[str], draft: AIMessage | None
+) -> tuple[AIMessage, list[Source]]:
+    """The answer, and the sources of its list."""
     findings = state.get("findings", [])
     sources = sources_of(findings)
     context.listener.step(at("write"), "begun", WRITING, {})
@@ -59,12 +62,12 @@ async def _written(context: AgentContext, state: ResearcherState, memories: Sequ
     answer = await context.model.ask(prompt, options=context.options, hearer=citing or hearer)
     if citing is None:
         tell_written(context.listener, ())
-        return answer
+        return answer, []
     text, listed = with_citations(answer.text, sources)
     closing = as_list(listed) or NOTHING_READ
     citing.end(closing)
     tell_written(context.listener, listed)
-    return _saying(text + closing, answer)
+    return _saying(text + closing, answer), listed
 
 
 def _saying(text: str, answer: AIMessage) -> AIMessage:

@@ -7,10 +7,11 @@ from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from app.api.v1.text import SOUND
+from app.accounts.passwords import MAX_LENGTH
+from app.api.v1.text import LINE, SOUND
 from app.persistence.credentials import Scope
 
-KeyName = Annotated[str, Field(min_length=1, max_length=100, examples=["Nightly report"]), SOUND]
+KeyName = Annotated[str, Field(min_length=1, max_length=100, examples=["Nightly report"]), LINE]
 
 
 def _some(scopes: tuple[Scope, ...]) -> tuple[Scope, ...]:
@@ -36,6 +37,10 @@ class NewApiKeyIn(BaseModel):
         AfterValidator(_some),
     ]
     expires_at: Annotated[AwareDatetime | None, Field(description="From when on it is no longer good; null is never")] = None
+    password: Annotated[
+        Annotated[str, Field(max_length=MAX_LENGTH), SOUND] | None,
+        Field(description="One's own; needed ten minutes after logging in"),
+    ] = None
 
 
 class ApiKeyOut(BaseModel):

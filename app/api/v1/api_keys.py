@@ -1,21 +1,32 @@
 """API keys: what programs speak with in the place of their user."""
 
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
-from app.api.deps import AccessDep, ActorDep, CallerDep, CurrentUser
+from app.api.deps import AccessDep, ActorDep, CallerDep, CurrentUser, OriginDep, UsersDep
 from app.api.errors import problems
 from app.api.v1.api_key_schemas import ApiKeyList, ApiKeyOut, MadeApiKey, NewApiKeyIn
-from app.errors import ApiKeyNotFound, ScopeMissing, TooManyApiKeys
+from app.errors import ApiKeyNotFound, LoginTooOld, ScopeMissing, ServerBusy, TooManyApiKeys, TooManyAttempts, WrongPassword
 from app.persistence.api_keys import ApiKey
 
 router = APIRouter()
 
 
-@router.post("", status_code=201, responses=problems(ScopeMissing, TooManyApiKeys))
-async def make_api_key(new: NewApiKeyIn, caller: CallerDep, actor: ActorDep, access: AccessDep) -> MadeApiKey:
-    """Make a key. It is shown this once: what is kept is its hash."""
+async def _confirmed(new: NewApiKeyIn, caller: CallerDep, users: UsersDep, origin: OriginDep) -> NewApiKeyIn:
+    """A key outlives the login: who has no more than a stolen token must not make themselves one."""
+    await users.confirm_later(caller, new.password, origin)
+    return new
+
+
+ConfirmedKey = Annotated[NewApiKeyIn, Depends(_confirmed)]
+_refusals = problems(ScopeMissing, LoginTooOld, WrongPassword, TooManyAttempts, ServerBusy, TooManyApiKeys)
+
+
+@router.post("", status_code=201, responses=_refusals)
+async def make_api_key(new: ConfirmedKey, caller: CallerDep, actor: ActorDep, access: AccessDep) -> MadeApiKey:
+    """Make a key. It is shown this once: what is kept is its hash. Ten minutes after logging in it takes the password, too."""
     key, secret = await access.keys.make(caller, new.name, {*new.scopes}, new.expires_at, actor)
     return MadeApiKey(**_told(key).model_dump(), key=secret)
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
-from app.api.v1.text import SOUND
+from app.api.v1.text import LINE
 from app.persistence.webhook_values import Webhook
 
 EVENTS: Final = ("run.completed", "run.failed", "run.cancelled", "run.interrupted")
@@ -16,7 +16,7 @@ _PREFIX: Final = "run."
 Event = Literal["run.completed", "run.failed", "run.cancelled", "run.interrupted"]
 Events = Annotated[tuple[Event, ...], Field(min_length=1, max_length=len(EVENTS), examples=[["run.completed", "run.failed"]])]
 # As long as an address is taken at all.
-Url = Annotated[str, Field(min_length=1, max_length=2_000, examples=["https://example.com/milepost"]), SOUND]
+Url = Annotated[str, Field(min_length=1, max_length=2_000, examples=["https://example.com/milepost"]), LINE]
 
 
 class NewWebhook(BaseModel):

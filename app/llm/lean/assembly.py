@@ -72,8 +72,8 @@ class Assembly:
                     self._tell[kind](text)
 
     def _tell_rest(self) -> None:
-        if untold := self._texts[self._told :]:
-            self._tell[self._kind]("".join(untold))
+        if untold := "".join(self._texts[self._told :]):
+            self._tell[self._kind](untold)
             self._told = len(self._texts)
 
     def _close(self) -> None:

@@ -123,7 +123,8 @@ def _are_texts(prompt: LanguageModelInput) -> TypeGuard[list[BaseMessage]]:
 
 def _is_watched(model: LeanModel, config: RunnableConfig | None) -> bool:
     """Whether a callback wants to hear of the call: those of the config, of a graph around it, of the model, or of the environment."""
-    return bool(AsyncCallbackManager.configure(ensure_config(config)["callbacks"], model.callbacks, model.verbose).handlers)
+    watching = AsyncCallbackManager.configure(ensure_config(config)["callbacks"], model.callbacks, model.verbose).handlers
+    return not all(handler.ignore_chat_model for handler in watching)
 
 
 def _whole(pieces: list[ChatGenerationChunk]) -> ChatGeneration:

@@ -6,13 +6,12 @@ import json
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import orjson
 
 from app.errors import ModelBadAnswer
+from app.internet.proxies import proxy_of
 from app.llm.errors import error_of_status, retry_after_seconds
 from app.llm.lean.sse import EventReader
 
@@ -55,15 +54,6 @@ async def open_transport(base_url: str, key: str, *, connect_seconds: float, idl
     no_cookies = aiohttp.DummyCookieJar()
     async with aiohttp.ClientSession(connector=connector, timeout=timeout, proxy=proxy_of(base_url), cookie_jar=no_cookies) as http:
         yield Transport(http, base_url, key)
-
-
-def proxy_of(base_url: str) -> str | None:
-    """The proxy that the environment names for this address.
-
-    With aiohttp's `trust_env`, asking for it costs more than all the rest of a request, and a login in ~/.netrc contradicts our key.
-    """
-    address = urlsplit(base_url)
-    return None if proxy_bypass(address.netloc.rpartition("@")[2]) else getproxies().get(address.scheme)
 
 
 def _payload(body: Mapping[str, Any]) -> bytes | io.BytesIO:

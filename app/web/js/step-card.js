@@ -33,8 +33,9 @@ export class StepCard {
   }
 }
 
-function* parts({ questions = [], sources = [], reason }) {
+function* parts({ questions = [], sources = [], reason, good }) {
   if (reason) yield h("p", { class: "step-reason", dir: "auto" }, String(reason));
+  if (good === false) yield h("p", {}, "The answer was sent back, to be written once more.");
   if (questions.length > 0) yield h("ol", {}, ...questions.map((question) => h("li", { dir: "auto" }, String(question))));
   if (sources.length > 0) yield h("ul", {}, ...sources.map(source));
 }

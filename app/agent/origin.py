@@ -13,7 +13,7 @@ _WITHIN: Final = "|"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class Origin:
     """`namespace` is LangGraph's name for the step: the same node at work three times at once has three of them."""
 
     agent: str
@@ -21,14 +21,14 @@ class Source:
     namespace: str
 
 
-def source_of(context: "AgentContext", config: RunnableConfig) -> Source:
+def origin_of(context: "AgentContext", config: RunnableConfig) -> Origin:
     """Where the step of this config is."""
-    return Source(agent=context.agent, node=str(config["metadata"]["langgraph_node"]), namespace=_namespace(config))
+    return Origin(agent=context.agent, node=str(config["metadata"]["langgraph_node"]), namespace=_namespace(config))
 
 
 def listener_of(context: "AgentContext", config: RunnableConfig) -> "Listener":
     """The run's listener, which is told the source of what happens in a graph within the agent's graph."""
-    return context.listener.at(source_of(context, config)) if _WITHIN in _namespace(config) else context.listener
+    return context.listener.at(origin_of(context, config)) if _WITHIN in _namespace(config) else context.listener
 
 
 def _namespace(config: RunnableConfig) -> str:
