@@ -99,7 +99,8 @@ class Day:
         await visitor.ask(await visitor.open_session(), "Use your tools")
 
     async def _is_asked(self, visitor: Visitor) -> None:
-        rename = ToolCalls([ToolCall("rename_session", {"name": "Oslo"})], when="rename it", times=2)
+        # More than there are messages: who names the session shows the model the same words.
+        rename = ToolCalls([ToolCall("rename_session", {"name": "Oslo"})], when="rename it", times=6)
         await self._first.script(rename)
         session = await visitor.open_session()
         question = (await visitor.ask(session, "Please rename it")).json()["interrupts"][0]
