@@ -7,6 +7,8 @@ from grafana.boards.panels import Panel
 
 def field_config(panel: Panel) -> dict[str, Any]:
     defaults: dict[str, Any] = {"unit": panel.unit, "color": _colour(panel), "thresholds": _thresholds(panel), "mappings": _mappings(panel)}
+    if all(query.expr.endswith("> 0") for query in panel.queries):
+        defaults["noValue"] = "nothing in this time"  # which is good news, and not "No data"
     if panel.kind in {"timeseries", "gauge", "bargauge"}:
         defaults["min"] = 0
     if panel.most is not None:

@@ -96,7 +96,7 @@ def _detours() -> tuple[Panel, ...]:
         series(
             "Retries, a minute",
             "Calls made once more to the same model, by why.",
-            Query(per_minute(m.MODEL_RETRIES, "model", "error", where=_CHOSEN), "{{model}} {{error}}"),
+            Query(f"{per_minute(m.MODEL_RETRIES, 'model', 'error', where=_CHOSEN)} > 0", "{{model}} {{error}}"),
             unit="cpm",
             stacked=True,
         ),
@@ -155,7 +155,7 @@ def _tools() -> tuple[Panel, ...]:
         series(
             "Tool calls a minute, by outcome",
             "Error is the tool's own word to the model; failed is a bug or a lost server; unfit are arguments that made no sense.",
-            Query(per_minute(m.TOOL_CALLS, "outcome"), "{{outcome}}"),
+            Query(f"{per_minute(m.TOOL_CALLS, 'outcome')} > 0", "{{outcome}}"),
             unit="cpm",
             stacked=True,
             colours=OUTCOMES,

@@ -88,7 +88,7 @@ def _traffic() -> tuple[Panel, ...]:
         series(
             "Errors in turns",
             "Codes of what stopped turns, a minute: docs/errors.md explains each.",
-            Query(per_minute(m.RUNS_FINISHED, "error", where='error!=""'), "{{error}}"),
+            Query(f"{per_minute(m.RUNS_FINISHED, 'error', where='error!=""')} > 0", "{{error}}"),
             unit="cpm",
             stacked=True,
         ),

@@ -54,7 +54,7 @@ def _messages() -> tuple[Panel, ...]:
         series(
             "Faults, by agent and code",
             "What stopped runs, a minute.",
-            Query(per_minute(m.RUNS_FINISHED, "agent", "error", where='error!=""'), "{{agent}} {{error}}"),
+            Query(f"{per_minute(m.RUNS_FINISHED, 'agent', 'error', where='error!=""')} > 0", "{{agent}} {{error}}"),
             unit="cpm",
             stacked=True,
         ),
@@ -142,7 +142,7 @@ def _background() -> tuple[Panel, ...]:
         series(
             "Jobs and chores done, a minute",
             "By task and what became of it.",
-            Query(per_minute(m.JOBS, "task", "outcome"), "{{task}} {{outcome}}"),
+            Query(f"{per_minute(m.JOBS, 'task', 'outcome')} > 0", "{{task}} {{outcome}}"),
             unit="cpm",
             stacked=True,
         ),

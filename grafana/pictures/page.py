@@ -84,7 +84,8 @@ class Page:
         self._draw_frame(left, top, wide, high)
         self._write(left + 0.1, top + 0.08, panel["title"], size=9, weight="bold")
         if not any(answer.found for answer in answers):
-            self._write(left + wide / 2, top + high / 2, "No data", size=10, colour=paint.FAINT, side="center")
+            nothing = panel["fieldConfig"]["defaults"].get("noValue", "No data")
+            self._write(left + wide / 2, top + high / 2, nothing, size=10, colour=paint.FAINT, side="center")
             return False
         before, below, above, after = _ROOM.get(panel["type"], (0.12, 0.1, 0.02, 0.12))
         inside = (left + before, top + _TITLE + above, wide - before - after, high - _TITLE - above - below)

@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -26,7 +27,7 @@ from tests.stub.client import ProviderStub, start_stub
 
 _SCRAPE_SECONDS: Final = 1
 _MINUTE: Final = 60
-_PAUSE_SECONDS: Final = 20
+_PAUSE_SECONDS: Final = 5
 _IMAGES: Final = ROOT / "docs" / "images"
 
 
@@ -75,11 +76,13 @@ def _variables(folder: Path, database: str, first: ProviderStub, second: Provide
 
 async def _keep_busy(day: Day, until: float) -> None:
     """People talk all the time; now and then everything happens."""
-    while time.time() < until:
-        await day.is_ordinary(random.randrange(1, 6))  # noqa: S311  # nothing is secret here
-        if random.random() < 1 / 6:  # noqa: S311
+    for turn in count():
+        if time.time() > until:
+            return
+        await day.is_ordinary(random.randrange(1, 4))  # noqa: S311  # nothing is secret here
+        if turn % 6 == 1:
             await day.happens()
-        await asyncio.sleep(random.random() * _PAUSE_SECONDS / 4)  # noqa: S311
+        await asyncio.sleep(random.random() * _PAUSE_SECONDS)  # noqa: S311
 
 
 if __name__ == "__main__":

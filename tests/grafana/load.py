@@ -26,6 +26,8 @@ VARIABLES: Final = {
 NOWHERE: Final = {"name": "nowhere", "transport": "streamable_http", "url": "http://127.0.0.1:9/mcp", "all": True}
 _ANSWER: Final = "The train leaves at nine and is there before noon, if the bridge is open. "
 _WRONG: Final = "Wrong-12"
+_LOOKS: Final = 60
+_LOOK_SECONDS: Final = 0.25
 
 
 class Day:
@@ -37,9 +39,10 @@ class Day:
 
     async def happens(self) -> None:
         """Everything once, together."""
-        await self._first.script(Text('{"memory": [{"text": "Takes the early train"}]}', when="## New Messages", times=50))
+        await self._remember()
         parts: Sequence[Callable[[Visitor], Awaitable[None]]] = (
             self._talks,
+            self._is_remembered,
             self._calls_tools,
             self._is_asked,
             self._asks_again,
@@ -54,7 +57,15 @@ class Day:
 
     async def is_ordinary(self, people: int) -> None:
         """So many talk and use tools, and nothing goes wrong."""
+        await self._remember()
         await asyncio.gather(*(self._somebody(part) for part in (self._talks, self._calls_tools) * people))
+
+    async def _remember(self) -> None:
+        """Have the model find a fact in whatever was said."""
+        found = Text('{"memory": [{"text": "Takes the early train"}]}', when="## New Messages", times=30)
+        for provider in (self._first, self._second):
+            await provider.clear()
+            await provider.script(found)
 
     async def _somebody(self, does: Callable[[Visitor], Awaitable[None]]) -> None:
         self._people += 1
@@ -68,6 +79,14 @@ class Day:
             await self._first.script(Text(_ANSWER * 3, when=f"train {turn}", seconds_between=0.01))
             await visitor.stream(session, f"When is train {turn}?")
 
+    async def _is_remembered(self, visitor: Visitor) -> None:
+        await visitor.ask(await visitor.open_session(), "I take the early train")
+        for _ in range(_LOOKS):
+            if (await visitor.http.get("/memories")).json()["items"]:
+                break
+            await asyncio.sleep(_LOOK_SECONDS)
+        await visitor.ask(await visitor.open_session(), "Which train do I take?")
+
     async def _calls_tools(self, visitor: Visitor) -> None:
         calls = [
             ToolCall("calculate", {"expression": "12*7"}),
@@ -80,7 +99,8 @@ class Day:
         await visitor.ask(await visitor.open_session(), "Use your tools")
 
     async def _is_asked(self, visitor: Visitor) -> None:
-        rename = ToolCalls([ToolCall("rename_session", {"name": "Oslo"})], when="rename it", times=2)
+        # More than there are messages: who names the session shows the model the same words.
+        rename = ToolCalls([ToolCall("rename_session", {"name": "Oslo"})], when="rename it", times=6)
         await self._first.script(rename)
         session = await visitor.open_session()
         question = (await visitor.ask(session, "Please rename it")).json()["interrupts"][0]
