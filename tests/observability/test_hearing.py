@@ -5,6 +5,7 @@ from itertools import count
 from typing import Any, Final
 
 import pytest
+from structlog.testing import capture_logs
 
 from app import signals
 from app.observability import metrics
@@ -76,10 +77,11 @@ def test_whoever_stops_first_leaves_the_others_counting() -> None:
     second.__exit__(None, None, None)
 
 
-def test_a_hearer_with_a_bug_harms_nobody_and_is_told_of_once(capsys: pytest.CaptureFixture[str]) -> None:
-    for wrong in ("words", None, "words"):
-        signals.events_flushed(wrong, 0.1)  # type: ignore[arg-type]  # a bug in who tells, say
-    assert capsys.readouterr().out.count("metric_not_moved") == 1
+def test_a_hearer_with_a_bug_harms_nobody_and_is_told_of_once() -> None:
+    with capture_logs() as logs:
+        for wrong in ("words", None, "words"):
+            signals.events_flushed(wrong, 0.1)  # type: ignore[arg-type]  # a bug in who tells, say
+    assert [(line["event"], line["signal"]) for line in logs] == [("metric_not_moved", "events_flushed")]
     signals.events_flushed(1, 0.1)
     signals.mail_sent("ok")
 
