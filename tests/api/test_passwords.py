@@ -154,7 +154,7 @@ async def test_a_reset_by_mail_takes_from_a_stranger_all_they_may_have_left_and_
     await post.take()
     made = (await ada.http.post("/auth/api-keys", json={"name": "Report", "scopes": ["chat"]})).json()
     hook = (await ada.http.post("/webhooks", json={"url": "https://example.com/", "include_message": True})).json()
-    change = {"old_password": PASSWORD, "new_password": "between-22"}
+    change = {"old_password": PASSWORD, "new_password": "Between-22"}
     assert (await ada.http.post("/auth/password", json=change)).is_success
     assert (await stranger.http.get("/auth/me", headers={"x-api-key": made["key"]})).is_success
     assert (await ada.http.get(f"/webhooks/{hook['id']}")).json()["is_on"] is True

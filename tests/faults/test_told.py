@@ -1,6 +1,7 @@
 """What the server that is left tells watchers of the runs of one that was killed."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,12 @@ from tests.told import Told, between, hearing, of
 from tests.visitor import Visitor, text_of
 
 WORDS = "one two three four five six"
+
+
+async def _until(happened: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while not happened():  # noqa: ASYNC110  # a signal is told to a function, and there is no event to wait for
+            await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -51,6 +58,8 @@ async def test_a_run_of_a_server_that_was_killed_is_recovered_and_ends_once(
                 break
     first.kill()
     assert text_of(await here.read_on(run)) == WORDS
+    # Readers have the end a moment before watchers have.
+    await _until(lambda: of(told, signals.run_ended))
     assert [one for one in told if one[0] != "events_replayed"] == [
         ("run_recovered", "assistant"),
         # From the moment when its lease had run out.
