@@ -4,8 +4,8 @@ from typing import Final
 
 from app.observability import metrics as m
 from grafana.boards import slo
-from grafana.boards.kinds import dial, number, series, table
-from grafana.boards.panels import OUTCOMES, Board, Limits, Panel, Query, Row
+from grafana.boards.kinds import dial, number, series, spread, table
+from grafana.boards.panels import OUTCOMES, Board, Limits, Query, Row
 from grafana.boards.promql import calls, highest, per_minute, quantile, rate, share, total
 
 _SERVERS: Final = 'up{job=~"milepost.*", instance=~"$instance"}'
@@ -67,58 +67,57 @@ _OBJECTIVES: Final = (
 )
 
 
-def _traffic() -> tuple[Panel, ...]:
-    return (
-        series(
-            "Turns a minute, by outcome",
-            "What became of messages. Failed is a fault of ours or a provider's; refused is a limit at work.",
-            Query(per_minute(m.RUNS_FINISHED, "outcome"), "{{outcome}}"),
-            unit="cpm",
-            stacked=True,
-            colours=OUTCOMES,
-        ),
-        series(
-            "Time to the first token",
-            "From a message that was accepted to its first word. 95 % are to be under 3 seconds.",
-            *(Query(quantile(q, m.RUN_FIRST_TOKEN_SECONDS), name) for q, name in ((0.5, "median"), (0.95, "95 %"), (0.99, "99 %"))),
-            unit="s",
-            limits=Limits(3, 10),
-            runbook=slo.FIRST_TOKENS.runbook,
-        ),
-        series(
-            "Errors in turns",
-            "Codes of what stopped turns, a minute: docs/errors.md explains each.",
-            Query(f"{per_minute(m.RUNS_FINISHED, 'error', where='error!=""')} > 0", "{{error}}"),
-            unit="cpm",
-            stacked=True,
-        ),
-        series(
-            "Requests a second, by status",
-            "All of HTTP. 4xx are clients' faults and limits, 5xx ours.",
-            Query(calls(m.REQUEST_SECONDS, "http_response_status_code"), "{{http_response_status_code}}"),
-            unit="reqps",
-            stacked=True,
-        ),
-        series(
-            "Requests that end in 5xx",
-            "The share of requests that failed by a fault of the server.",
-            Query(share(calls(m.REQUEST_SECONDS, where=_WENT_WRONG), calls(m.REQUEST_SECONDS)), "5xx"),
-            unit="percentunit",
-            limits=Limits(0.01, 0.05),
-        ),
-        series(
-            "Slowest routes",
-            "95 % of requests are quicker; of event streams that is the time to their first byte.",
-            Query(f"topk(6, {quantile(0.95, m.REQUEST_SECONDS, 'http_route')})", "{{http_route}}"),
-            unit="s",
-        ),
-        series(
-            "Requests under way",
-            "What servers answer now, and streams that readers follow.",
-            Query(total(m.REQUESTS_ACTIVE), "requests"),
-            Query(total(m.STREAMS_OPEN), "streams"),
-        ),
-    )
+_TRAFFIC: Final = (
+    series(
+        "Turns a minute, by outcome",
+        "What became of messages. Failed is a fault of ours or a provider's; refused is a limit at work.",
+        Query(per_minute(m.RUNS_FINISHED, "outcome"), "{{outcome}}"),
+        unit="cpm",
+        stacked=True,
+        colours=OUTCOMES,
+    ),
+    series(
+        "Time to the first token",
+        "From a message that was accepted to its first word. 95 % are to be under 3 seconds.",
+        *spread(m.RUN_FIRST_TOKEN_SECONDS),
+        unit="s",
+        limits=Limits(3, 10),
+        runbook=slo.FIRST_TOKENS.runbook,
+    ),
+    series(
+        "Errors in turns",
+        "Codes of what stopped turns, a minute: docs/errors.md explains each.",
+        Query(f"{per_minute(m.RUNS_FINISHED, 'error', where='error!=""')} > 0", "{{error}}"),
+        unit="cpm",
+        stacked=True,
+    ),
+    series(
+        "Requests a second, by status",
+        "All of HTTP. 4xx are clients' faults and limits, 5xx ours.",
+        Query(calls(m.REQUEST_SECONDS, "http_response_status_code"), "{{http_response_status_code}}"),
+        unit="reqps",
+        stacked=True,
+    ),
+    series(
+        "Requests that end in 5xx",
+        "The share of requests that failed by a fault of the server.",
+        Query(share(calls(m.REQUEST_SECONDS, where=_WENT_WRONG), calls(m.REQUEST_SECONDS)), "5xx"),
+        unit="percentunit",
+        limits=Limits(0.01, 0.05),
+    ),
+    series(
+        "Slowest routes",
+        "95 % of requests are quicker; of event streams that is the time to their first byte.",
+        Query(f"topk(6, {quantile(0.95, m.REQUEST_SECONDS, 'http_route')})", "{{http_route}}"),
+        unit="s",
+    ),
+    series(
+        "Requests under way",
+        "What servers answer now, and streams that readers follow.",
+        Query(total(m.REQUESTS_ACTIVE), "requests"),
+        Query(total(m.STREAMS_OPEN), "streams"),
+    ),
+)
 
 
 _COST: Final = (
@@ -152,7 +151,7 @@ BOARD: Final = Board(
     rows=(
         Row("Now", _NOW),
         Row("Objectives and alerts", _OBJECTIVES),
-        Row("Traffic and errors", _traffic()),
+        Row("Traffic and errors", _TRAFFIC),
         Row("Cost and versions", _COST),
     ),
 )
