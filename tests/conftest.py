@@ -32,6 +32,9 @@ from tests.visitor import Visitor
 _TEMPLATE: Final = "milepost_template"
 _MODEL_PYTHON: Final = Path(__file__).parents[1] / ".venv-model" / "bin" / "python"
 _START_SECONDS: Final = 40
+_TESTS: Final = Path(__file__).parent
+# Folders whose tests take longest. They come first, or one process would be busy with them long after the others have finished.
+_SLOW: Final = frozenset({"browser", "faults", "prometheus", "scaffold", "security"})
 
 # Tests that need more than Python packages: their marker, and whether this machine has what they need.
 _NEEDS: Final[Mapping[str, Callable[[], bool]]] = {
@@ -56,6 +59,7 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what this machine cannot run, by name; CI has everything, so there it runs and fails."""
+    items.sort(key=lambda item: item.path.relative_to(_TESTS).parts[0] not in _SLOW)  # a stable sort
     if os.environ.get("CI") == "true":
         return
     missing = [marker for marker, is_here in _NEEDS.items() if not is_here()]

@@ -43,7 +43,10 @@ class SeenSpan:
 
 
 class LangfuseStub:
-    """`manner` and `api_status` (0 is as it should) are how it answers; `prompts` are served by name and label."""
+    """`manner` and `api_status` (0 is as it should) are how it answers; `prompts` are served by name and label.
+
+    `served` counts the prompts asked for with success or not found, `refusals` what `api_status` or a wrong key turned away.
+    """
 
     def __init__(self) -> None:
         self.port = 0
@@ -52,6 +55,8 @@ class LangfuseStub:
         self.spans: list[SeenSpan] = []
         self.headers: list[Mapping[str, str]] = []
         self.asked = 0
+        self.served = 0
+        self.refusals = 0
         self.scores: dict[str, dict[str, Any]] = {}
         self.told_scores: list[dict[str, Any]] = []
         self.prompts: dict[tuple[str, str], tuple[str, int]] = {}
@@ -104,6 +109,7 @@ class LangfuseStub:
     async def serve_prompt(self, request: web.Request) -> web.Response:
         if refused := self._refused(request):
             return refused
+        self.served += 1
         name, label = request.match_info["name"], request.query.get("label", "production")
         if (name, label) not in self.prompts:
             return web.json_response({"message": "Prompt not found"}, status=404)
@@ -128,6 +134,7 @@ class LangfuseStub:
 
     def _refused(self, request: web.Request) -> web.Response | None:
         status = self.api_status or (0 if _is_ours(request) else 401)
+        self.refusals += status != 0
         return web.json_response({"message": "no"}, status=status) if status else None
 
     def application(self) -> web.Application:

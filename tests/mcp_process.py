@@ -1,5 +1,6 @@
 """MCP servers of ours for a test: a file that names them, and one as a process of its own that can be killed and started again."""
 
+import asyncio
 import json
 import os
 import signal
@@ -36,6 +37,13 @@ def wait_until_gone(pid: int, seconds: float = 10) -> None:
     while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < deadline, f"process {pid} is still there"
         time.sleep(_LOOK_SECONDS)
+
+
+async def until_there(file: Path, seconds: float = 20) -> None:
+    """Until a tool of ours, in another process, has begun."""
+    async with asyncio.timeout(seconds):
+        while not file.exists():  # noqa: ASYNC110, ASYNC240  # another process makes it
+            await asyncio.sleep(_LOOK_SECONDS)
 
 
 class HttpMcp:

@@ -22,6 +22,11 @@ BIG: Final = 300_000
 server = FastMCP("tests", log_level="CRITICAL", host="127.0.0.1", port=int(sys.argv[2]) if len(sys.argv) > 2 else 0)
 
 
+def _make(file: str) -> None:
+    if file:
+        Path(file).touch()
+
+
 @server.tool()
 async def echo(text: str) -> str:
     """Say the same again."""
@@ -35,15 +40,17 @@ async def add(a: int, b: int) -> int:
 
 
 @server.tool()
-async def slow(seconds: float) -> str:
-    """Take a while."""
+async def slow(seconds: float, file: str = "") -> str:
+    """Take a while; this file is there once it has begun."""
+    _make(file)
     await asyncio.sleep(seconds)
     return "At last."
 
 
 @server.tool()
-def stuck(seconds: float) -> str:
-    """Hear nothing meanwhile, not even a signal's end of input."""
+def stuck(seconds: float, file: str = "") -> str:
+    """Hear nothing meanwhile, not even a signal's end of input; this file is there once it has begun."""
+    _make(file)
     time.sleep(seconds)
     return "Awake."
 

@@ -23,7 +23,7 @@ from app.agent.mcp.opening import open_mcp
 from app.agent.registry import Agents
 from tests.agent.turn import Turn
 from tests.fakes import calls, says
-from tests.mcp_process import HttpMcp, mcp_file, program, wait_until_gone
+from tests.mcp_process import HttpMcp, mcp_file, program, until_there, wait_until_gone
 from tests.told import between, hearing, of
 
 
@@ -177,8 +177,8 @@ async def test_watchers_are_told_when_a_server_comes_goes_and_comes_back_and_tha
 async def test_a_server_elsewhere_that_is_killed_and_comes_back_is_used_again(tmp_path: Path, elsewhere: HttpMcp) -> None:
     async with shelf(tmp_path, elsewhere.entry(tools=["slow", "echo"])) as tools:
         await tools.until_it_has("remote_echo")
-        waiting = asyncio.create_task(tools.call("remote_slow", within=20, seconds=20))
-        await asyncio.sleep(0.3)
+        waiting = asyncio.create_task(tools.call("remote_slow", within=20, seconds=20, file=str(tmp_path / "begun")))
+        await until_there(tmp_path / "begun")
         await asyncio.to_thread(elsewhere.kill)
         async with asyncio.timeout(10):
             assert (await waiting).text.startswith("The tool is not available now.")

@@ -131,15 +131,19 @@ async def test_an_account_is_erased_with_its_password_and_the_process_forgets_it
 async def test_who_is_erased_while_uploading_is_erased_and_told_to_sign_in(ada: Visitor, server: Server, kept_in: str) -> None:
     assert server.settings.attachments.kept_in == kept_in
 
+    taken = asyncio.Semaphore(0)
+
     async def upload_until_refused(name: str) -> httpx.Response:
         for number in count():
             answer = await ada.http.post("/attachments", params={"name": f"{name}.txt"}, content=f"{name} {number}")
             if answer.status_code != httpx.codes.CREATED:
                 return answer
+            taken.release()
         raise AssertionError
 
     uploads = [asyncio.create_task(upload_until_refused(name)) for name in "abcdef"]
-    await asyncio.sleep(0.3)
+    for _ in range(2 * len(uploads)):
+        await taken.acquire()
     receipt = await _erase(ada)
     assert receipt.status_code == httpx.codes.OK, receipt.text
     assert {(one.status_code, one.json()["code"]) for one in await asyncio.gather(*uploads)} == {(401, "not_authenticated")}

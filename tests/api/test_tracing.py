@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from uuid import UUID
 
 import httpx
@@ -217,6 +217,18 @@ async def test_nobody_there_is_no_reason_to_fail(ada: Visitor) -> None:
     await _run(ada, "Hello")
 
 
+async def _until(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not is_so():
+            await asyncio.sleep(0.02)
+
+
+async def _until_more(count: Callable[[], int], more: int = 3) -> None:
+    """Until Langfuse was asked for the third time from now, so that what came of the first two is known."""
+    least = count() + more
+    await _until(lambda: count() >= least)
+
+
 async def _until_scored(langfuse: LangfuseStub, value: float) -> Mapping[str, object]:
     async with asyncio.timeout(30):
         while not (found := [score for score in [*langfuse.scores.values()] if score["value"] == value]):  # noqa: ASYNC110
@@ -231,7 +243,7 @@ async def test_feedback_is_a_score_of_the_trace_and_another_takes_its_place(ada:
     path = f"/messages/{answer['message']['id']}/feedback"
     langfuse.api_status = 500
     await ada.http.post(path, json={"score": 1, "comment": "zyxcanary"})
-    await asyncio.sleep(0.5)  # until it was refused once, as a rule; if not yet, it is told for the first time below
+    await _until(lambda: langfuse.refusals > 0)
     langfuse.api_status = 0
     up = await _until_scored(langfuse, 1)
     await ada.http.post(path, json={"score": -1})
@@ -298,11 +310,11 @@ async def test_the_system_prompt_is_served_changed_and_kept_and_the_call_says_wh
     served.prompts["house/system", "production"] = ("You are Xyz.", 8)
     await _until_prompted(ada, provider, "You are Xyz.")
     served.api_status = 500
-    await asyncio.sleep(0.3)  # it is looked at several times meanwhile, and the last one that came is kept
+    await _until_more(lambda: served.refusals)
     await _until_prompted(ada, provider, "You are Xyz.")
     served.api_status = 0
     served.prompts["house/system", "production"] = ("You are {{nobody}}.", 9)
-    await asyncio.sleep(0.3)
+    await _until_more(lambda: served.served)
     await _until_prompted(ada, provider, "You are Xyz.")
     async with asyncio.timeout(20):
         while {7, 8} - {span.attributes.get("langfuse.observation.prompt.version") for span in served.seen("answer")}:  # noqa: ASYNC110

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from tests.faults.server_process import ROOT, ServerProcess
-from tests.mcp_process import mcp_file, program, wait_until_gone
+from tests.mcp_process import mcp_file, program, until_there, wait_until_gone
 from tests.stub.answers import Text, ToolCall, ToolCalls
 from tests.stub.client import ProviderStub
 from tests.visitor import Visitor, text_of
@@ -75,12 +75,14 @@ async def test_a_turn_whose_mcp_server_is_killed_in_the_call_ends_with_an_answer
     assert text_of(again) == "It works."
 
 
-async def test_a_program_that_is_stopped_from_outside_in_the_call_is_the_same(ada: Visitor, pids: Path, provider: ProviderStub) -> None:
-    await provider.script(ToolCalls([ToolCall("ours_slow", {"seconds": 60})]), Text("It is away."))
+async def test_a_program_that_is_stopped_from_outside_in_the_call_is_the_same(
+    ada: Visitor, pids: Path, provider: ProviderStub, tmp_path: Path
+) -> None:
+    begun = tmp_path / "begun"
+    await provider.script(ToolCalls([ToolCall("ours_slow", {"seconds": 60, "file": str(begun)})]), Text("It is away."))
     session = await ada.open_session()
     turn = asyncio.create_task(ada.stream(session, "Wait"))
-    await provider.wait_until_asked()
-    await asyncio.sleep(0.5)
+    await until_there(begun)
     subprocess.run(["/bin/kill", "-9", str(_written(pids)[0])], check=True)  # noqa: ASYNC221, S603  # our own child
     async with asyncio.timeout(10):
         assert text_of(await turn) == "It is away."
@@ -96,12 +98,12 @@ async def test_no_program_outlives_the_server(number: signal.Signals, ada: Visit
 
 
 async def test_a_program_that_hears_nothing_does_not_outlive_it_either(
-    ada: Visitor, armed: ServerProcess, pids: Path, provider: ProviderStub
+    ada: Visitor, armed: ServerProcess, pids: Path, provider: ProviderStub, tmp_path: Path
 ) -> None:
-    await provider.script(ToolCalls([ToolCall("ours_stuck", {"seconds": 60})]))
+    begun = tmp_path / "begun"
+    await provider.script(ToolCalls([ToolCall("ours_stuck", {"seconds": 60, "file": str(begun)})]))
     turn = asyncio.create_task(ada.stream(await ada.open_session(), "Wait"))
-    await provider.wait_until_asked()
-    await asyncio.sleep(0.5)
+    await until_there(begun)
     armed.kill()
     [pid] = _written(pids)
     await asyncio.to_thread(wait_until_gone, pid)

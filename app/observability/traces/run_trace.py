@@ -1,7 +1,8 @@
 """Runs as traces: one for each run, whose id is the run's, so that whatever comes later finds it."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 from uuid import UUID
@@ -20,6 +21,15 @@ _MILLION: Final = 1_000_000
 _THOUSANDTH: Final = 1_000
 # The last bits of an id are random, whichever kind of UUID it is.
 _CHANCES: Final = 1 << 32
+
+
+@contextmanager
+def _harmless() -> Iterator[None]:
+    """A trace is no reason for a turn to fail."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001
+        log_crash("trace_crashed", error)
 
 
 class Outlet(Protocol):
@@ -126,22 +136,18 @@ class TracedRun:
 
     def called(self, call: Call, prompt: Sequence[BaseMessage], answer: AIMessage | None) -> None:
         """A call of a model is over: where it was made is known from LangChain's context."""
-        try:
+        with _harmless():
             self.close(self._call(call, prompt, answer), call.error_code or "")
-        except Exception as error:  # noqa: BLE001  # a trace is no reason for a turn to fail
-            log_crash("trace_crashed", error)
 
     def recalling[Recall: Recaller](self, memory: Recall) -> "Recall | Recalling":
         return Recalling(memory, self)
 
     def recalled(self, begun_ns: int, query: str, found: Sequence[str] | None) -> None:
         """`found` is None where it was given up."""
-        try:
+        with _harmless():
             span = self.open("recall", Kind.RECALL, self._here(), query)
             span.begun_ns, span.attributes = begun_ns, _noted(memories=len(found or ()))
             self.close(span, "" if found is not None else "cancelled", found)
-        except Exception as error:  # noqa: BLE001
-            log_crash("trace_crashed", error)
 
     def ended(self, outcome: str, error: str, answer: str) -> None:
         """Once; what comes later is nobody's."""
