@@ -2,18 +2,19 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help dev test check format lint types imports lock audit bench bench-runs dashboards test-tools clean FORCE
+.PHONY: help dev test eval evaluate check format lint types imports lock audit bench bench-runs dashboards test-tools clean FORCE
 
 # Without bytecode every start and every test's child process would compile all libraries anew.
 unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON := .venv/bin/python
 PYTEST_ARGS ?=
+EVAL_ARGS ?=
 # Providers' packages, of anthropic, google and ollama, and drawing, for PNGs of graphs: remembered until another list is given, an empty one
 # included.
 EXTRAS ?= $(shell cat .venv/.extras 2>/dev/null)
-ifneq ($(filter-out anthropic google ollama drawing,$(EXTRAS)),)
-$(error EXTRAS: there is no $(filter-out anthropic google ollama drawing,$(EXTRAS)); there are anthropic, google, ollama and drawing)
+ifneq ($(filter-out anthropic google ollama drawing evals,$(EXTRAS)),)
+$(error EXTRAS: there is no $(filter-out anthropic google ollama drawing evals,$(EXTRAS)); there are anthropic, google, ollama, drawing and evals)
 endif
 EXTRA_LOCKS := $(EXTRAS:%=requirements-%.lock)
 
@@ -26,6 +27,12 @@ dev: .venv/.runtime ## Run the server on http://localhost:8000, reloading on cha
 
 test: .venv/.dev ## Run every test this machine can; narrow it with PYTEST_ARGS="-k chat"
 	@$(PYTHON) -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal $(PYTEST_ARGS)
+
+eval: ## Try the agent on a dataset and write a report; EVAL_ARGS="--model gpt-5-mini" says what and how
+	@$(MAKE) --no-print-directory EXTRAS="$(sort $(EXTRAS) evals)" evaluate
+
+evaluate: .venv/.runtime
+	@$(PYTHON) -m evals run $(EVAL_ARGS)
 
 check: lint types imports test ## All that a change must pass
 
