@@ -16,7 +16,7 @@ import yaml
 from benchmarks.database import Database, start_database
 from benchmarks.driver import Driver, start_driver
 from benchmarks.orders import Conversation
-from benchmarks.processes import free_port, started
+from benchmarks.processes import ROOT, free_port, started
 from benchmarks.provider import Provider
 from benchmarks.scenario import Scenario
 from tests.langfuse_stub import PUBLIC_KEY, SECRET_KEY
@@ -164,6 +164,7 @@ def _server_variables(scenario: Scenario, provider_url: str, port: int, folder: 
         "OPENAI_BASE_URL": provider_url,
         "DEFAULT_LLM_MODEL": scenario.model,
         "RATE_LIMIT_ENABLED": "false",
+        "TIERS_FILE": str(ROOT / "tiers.development.yaml"),  # all is counted, and nobody stopped
         "MAX_LIVE_RUNS": str(max(_DEFAULT_LIVE_RUNS, scenario.users)),
         "LOG_LEVEL": "info",
         "LOG_FORMAT": "json",

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from app.errors import AppError, SettingsInvalid
+from evals.commands import COMMANDS
 from evals.errors import EvalsError, Misused
 
 
@@ -28,7 +29,7 @@ def _say(sentence: str, code: int) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m evals", description="Know whether a change made the agent better")
     commands = parser.add_subparsers(required=True, metavar="command")
-    for command in ():  # each module of evals.commands: run, compare, gate, calibrate, pairwise, harvest, report
+    for command in COMMANDS:
         command.add(commands)
     return parser
 

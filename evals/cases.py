@@ -24,7 +24,7 @@ class ToolWish(_Part):
 
 
 class Trajectory(_Part):
-    """The tools that are expected. In `any` order; in the `same` order with others between; or `exact`: these and no others, in this order."""
+    """The tools that are expected. In `any` order; in the `same` order, others between; or `exact`: these and no others."""
 
     calls: tuple[ToolWish, ...] = ()
     order: Literal["any", "same", "exact"] = "any"

@@ -1,1 +1,15 @@
 """The commands of `python -m evals`, a module each, whose `add` registers it."""
+
+from argparse import ArgumentParser, _SubParsersAction
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+
+class Command(Protocol):
+    """A module: `add` makes its parser, whose default `command` takes the arguments and gives the exit code."""
+
+    def add(self, commands: "_SubParsersAction[ArgumentParser]") -> None: ...
+
+
+# run, compare, gate, calibrate, pairwise, harvest, report.
+COMMANDS: Final[Sequence[Command]] = ()

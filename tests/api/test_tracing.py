@@ -219,7 +219,7 @@ async def test_nobody_there_is_no_reason_to_fail(ada: Visitor) -> None:
 
 async def _until(is_so: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
-        while not is_so():
+        while not is_so():  # noqa: ASYNC110  # it hears in a thread of its own
             await asyncio.sleep(0.02)
 
 
