@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
+from app.api.errors import Problem
 from app.api.page_cookie import CSRF_HEADER
 from app.api.scopes import ROOT, Need, need_of
 
@@ -31,6 +32,7 @@ class Documented(FastAPI):
         if not self.openapi_schema:
             document = super().openapi()
             document["components"]["securitySchemes"] = _SCHEMES
+            document["components"]["schemas"][Problem.__name__] = Problem.model_json_schema(mode="serialization")
             for path, operations in document["paths"].items():
                 if path.startswith(ROOT):
                     for method, operation in operations.items():

@@ -115,10 +115,15 @@ def is_json(content_type: str) -> bool:
 
 
 def problems(*kinds: type[AppError]) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that may raise these, each code with an example."""
+    """The `responses` of a route that may raise these, each code with an example.
+
+    The schema is named, not handed over as a `model`: FastAPI would make a validator of it for each status of each route, which took
+    half of a server's start, and would call it plain JSON.
+    """
     documented: dict[int | str, dict[str, Any]] = {}
     for kind in kinds:
-        answer = documented.setdefault(status_of(kind), {"model": Problem, "description": "", "content": {PROBLEM_JSON: {"examples": {}}}})
+        content = {PROBLEM_JSON: {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}, "examples": {}}}
+        answer = documented.setdefault(status_of(kind), {"description": "", "content": content})
         answer["description"] = ", ".join(filter(None, (answer["description"], f"`{kind.code}`")))
         answer["content"][PROBLEM_JSON]["examples"][kind.code] = {"value": _document(kind(), "/api/v1/…", "0198…")}
     return documented

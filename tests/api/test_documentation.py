@@ -82,3 +82,12 @@ async def test_the_docs_page_can_log_in(document: Document, server: Server) -> N
         refused = await client.post(token_url, data={"username": "nobody@example.com", "password": "x"})
         assert refused.json()["code"] == "invalid_credentials"
         assert "swagger-ui" in (await client.get("/docs")).text
+
+
+async def test_every_refusal_is_documented_as_the_problem_that_it_is(document: Document) -> None:
+    v1 = [operation for _, path, operation in _operations(document) if path.startswith("/api/")]
+    answers = [answer for operation in v1 for status, answer in operation["responses"].items() if status >= "4"]
+    assert len(answers) > 100
+    assert {(*answer["content"],) for answer in answers} == {("application/problem+json",)}
+    assert {answer["content"]["application/problem+json"]["schema"]["$ref"] for answer in answers} == {"#/components/schemas/Problem"}
+    assert {"type", "status", "code", "detail"} <= document["components"]["schemas"]["Problem"]["properties"].keys()
