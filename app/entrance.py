@@ -59,7 +59,7 @@ async def open_accounts(settings: Settings, database: Database) -> AsyncGenerato
     logins, users, mail, links = Logins(table, keys, tokens), UserTable(database), MailTable(pool), Links(keys, _public_url(settings))
     letters, audit = Letters(mail, links, _post(settings)), AuditTable(pool)
     verification = EmailVerification(letters, bounds.require_verified_email)
-    with Passwords(bounds.parallel_hashes, bounds.hash_queue) as passwords:
+    with Passwords(bounds.parallel_hashes, bounds.hash_queue, memory_kib=bounds.hash_memory_kib) as passwords:
         door = Door(passwords, Lockout(failures, keys, audit, limit), verification, audit)
         async with _watching(Presence(table.ended)) as presence:
             yield Accounts(

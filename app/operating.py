@@ -35,7 +35,7 @@ class _Office:
 
 async def create_admin(settings: Settings, email: str, password: str) -> str:
     """Raise EmailTaken, or InvalidInput for a password that will not do."""
-    with Passwords(1, 0) as passwords:
+    with Passwords(1, 0, memory_kib=settings.accounts.hash_memory_kib) as passwords:
         async with _open_office(settings) as office:
             account = await make_admin(office.users, passwords, office.administration, office.log, email=email, password=password)
     return _line(account)
@@ -43,7 +43,7 @@ async def create_admin(settings: Settings, email: str, password: str) -> str:
 
 async def set_password(settings: Settings, email: str, password: str) -> str:
     """End all logins of a user; raise UserNotFound, or InvalidInput for a password that will not do."""
-    with Passwords(1, 0) as passwords:
+    with Passwords(1, 0, memory_kib=settings.accounts.hash_memory_kib) as passwords:
         async with _open_office(settings) as office:
             user = await named(office.users, email)
             logins = await office.administration.set_password(user.id, await good_hash(passwords, password), _OPERATOR)

@@ -170,6 +170,7 @@ def variables_of_test(database_url: str, _stub: ProviderStub, tmp_path: Path, re
         "OPENAI_API_KEY": "sk-test",
         "OPENAI_BASE_URL": _stub.url,
         "MODELS_FILE": str(tmp_path / "priced.yaml"),
+        "HASH_MEMORY_KIB": "64",  # a good hash takes a quarter of a second, and each test's users register
         "LLM_MAX_RETRIES": "0",
         "LLM_FALLBACK": "false",
         # A browser that starts can keep a machine from anything else for as long as a provider may be silent elsewhere.

@@ -150,6 +150,14 @@ def test_production_refuses_a_weak_token_for_metrics(secret: str, tmp_path: Path
     assert secret not in faults[0]
 
 
+def test_hashes_for_tests_are_none_for_production(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"APP_ENV": "production", "JWT_SECRET_KEY": SECRET, "HASH_MEMORY_KIB": "19455"}.items():
+        monkeypatch.setenv(name, value)
+    assert _faults(tmp_path) == ["HASH_MEMORY_KIB: must be 19456 or more in production."]
+    monkeypatch.setenv("HASH_MEMORY_KIB", "19456")
+    load_settings(tmp_path)
+
+
 @pytest.mark.parametrize("name", ["WORKERS", "WEB_CONCURRENCY"])
 def test_one_process_only_and_it_is_said_why(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for value in ("2", "many", "0"):

@@ -25,8 +25,10 @@ _RULES: Final[tuple[tuple[str, Callable[[str], bool]], ...]] = (
     ("a special character", lambda password: any(not character.isalnum() for character in password)),
 )
 
+_PASSES: Final = 3
+_LANES: Final = 4
 # The hash of random bytes nobody kept: verifying against it makes an unknown email take as long as a known one.
-_NOBODY: Final = "$argon2id$v=19$m=65536,t=3,p=4$sTanTPHp7qJMciokNx+Hmg$dfmoHBroFuLRsRQzqrpJ/9ds0tDwD41C9FjFmL57A2A"
+_NOBODY: Final = "$argon2id$v=19$m={},t=3,p=4$sTanTPHp7qJMciokNx+Hmg$dfmoHBroFuLRsRQzqrpJ/9ds0tDwD41C9FjFmL57A2A"
 _BCRYPT: Final = "$2"
 _BCRYPT_BYTES: Final = 72
 _COME_BACK_SECONDS: Final = 5
@@ -48,13 +50,14 @@ class Match:
 
 
 class Passwords:
-    """At most `parallel` hashes at once, each of a core for a fifth of a second and 64 MB; at most `waiting` more wait for their turn."""
+    """At most `parallel` hashes at once, with 64 MB each of a core for a fifth of a second; at most `waiting` more wait for their turn."""
 
-    def __init__(self, parallel: int, waiting: int) -> None:
+    def __init__(self, parallel: int, waiting: int, *, memory_kib: int = 65_536) -> None:
         self._threads = ThreadPoolExecutor(parallel, thread_name_prefix="hash", initializer=_give_way)
         self._room = parallel + waiting
         self._taken = 0
-        self._hasher = PasswordHash((Argon2Hasher(),))
+        self._hasher = PasswordHash((Argon2Hasher(time_cost=_PASSES, memory_cost=memory_kib, parallelism=_LANES),))
+        self._nobody = _NOBODY.format(memory_kib)
 
     def __enter__(self) -> Self:
         return self
@@ -75,7 +78,7 @@ class Passwords:
             matches = _matches_bcrypt(password, known_hash)
             return Match(matches, self._hasher.hash(password) if matches else None)
         try:
-            matches, new_hash = self._hasher.verify_and_update(password, known_hash or _NOBODY)
+            matches, new_hash = self._hasher.verify_and_update(password, known_hash or self._nobody)
         except UnknownHashError:
             matches, new_hash = False, None
         return Match(matches, new_hash) if known_hash else Match(False)

@@ -62,7 +62,14 @@ class AccountSettings(Section):
         description="How long a used refresh token, sent once more, is answered as before; later it counts as stolen",
     )
     parallel_hashes: Count = Field(
-        2, le=64, validation_alias="PARALLEL_HASHES", description="Password hashes computed at once; each takes a thread and 64 MB"
+        2, le=64, validation_alias="PARALLEL_HASHES", description="Password hashes computed at once, a thread each"
+    )
+    hash_memory_kib: Count = Field(
+        65_536,
+        ge=64,
+        le=4_194_304,
+        validation_alias="HASH_MEMORY_KIB",
+        description="Memory of a password's hash, and with it its time; old hashes are made anew at the next login",
     )
     hash_queue: Count = Field(
         100,

@@ -147,7 +147,7 @@ async def test_what_is_written_of_failures_names_nobody_an_erasure_would_not_fin
     assert ADA not in whole
 
 
-@pytest.mark.variables(HASH_QUEUE="1", PARALLEL_HASHES="1")
+@pytest.mark.variables(HASH_QUEUE="1", PARALLEL_HASHES="1", HASH_MEMORY_KIB="65536")
 async def test_a_try_that_was_never_looked_at_is_no_failure(ada: Visitor, stranger: Visitor, database_url: str) -> None:
     assert ada
     answers = await asyncio.gather(*(_try(stranger, f"user{number}@example.com") for number in range(8)))

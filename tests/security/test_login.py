@@ -7,9 +7,10 @@ from uuid import uuid4
 
 import httpx
 import psycopg
+import pytest
 from argon2 import extract_parameters
 
-from app.accounts import passwords
+from app.accounts.passwords import Passwords
 from tests.conftest import Server
 from tests.visitor import PASSWORD, Visitor
 
@@ -25,6 +26,7 @@ async def _work(visitor: Visitor, email: str) -> float:
     return time.process_time() - begun
 
 
+@pytest.mark.variables(HASH_MEMORY_KIB="65536")
 async def test_a_failed_login_is_the_same_work_whether_or_not_there_is_an_account(server: Server, stranger: Visitor) -> None:
     known = [f"{uuid4().hex}@example.com" for _ in range(_ROUNDS)]
     for email in known:  # one failure each: who fails again and again is made to wait
@@ -42,9 +44,12 @@ async def test_a_failed_login_is_the_same_work_whether_or_not_there_is_an_accoun
     assert max(middle.values()) < 1.5 * min(middle.values()), middle
 
 
-async def test_the_hash_of_nobody_has_the_parameters_of_everybodys(ada: Visitor, database_url: str) -> None:
+@pytest.mark.parametrize("kib", [pytest.param(kib, marks=pytest.mark.variables(HASH_MEMORY_KIB=str(kib))) for kib in (128, 65_536)])
+async def test_the_hash_of_nobody_has_the_parameters_of_everybodys(ada: Visitor, database_url: str, kib: int) -> None:
     assert ada
     with psycopg.connect(database_url) as connection:
         [(kept,)] = connection.execute("""SELECT password_hash FROM "user" """).fetchall()
-    assert extract_parameters(kept) == extract_parameters(passwords._NOBODY)
+    with Passwords(1, 1, memory_kib=kib) as passwords:
+        assert extract_parameters(kept) == extract_parameters(passwords._nobody)
+    assert extract_parameters(kept).memory_cost == kib
     assert PASSWORD not in kept
