@@ -1,5 +1,6 @@
 """Real parts for every test: a Postgres of its own, a scripted provider, and a server on a real socket."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -8,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -194,10 +195,12 @@ def settings(variables_of_test: Mapping[str, str], monkeypatch: pytest.MonkeyPat
     return load_settings(tmp_path)
 
 
-@pytest.fixture
-def server(settings: Settings) -> Iterator[Server]:
-    with serving(settings) as url:
-        yield Server(url=url, settings=settings)
+@pytest_asyncio.fixture
+async def server(settings: Settings) -> AsyncIterator[Server]:
+    """It ends beside the test's loop: what is there, such as a server for mail, still answers what it is being told."""
+    with ExitStack() as stack:
+        yield Server(url=stack.enter_context(serving(settings)), settings=settings)
+        await asyncio.to_thread(stack.close)
 
 
 @pytest_asyncio.fixture
