@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 from io import StringIO
 from typing import Any
@@ -11,7 +12,7 @@ import structlog
 
 from app.mail import LoggedPost, Mail
 from app.observability.logging import set_up_logging
-from app.settings import LogSettings
+from app.settings import ROOT, LogSettings
 from tests.agent.test_tools import call, refusing_proxy
 
 CANARY = "zyxcanary"
@@ -34,6 +35,12 @@ def output() -> Iterator[StringIO]:
 
 def _lines(output: StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in output.getvalue().splitlines()]
+
+
+def test_a_request_is_found_as_the_document_for_whoever_is_on_call_looks_for_it(output: StringIO) -> None:
+    [pattern] = re.findall(r"""grep '("request_id".+)…"'$""", (ROOT / "docs" / "operations.md").read_text(), re.MULTILINE)
+    structlog.get_logger("app.api").info("request_finished", request_id=pattern.rpartition('"')[2])
+    assert pattern in output.getvalue()
 
 
 @pytest.mark.usefixtures("refusing_proxy")

@@ -129,7 +129,9 @@ def _discreet(name: str, job: Job) -> Job:
             await job(**arguments)
         except Exception as error:  # noqa: BLE001  # the boundary of a job, as the walk is of a run
             signals.job_done(name, "failed", time.perf_counter() - started)
-            if not isinstance(error, AppError):  # of one of ours, such as a provider that is down, the kind says all
+            if isinstance(error, AppError):  # such as a provider that is down: the code says all
+                log.warning("job_failed", task=name, error=error.code)
+            else:
                 log_crash("job_crashed", error, task=name)
             raise JobFailed(type(error).__name__) from None
         signals.job_done(name, "ok", time.perf_counter() - started)

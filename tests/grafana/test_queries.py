@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.grafana.load import NOWHERE, VARIABLES, Day
 from tests.mcp_process import mcp_file
 from tests.prometheus.process import PrometheusProcess
 from tests.stub.client import ProviderStub
+from tests.tools import needed
 
 pytestmark = pytest.mark.prometheus
 
@@ -77,3 +79,17 @@ async def test_marks_of_deploys_and_alerts_are_queries_that_prometheus_takes(tmp
         assert len(marks) > 1
         for mark in marks:
             await prometheus.query(mark)  # fails for one that does not parse
+
+
+def test_a_breaker_that_is_open_at_a_server_is_not_hidden_by_a_worker_that_asks_no_model(tmp_path: Path) -> None:
+    [query] = [query for name, query in _asked().items() if "Circuit breakers" in name]
+    states = {("a", "open"): 1, ("a", "half_open"): 0, ("b", "open"): 0, ("b", "half_open"): 0, ("c", "open"): 0, ("c", "half_open"): 1}
+    series = [
+        {"series": f'milepost_breaker_state{{instance="{instance}", model="first", state="{state}"}}', "values": str(value)}
+        for (instance, state), value in states.items()
+    ]
+    expected = [{"labels": '{model="first"}', "value": 2}]
+    case = {"input_series": series, "promql_expr_test": [{"expr": query, "eval_time": "0m", "exp_samples": expected}]}
+    (tmp_path / "test.yml").write_text(json.dumps({"tests": [case]}))
+    tried = subprocess.run([needed("promtool"), "test", "rules", tmp_path / "test.yml"], capture_output=True, text=True, check=False)  # noqa: S603  # our own file
+    assert tried.returncode == 0, tried.stdout + tried.stderr

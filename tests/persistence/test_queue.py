@@ -161,7 +161,7 @@ async def test_of_a_job_that_fails_the_kind_of_error_is_told_and_no_word_of_it(
     assert _SECRET not in str(await job_rows(database))
 
 
-async def test_a_bug_in_a_job_is_told_by_where_it_is_and_an_error_of_ours_is_not(
+async def test_a_bug_in_a_job_is_told_by_where_it_is_and_an_error_of_ours_by_its_code(
     database: Database, here: Process, user: User, session: Session
 ) -> None:
     await a_job(here, user, session)
@@ -178,6 +178,8 @@ async def test_a_bug_in_a_job_is_told_by_where_it_is_and_an_error_of_ours_is_not
     [crash] = [line for line in logged if line["event"] == "job_crashed"]
     assert (crash["task"], crash["error"]) == ("make_run", "LookupError")
     assert "in make_run" in crash["frames"][-1]
+    [failure] = [line for line in logged if line["event"] == "job_failed"]
+    assert (failure["task"], failure["error"], failure["log_level"]) == ("make_run", "model_unavailable", "warning")
     assert _SECRET not in str(logged)
 
 

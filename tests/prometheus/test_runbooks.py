@@ -79,6 +79,19 @@ def test_its_queries_name_metrics_that_there_are(path: Path) -> None:
         assert found <= names | set(RECORDED) | foreign
 
 
+@pytest.mark.parametrize("path", RUNBOOKS, ids=lambda path: path.stem)
+def test_what_asks_which_of_many_leaves_out_those_with_nothing(path: Path) -> None:
+    """Series are there from the start, at 0: one code that fails would stand among thirty that do not."""
+    counted = re.compile(r"sum by \(\w+(, \w+)+\) \((increase|rate)\([^()]*\)\)")
+    assert [query for query in queries(path) if counted.fullmatch(query)] == []
+
+
+@pytest.mark.parametrize("path", RUNBOOKS, ids=lambda path: path.stem)
+def test_no_query_adds_sums_of_which_one_may_lack_what_the_other_has(path: Path) -> None:
+    """A model that none stands in for has retries and no fallbacks: a sum of both would have neither."""
+    assert [query for query in queries(path) if re.search(r"\)\s*\+\s*sum by", query)] == []
+
+
 def _samples(name: str, kind: str) -> list[str]:
     suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}.get(kind, ("",))
     return [f"{name}{suffix}" for suffix in suffixes]
