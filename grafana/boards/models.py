@@ -217,10 +217,14 @@ _MEMORY: Final = (
     ),
     series(
         "Traces",
-        "Spans a second that were given to the tracing backend, and those that wait for it.",
-        Query(rate(m.TRACE_SPANS, "outcome"), "{{outcome}}"),
-        Query(highest(m.TRACE_QUEUE), "waiting"),
-        colours={"ok": "green", "failed": "red", "dropped": "orange", "waiting": "blue"},
+        "Spans a second that were given to each tracing backend, and those that wait for it.",
+        Query(rate(m.TRACE_SPANS, "backend", "outcome"), "{{backend}} {{outcome}}"),
+        Query(highest(m.TRACE_QUEUE, "backend"), "{{backend}} waiting"),
+        colours={
+            f"{backend} {what}": colour
+            for backend in ("langfuse", "otlp")
+            for what, colour in {"ok": "green", "failed": "red", "dropped": "orange", "waiting": "blue"}.items()
+        },
         runbook="traces",
     ),
 )

@@ -109,7 +109,7 @@ TOLD: Final[Sequence[Telling]] = (
     (signals.webhook_switched_off, {}, ["milepost_webhooks_switched_off"]),
     (signals.mail_sent, {"outcome": "ok"}, ["milepost_mails"]),
     (signals.job_done, {"task": "walked", "outcome": "ok", "seconds": 0.2}, ["milepost_jobs", "milepost_job_duration_seconds"]),
-    (signals.traces_exported, {"outcome": "ok", "spans": 3}, ["milepost_trace_spans"]),
+    (signals.traces_exported, {"backend": "otlp", "outcome": "ok", "spans": 3}, ["milepost_trace_spans"]),
     (signals.database_sampled, {"sample": None}, []),
     (
         signals.database_sampled,
@@ -123,7 +123,7 @@ TOLD: Final[Sequence[Telling]] = (
             *("milepost_schema_info", "milepost_schema_drift", "milepost_sampled_timestamp_seconds"),
         ],
     ),
-    (sampled.traces_waiting, {"spans": 78}, ["milepost_trace_queue_spans"]),
+    (sampled.traces_waiting, {"backend": "otlp", "spans": 78}, ["milepost_trace_queue_spans"]),
 )
 
 # Moved by no signal, but by who looks when a scrape comes, or by a clock, or once at the start.
