@@ -1,12 +1,17 @@
 """A run as spans: which runs, in which trace, and how much of what was said."""
 
+import asyncio
 import json
 from uuid import UUID, uuid4
 
+import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.tools import ToolException
+from langgraph.errors import GraphInterrupt
 from uuid_utils.compat import uuid7
 
+from app.errors import ModelTimeout
 from app.llm.lean.model import LeanModel, _is_watched
 from app.observability.traces.graph_handler import GraphHandler
 from app.observability.traces.run_trace import TracedRun, TracedRuns, is_sampled
@@ -76,6 +81,24 @@ def test_nodes_and_tools_are_spans_and_what_is_between_them_is_not() -> None:
     ]
     assert (planned.parent, calculated.parent, tools.parent) == (calculated.id, tools.id, trace.root.id)
     assert (handler._open, handler._places) == ({}, {}), "nothing is held of what is over"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ModelTimeout(), "model_timeout"),
+        (SystemExit("zyxcanary"), "SystemExit"),  # its `code` is whatever it was given
+        (ToolException("zyxcanary"), "tool_error"),
+        (GraphInterrupt(), ""),
+        (asyncio.CancelledError("zyxcanary"), "cancelled"),
+    ],
+)
+def test_an_error_is_told_by_its_code_or_its_kind_and_never_in_its_words(error: BaseException, told: str) -> None:
+    kept, run_id = Kept(), uuid4()
+    [handler] = _begun(kept, uuid7()).callbacks
+    handler.on_tool_start({"name": "calculate"}, "{}", run_id=run_id)
+    handler.on_tool_error(error, run_id=run_id)
+    assert [span.error for span in kept.spans] == [told]
 
 
 async def test_a_memory_that_is_watched_says_the_same_and_what_it_found_is_told() -> None:
