@@ -28,7 +28,12 @@ def backend() -> Iterator[LangfuseStub]:
 def told() -> Iterator[list[tuple[str, int]]]:
     """What was told of spans, in order."""
     heard: list[tuple[str, int]] = []
-    with signals.traces_exported.heard_by(lambda _, outcome, spans: heard.append((outcome, spans))):
+
+    def hear(backend: str, outcome: str, spans: int) -> None:
+        assert backend == "otlp"
+        heard.append((outcome, spans))
+
+    with signals.traces_exported.heard_by(hear):
         yield heard
 
 
@@ -131,13 +136,13 @@ async def test_the_queue_is_one_threads_though_a_tool_has_a_loop_of_its_own(back
 
 
 async def test_what_a_user_who_is_erased_leaves_is_no_request(backend: LangfuseStub, told: list[tuple[str, int]]) -> None:
-    waiting: asyncio.Queue[int] = asyncio.Queue()
-    with sampled.traces_waiting.heard_by(lambda _, spans: waiting.put_nowait(spans)):
+    waiting: asyncio.Queue[tuple[str | int, ...]] = asyncio.Queue()
+    with sampled.traces_waiting.heard_by(lambda *said: waiting.put_nowait(said)):
         async with _outlet(backend) as outlet, asyncio.timeout(10):
             sending = asyncio.create_task(outlet.keep_sending())
             outlet.put(_span(ADA))
             outlet.forget(ADA)
-            assert await waiting.get() == 0
+            assert await waiting.get() == ("otlp", 0)
             sending.cancel()
             await asyncio.wait([sending])
     assert (backend.asked, told) == (0, [])
