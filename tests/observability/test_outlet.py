@@ -95,6 +95,18 @@ async def test_what_is_refused_for_good_is_not_sent_again(backend: LangfuseStub,
     assert (backend.asked, told, len(outlet)) == (1, [("failed", 1)], 0)
 
 
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+async def test_what_is_not_taken_now_is_kept_for_later(status: int, backend: LangfuseStub, told: list[tuple[str, int]]) -> None:
+    backend.manner = status
+    async with _outlet(backend) as outlet:
+        outlet.put(_span())
+        assert not await outlet._send_some()
+        assert (len(outlet), told) == (1, [])
+        backend.manner = "take"
+        assert await outlet._send_some()
+    assert (len(backend.spans), told) == (1, [("ok", 1)])
+
+
 async def test_closing_waits_no_longer_than_it_may_and_says_what_is_lost(backend: LangfuseStub, told: list[tuple[str, int]]) -> None:
     backend.manner = "hold"
     async with asyncio.timeout(10), _outlet(backend) as outlet:

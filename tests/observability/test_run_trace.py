@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
@@ -12,6 +13,7 @@ from langgraph.errors import GraphInterrupt
 from uuid_utils.compat import uuid7
 
 from app.errors import ModelTimeout
+from app.llm.calls import ModelCall, Purpose
 from app.llm.lean.model import LeanModel, _is_watched
 from app.observability.traces.graph_handler import GraphHandler
 from app.observability.traces.run_trace import TracedRun, TracedRuns, is_sampled
@@ -110,6 +112,27 @@ async def test_a_memory_that_is_watched_says_the_same_and_what_it_found_is_told(
     assert span.ended_ns >= span.begun_ns
 
 
+def test_no_token_is_in_two_of_the_kinds_that_langfuse_adds_up() -> None:
+    kept = Kept()
+    call = ModelCall(
+        id=uuid4(),
+        model="m",
+        purpose=Purpose.ANSWER,
+        input_tokens=10,
+        cached_tokens=4,
+        output_tokens=7,
+        reasoning_tokens=2,
+        cost_usd=None,
+        latency_ms=5,
+        first_token_ms=None,
+        started_at=datetime.now(UTC),
+    )
+    _begun(kept, uuid7()).called(call, [], None)
+    [span] = kept.spans
+    usage = json.loads(str(span.attributes["langfuse.observation.usage_details"]))
+    assert usage == {"input": 6, "output": 5, "input_cache_read": 4, "output_reasoning": 2, "total": 17}
+
+
 def test_the_lean_way_is_left_only_for_who_listens_to_models() -> None:
     model = LeanModel(model="stub", api_key="sk-test", base_url="http://127.0.0.1:9")
     trace = _begun(Kept(), uuid7())
@@ -128,6 +151,8 @@ def test_a_long_conversation_is_told_from_its_end() -> None:
     assert told[-1] == {"role": "user", "content": messages[-1].content}
     assert len(told) < 25
     assert prompt_said([]) == []
+    long = prompt_said([SystemMessage("Hi"), HumanMessage("x" * 1_000_000)])
+    assert [one["role"] for one in long] == ["system", "user"]  # type: ignore[call-overload,index]  # messages
     assert len(str(prompt_said([SystemMessage("Hi"), HumanMessage("x" * 1_000_000)]))) < 25_000
 
 

@@ -8,7 +8,7 @@ from app.signals import sampled
 from app.signals.sample import Sample, TableSize, Waiting, Work
 from app.signals.signal import Signal
 
-_CALL: Final = {
+CALL: Final = {
     "model": "walked",
     "purpose": "answer",
     "error": "",
@@ -64,7 +64,7 @@ TOLD: Final[Sequence[Telling]] = (
     (signals.event_gap, {}, ["milepost_event_gaps"]),
     (
         signals.model_called,
-        _CALL,
+        CALL,
         [
             "gen_ai_client_operation_duration_seconds",
             "gen_ai_client_operation_time_to_first_chunk_seconds",
@@ -75,10 +75,10 @@ TOLD: Final[Sequence[Telling]] = (
     ),
     (
         signals.model_called,
-        {**_CALL, "first_token_seconds": None, "cost_usd": None, "error": "model_timeout"},
+        {**CALL, "first_token_seconds": None, "cost_usd": None, "error": "model_timeout"},
         ["gen_ai_client_operation_duration_seconds", "milepost_model_tokens", "milepost_model_calls_unpriced"],
     ),
-    (signals.model_called, {**_CALL, "from_cache": True}, []),
+    (signals.model_called, {**CALL, "from_cache": True}, []),
     (signals.model_retried, {"model": "walked", "error": "model_timeout"}, ["milepost_model_retries"]),
     (signals.model_fell_back, {"model": "walked", "next_model": "other", "error": ""}, ["milepost_model_fallbacks"]),
     (signals.answer_reset, {"model": "walked"}, ["milepost_model_resets"]),
