@@ -70,7 +70,7 @@ class _Telling:
 
 async def _frames(telling: _Telling, tail: AsyncGenerator[Sequence[Entry]], hung_up: Callable[[], None] | None) -> AsyncGenerator[bytes]:
     """All that is there in one write: under load a write carries many tokens."""
-    reader, why = telling.reader, "hung_up"  # unless it is left in another way
+    reader, why = telling.reader, "failed"  # unless it is left in another way
     signals.stream_opened()
     try:
         with reader:
@@ -83,6 +83,9 @@ async def _frames(telling: _Telling, tail: AsyncGenerator[Sequence[Entry]], hung
         why = "login_over"
     except AppError:
         why = "failed"
+    except (asyncio.CancelledError, GeneratorExit):
+        why = "hung_up"
+        raise
     finally:
         signals.stream_closed(why)
         if hung_up:

@@ -38,6 +38,8 @@ _ENDED_BY: Final[tuple[type[AppError], ...]] = (
     errors.RunCancelled,
     errors.AttemptsExhausted,
 )
+# Where traces may go.
+_BACKENDS: Final = ("langfuse", "otlp")
 # Label sets that no file and no code elsewhere names.
 _STANDING: Final[Sequence[tuple[MetricWrapperBase, Sequence[Sequence[str]]]]] = (
     (metrics.STREAMS, [("ended", "hung_up", "login_over", "closing", "failed")]),
@@ -50,7 +52,8 @@ _STANDING: Final[Sequence[tuple[MetricWrapperBase, Sequence[Sequence[str]]]]] = 
     (metrics.LOCKOUTS, [("account", "address")]),
     (metrics.WEBHOOK_DELIVERIES, [("ok", "failed", "given_up")]),
     (metrics.MAILS, [("ok", "failed")]),
-    (metrics.TRACE_SPANS, [("ok", "failed", "dropped")]),
+    (metrics.TRACE_SPANS, [_BACKENDS, ("ok", "failed", "dropped")]),
+    (metrics.TRACE_QUEUE, [_BACKENDS]),
     (metrics.LIMITED, [("address", "login"), ("",)]),
 )
 _QUOTAS: Final = ("user", "concurrent_runs", "tokens_per_day", "tokens_per_month", "cost_per_day_usd", "cost_per_month_usd")

@@ -134,8 +134,8 @@ JOBS_WAITING = _gauge("milepost_jobs_waiting", "Jobs that could be done now and 
 JOBS_OLDEST_SECONDS = _gauge("milepost_jobs_oldest_seconds", "How long the oldest of them waits, sampled.")
 CHORE_DONE = _gauge("milepost_chore_last_success_timestamp_seconds", "When a chore was last done well by any worker, sampled.", "chore")
 BACKUP_DONE = _gauge("milepost_backup_last_success_timestamp_seconds", "When the last backup was noted; 0 for never, sampled.")
-TRACE_SPANS = _counter("milepost_trace_spans", "Spans given to the tracing backend, by what became of them.", "outcome")
-TRACE_QUEUE = _gauge("milepost_trace_queue_spans", "Spans that wait to be exported.")
+TRACE_SPANS = _counter("milepost_trace_spans", "Spans given to a tracing backend, by what became of them.", "backend", "outcome")
+TRACE_QUEUE = _gauge("milepost_trace_queue_spans", "Spans that wait to be exported.", "backend")
 
 # The process. Its memory, CPU and files are prometheus_client's own `process_…` and `python_…`.
 LOOP_LAG_SECONDS = _histogram("milepost_loop_lag_seconds", "How late the event loop is, measured every second.", buckets=_FAST)

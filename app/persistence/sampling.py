@@ -58,7 +58,7 @@ log = structlog.get_logger()
 
 class Sampling:
     def __init__(self, pool: Pool, health: DatabaseHealth, chores: Sequence[str] = ()) -> None:
-        """`chores` are told of before they were ever done, too."""
+        """`chores` are told of before they were ever done, too; what an earlier version did, and nobody does now, is told no more."""
         self.health = health
         self._pool = pool
         self._chores = chores
@@ -92,14 +92,14 @@ class Sampling:
             if is_of_schema(error):  # which the sample says, and somebody has to know
                 return None
             raise
-        done = {**dict.fromkeys(self._chores, 0.0), **(row["done"] or {})}
+        done = row["done"] or {}
         return Work(
             runs=_waiting(row, "runs"),
             questions=_waiting(row, "questions"),
             jobs=_waiting(row, "jobs"),
             unread=row["unread"],
-            backup=done.pop(BACKUP, 0.0),
-            done=done,
+            backup=done.get(BACKUP, 0.0),
+            done={chore: done.get(chore, 0.0) for chore in self._chores},
         )
 
 

@@ -257,5 +257,5 @@ def database_sampled(sample: Sample | None) -> None:
 
 
 @Signal
-def traces_exported(outcome: str, spans: int) -> None:
-    """ok, failed, dropped"""
+def traces_exported(backend: str, outcome: str, spans: int) -> None:
+    """`backend`: langfuse, otlp; `outcome`: ok, failed, dropped."""

@@ -4,5 +4,5 @@ from app.signals.signal import Signal
 
 
 @Signal
-def traces_waiting(spans: int) -> None:
-    """Spans that wait to be exported."""
+def traces_waiting(backend: str, spans: int) -> None:
+    """Spans that wait to be exported to one of them: langfuse, otlp."""

@@ -187,6 +187,8 @@ _TOOLS: Final = (
 )
 
 
+_SPANS: Final[Mapping[str, Colour]] = {"ok": "green", "failed": "red", "dropped": "orange", "waiting": "blue"}
+
 _MEMORY: Final = (
     series(
         "Recalls a second, by outcome",
@@ -218,10 +220,10 @@ _MEMORY: Final = (
     ),
     series(
         "Traces",
-        "Spans a second that were given to the tracing backend, and those that wait for it.",
-        Query(rate(m.TRACE_SPANS, "outcome"), "{{outcome}}"),
-        Query(highest(m.TRACE_QUEUE), "waiting"),
-        colours={"ok": "green", "failed": "red", "dropped": "orange", "waiting": "blue"},
+        "Spans a second that were given to each tracing backend, and those that wait for it.",
+        Query(rate(m.TRACE_SPANS, "backend", "outcome"), "{{backend}} {{outcome}}"),
+        Query(highest(m.TRACE_QUEUE, "backend"), "{{backend}} waiting"),
+        colours={f"{backend} {what}": colour for backend in ("langfuse", "otlp") for what, colour in _SPANS.items()},
         runbook="traces",
     ),
 )

@@ -9,7 +9,9 @@ from grafana.boards.panels import OUTCOMES, Board, Limits, Query, Row
 from grafana.boards.promql import calls, highest, per_minute, quantile, rate, share, total
 
 _SERVERS: Final = 'up{job=~"milepost.*", instance=~"$instance"}'
-_WENT_WRONG: Final = 'http_response_status_code=~"5.."'
+# As the alert has it: without probes and scrapes.
+_PEOPLES: Final = 'http_route!~"/health.*|/metrics"'
+_WENT_WRONG: Final = f'http_response_status_code=~"5..", {_PEOPLES}'
 
 _NOW: Final = (
     dial(
@@ -100,10 +102,11 @@ _TRAFFIC: Final = (
     ),
     series(
         "Requests that end in 5xx",
-        "The share of requests that failed by a fault of the server.",
-        Query(share(calls(m.REQUEST_SECONDS, where=_WENT_WRONG), calls(m.REQUEST_SECONDS)), "5xx"),
+        "The share of requests that failed by a fault of the server, probes and scrapes left out.",
+        Query(share(calls(m.REQUEST_SECONDS, where=_WENT_WRONG), calls(m.REQUEST_SECONDS, where=_PEOPLES)), "5xx"),
         unit="percentunit",
         limits=Limits(0.01, 0.05),
+        runbook="requests-fail",
     ),
     series(
         "Slowest routes",

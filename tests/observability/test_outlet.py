@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from threading import get_ident
 from uuid import UUID, uuid4
 
 import aiohttp
@@ -11,6 +12,7 @@ import pytest
 from app import signals
 from app.observability.traces.outlet import HttpOutlet
 from app.observability.traces.span import Kind, Span
+from app.signals import sampled
 from tests.langfuse_stub import LangfuseStub, start_langfuse
 
 ADA, BOB = uuid4(), uuid4()
@@ -26,7 +28,12 @@ def backend() -> Iterator[LangfuseStub]:
 def told() -> Iterator[list[tuple[str, int]]]:
     """What was told of spans, in order."""
     heard: list[tuple[str, int]] = []
-    with signals.traces_exported.heard_by(lambda outcome, spans: heard.append((outcome, spans))):
+
+    def hear(backend: str, outcome: str, spans: int) -> None:
+        assert backend == "otlp"
+        heard.append((outcome, spans))
+
+    with signals.traces_exported.heard_by(hear):
         yield heard
 
 
@@ -88,6 +95,18 @@ async def test_what_is_refused_for_good_is_not_sent_again(backend: LangfuseStub,
     assert (backend.asked, told, len(outlet)) == (1, [("failed", 1)], 0)
 
 
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+async def test_what_is_not_taken_now_is_kept_for_later(status: int, backend: LangfuseStub, told: list[tuple[str, int]]) -> None:
+    backend.manner = status
+    async with _outlet(backend) as outlet:
+        outlet.put(_span())
+        assert not await outlet._send_some()
+        assert (len(outlet), told) == (1, [])
+        backend.manner = "take"
+        assert await outlet._send_some()
+    assert (len(backend.spans), told) == (1, [("ok", 1)])
+
+
 async def test_closing_waits_no_longer_than_it_may_and_says_what_is_lost(backend: LangfuseStub, told: list[tuple[str, int]]) -> None:
     backend.manner = "hold"
     async with asyncio.timeout(10), _outlet(backend) as outlet:
@@ -114,3 +133,28 @@ async def test_a_span_may_come_from_a_thread(backend: LangfuseStub) -> None:
         await asyncio.sleep(0)
         await outlet.close(5)
     assert len(backend.spans) == 1
+
+
+async def test_the_queue_is_one_threads_though_a_tool_has_a_loop_of_its_own(backend: LangfuseStub) -> None:
+    async def put() -> None:
+        outlet.put(_span())
+
+    threads: list[int] = []
+    with signals.traces_exported.heard_by(lambda *_: threads.append(get_ident())):
+        async with _outlet(backend, most_spans=0) as outlet:
+            await asyncio.to_thread(lambda: asyncio.run(put()))
+            await asyncio.sleep(0)
+    assert threads == [get_ident()]
+
+
+async def test_what_a_user_who_is_erased_leaves_is_no_request(backend: LangfuseStub, told: list[tuple[str, int]]) -> None:
+    waiting: asyncio.Queue[tuple[str | int, ...]] = asyncio.Queue()
+    with sampled.traces_waiting.heard_by(lambda *said: waiting.put_nowait(said)):
+        async with _outlet(backend) as outlet, asyncio.timeout(10):
+            sending = asyncio.create_task(outlet.keep_sending())
+            outlet.put(_span(ADA))
+            outlet.forget(ADA)
+            assert await waiting.get() == ("otlp", 0)
+            sending.cancel()
+            await asyncio.wait([sending])
+    assert (backend.asked, told) == (0, [])

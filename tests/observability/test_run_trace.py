@@ -1,12 +1,19 @@
 """A run as spans: which runs, in which trace, and how much of what was said."""
 
+import asyncio
 import json
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
+import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.tools import ToolException
+from langgraph.errors import GraphInterrupt
 from uuid_utils.compat import uuid7
 
+from app.errors import ModelTimeout
+from app.llm.calls import ModelCall, Purpose
 from app.llm.lean.model import LeanModel, _is_watched
 from app.observability.traces.graph_handler import GraphHandler
 from app.observability.traces.run_trace import TracedRun, TracedRuns, is_sampled
@@ -78,6 +85,24 @@ def test_nodes_and_tools_are_spans_and_what_is_between_them_is_not() -> None:
     assert (handler._open, handler._places) == ({}, {}), "nothing is held of what is over"
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ModelTimeout(), "model_timeout"),
+        (SystemExit("zyxcanary"), "SystemExit"),  # its `code` is whatever it was given
+        (ToolException("zyxcanary"), "tool_error"),
+        (GraphInterrupt(), ""),
+        (asyncio.CancelledError("zyxcanary"), "cancelled"),
+    ],
+)
+def test_an_error_is_told_by_its_code_or_its_kind_and_never_in_its_words(error: BaseException, told: str) -> None:
+    kept, run_id = Kept(), uuid4()
+    [handler] = _begun(kept, uuid7()).callbacks
+    handler.on_tool_start({"name": "calculate"}, "{}", run_id=run_id)
+    handler.on_tool_error(error, run_id=run_id)
+    assert [span.error for span in kept.spans] == [told]
+
+
 async def test_a_memory_that_is_watched_says_the_same_and_what_it_found_is_told() -> None:
     kept = Kept()
     trace = _begun(kept, uuid7())
@@ -85,6 +110,27 @@ async def test_a_memory_that_is_watched_says_the_same_and_what_it_found_is_told(
     [span] = kept.spans
     assert (span.name, span.parent, span.asked, span.answered) == ("recall", trace.root.id, "What do I drink?", ["Likes tea"])
     assert span.ended_ns >= span.begun_ns
+
+
+def test_no_token_is_in_two_of_the_kinds_that_langfuse_adds_up() -> None:
+    kept = Kept()
+    call = ModelCall(
+        id=uuid4(),
+        model="m",
+        purpose=Purpose.ANSWER,
+        input_tokens=10,
+        cached_tokens=4,
+        output_tokens=7,
+        reasoning_tokens=2,
+        cost_usd=None,
+        latency_ms=5,
+        first_token_ms=None,
+        started_at=datetime.now(UTC),
+    )
+    _begun(kept, uuid7()).called(call, [], None)
+    [span] = kept.spans
+    usage = json.loads(str(span.attributes["langfuse.observation.usage_details"]))
+    assert usage == {"input": 6, "output": 5, "input_cache_read": 4, "output_reasoning": 2, "total": 17}
 
 
 def test_the_lean_way_is_left_only_for_who_listens_to_models() -> None:
@@ -105,6 +151,8 @@ def test_a_long_conversation_is_told_from_its_end() -> None:
     assert told[-1] == {"role": "user", "content": messages[-1].content}
     assert len(told) < 25
     assert prompt_said([]) == []
+    long = prompt_said([SystemMessage("Hi"), HumanMessage("x" * 1_000_000)])
+    assert [one["role"] for one in long] == ["system", "user"]  # type: ignore[call-overload,index]  # messages
     assert len(str(prompt_said([SystemMessage("Hi"), HumanMessage("x" * 1_000_000)]))) < 25_000
 
 

@@ -85,3 +85,5 @@ def test_another_schema_is_told_as_drift_and_the_one_before_is_not_told_beside_i
     assert _value("milepost_schema_drift") == 1
     assert (_value("milepost_schema_info", found="", needed="a"), _value("milepost_schema_info", found="a", needed="a")) == (1, None)
     assert _is_nothing(_value("milepost_runs_pending"))
+    signals.database_sampled(Sample(schema_found="b", schema_needed="a"))
+    assert _value("milepost_schema_drift") == 1, "a schema that is ahead differs too"

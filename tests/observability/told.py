@@ -8,7 +8,7 @@ from app.signals import sampled
 from app.signals.sample import Sample, TableSize, Waiting, Work
 from app.signals.signal import Signal
 
-_CALL: Final = {
+CALL: Final = {
     "model": "walked",
     "purpose": "answer",
     "error": "",
@@ -64,7 +64,7 @@ TOLD: Final[Sequence[Telling]] = (
     (signals.event_gap, {}, ["milepost_event_gaps"]),
     (
         signals.model_called,
-        _CALL,
+        CALL,
         [
             "gen_ai_client_operation_duration_seconds",
             "gen_ai_client_operation_time_to_first_chunk_seconds",
@@ -75,10 +75,10 @@ TOLD: Final[Sequence[Telling]] = (
     ),
     (
         signals.model_called,
-        {**_CALL, "first_token_seconds": None, "cost_usd": None, "error": "model_timeout"},
+        {**CALL, "first_token_seconds": None, "cost_usd": None, "error": "model_timeout"},
         ["gen_ai_client_operation_duration_seconds", "milepost_model_tokens", "milepost_model_calls_unpriced"],
     ),
-    (signals.model_called, {**_CALL, "from_cache": True}, []),
+    (signals.model_called, {**CALL, "from_cache": True}, []),
     (signals.model_retried, {"model": "walked", "error": "model_timeout"}, ["milepost_model_retries"]),
     (signals.model_fell_back, {"model": "walked", "next_model": "other", "error": ""}, ["milepost_model_fallbacks"]),
     (signals.answer_reset, {"model": "walked"}, ["milepost_model_resets"]),
@@ -109,7 +109,7 @@ TOLD: Final[Sequence[Telling]] = (
     (signals.webhook_switched_off, {}, ["milepost_webhooks_switched_off"]),
     (signals.mail_sent, {"outcome": "ok"}, ["milepost_mails"]),
     (signals.job_done, {"task": "walked", "outcome": "ok", "seconds": 0.2}, ["milepost_jobs", "milepost_job_duration_seconds"]),
-    (signals.traces_exported, {"outcome": "ok", "spans": 3}, ["milepost_trace_spans"]),
+    (signals.traces_exported, {"backend": "otlp", "outcome": "ok", "spans": 3}, ["milepost_trace_spans"]),
     (signals.database_sampled, {"sample": None}, []),
     (
         signals.database_sampled,
@@ -123,7 +123,7 @@ TOLD: Final[Sequence[Telling]] = (
             *("milepost_schema_info", "milepost_schema_drift", "milepost_sampled_timestamp_seconds"),
         ],
     ),
-    (sampled.traces_waiting, {"spans": 78}, ["milepost_trace_queue_spans"]),
+    (sampled.traces_waiting, {"backend": "otlp", "spans": 78}, ["milepost_trace_queue_spans"]),
 )
 
 # Moved by no signal, but by who looks when a scrape comes, or by a clock, or once at the start.

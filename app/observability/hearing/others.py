@@ -26,7 +26,7 @@ def listen(ears: ExitStack) -> None:
     hear(ears, signals.webhook_switched_off, metrics.WEBHOOKS_OFF.inc)
     hear(ears, signals.mail_sent, lambda outcome: _mails(outcome).inc())
     hear(ears, signals.job_done, _job_done)
-    hear(ears, signals.traces_exported, lambda outcome, spans: _spans(outcome).inc(spans))
+    hear(ears, signals.traces_exported, lambda backend, outcome, spans: _spans(backend, outcome).inc(spans))
 
 
 def _job_done(task: str, outcome: str, seconds: float) -> None:

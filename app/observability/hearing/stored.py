@@ -4,8 +4,11 @@ from contextlib import ExitStack
 
 from app import signals
 from app.observability import metrics
+from app.observability.children import Children
 from app.observability.hearing.ear import hear
 from app.signals import sampled
+
+_waiting = Children(metrics.TRACE_QUEUE)
 
 
 def listen(ears: ExitStack) -> None:
@@ -29,5 +32,5 @@ def _checkpoints_pruned(checkpoints: int) -> None:
     metrics.CHECKPOINTS_PRUNED.inc(checkpoints)
 
 
-def _traces_waiting(spans: int) -> None:
-    metrics.TRACE_QUEUE.set(spans)
+def _traces_waiting(backend: str, spans: int) -> None:
+    _waiting(backend).set(spans)

@@ -10,6 +10,7 @@ from langchain_core.messages import ToolMessage
 from langchain_core.tools import ToolException
 from langgraph.errors import GraphBubbleUp
 
+from app.errors import AppError
 from app.observability.traces.span import Kind, Span
 
 _TOOL_ERROR: Final = "tool_error"
@@ -110,12 +111,14 @@ class GraphHandler(BaseCallbackHandler):
 
 
 def _code_of(error: BaseException) -> str:
-    """Its code, or its kind: never its words. That a graph asks a person is no error."""
+    """Its code if it is ours, or its kind: never its words, nor what others call a code. That a graph asks a person is no error."""
     match error:
+        case AppError():
+            return error.code
         case GraphBubbleUp():
             return ""
         case ToolException():  # which has words for the model
             return _TOOL_ERROR
         case asyncio.CancelledError():
             return "cancelled"
-    return str(getattr(error, "code", "") or type(error).__name__)
+    return type(error).__name__

@@ -7,6 +7,7 @@ from enum import Enum
 from functools import partial
 from http import HTTPStatus
 from itertools import islice
+from threading import get_ident
 from typing import Final
 from uuid import UUID
 
@@ -66,23 +67,22 @@ class HttpOutlet:
         self._gone: set[UUID] = set()
         self._wake = asyncio.Event()
         self._loop = asyncio.get_running_loop()
+        self._thread = get_ident()
         self._is_out = False
 
     def __len__(self) -> int:
         return len(self._queue)
 
     def put(self, span: Span) -> None:
-        """From any thread: a tool may run something of LangChain's in one of its own."""
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            self._loop.call_soon_threadsafe(self._put, span)
-        else:
+        """From any thread: a tool may run something of LangChain's in one of its own, with a loop or without."""
+        if get_ident() == self._thread:
             self._put(span)
+        else:
+            self._loop.call_soon_threadsafe(self._put, span)
 
     def _put(self, span: Span) -> None:
         if len(self._queue) >= self._most_spans or self._characters + span.characters > _MOST_CHARACTERS or span.user_id in self._gone:
-            signals.traces_exported("dropped", 1)
+            signals.traces_exported(self._name, "dropped", 1)
             return
         self._queue.append(span)
         self._characters += span.characters
@@ -98,11 +98,11 @@ class HttpOutlet:
         while True:
             await self._wake.wait()
             await asyncio.sleep(pause)
-            is_sent = await self._send_some()
+            is_sent = not self._queue or await self._send_some()  # a user who was erased may have had all of it
             pause = _GATHERING_SECONDS if is_sent else min(2 * pause, _LONGEST_PAUSE_SECONDS)
             if not self._queue:
                 self._wake.clear()
-            sampled.traces_waiting(len(self._queue))
+            sampled.traces_waiting(self._name, len(self._queue))
 
     async def close(self, seconds: float) -> None:
         """Send what is left, for so long; the rest is lost."""
@@ -114,7 +114,7 @@ class HttpOutlet:
             pass
         if self._queue:
             log.warning("traces_lost", backend=self._name, spans=len(self._queue))
-            signals.traces_exported("dropped", len(self._queue))
+            signals.traces_exported(self._name, "dropped", len(self._queue))
             self._leave_out({*self._queue})
 
     async def _send_some(self) -> bool:
@@ -123,7 +123,7 @@ class HttpOutlet:
         sent = await self._sent(batch)
         if sent is not _Sent.LATER:
             self._leave_out({*batch})
-            signals.traces_exported("ok" if sent is _Sent.YES else "failed", len(batch))
+            signals.traces_exported(self._name, "ok" if sent is _Sent.YES else "failed", len(batch))
         return sent is not _Sent.LATER
 
     async def _sent(self, batch: Sequence[Span]) -> _Sent:
