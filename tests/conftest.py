@@ -158,6 +158,9 @@ def two_providers(provider: ProviderStub, second_provider: ProviderStub, tmp_pat
 def variables_of_test(database_url: str, _stub: ProviderStub, tmp_path: Path, request: pytest.FixtureRequest) -> dict[str, str]:
     """The environment a server of this test has; `@pytest.mark.variables(NAME="value")` changes it."""
     marked = request.node.get_closest_marker("variables")
+    changed = marked.kwargs if marked else {}
+    # A good hash takes a quarter of a second, and each test's users register; production refuses a cheap one.
+    cheap = {"HASH_MEMORY_KIB": "64"} if "APP_ENV" not in changed else {}
     # Beside the default model, which nobody knows the price of, one that has its price.
     priced = {"name": "gpt-5", "base_url": _stub.url, "prices": {"input": 1.25, "cached_input": 0.125, "output": 10}}
     (tmp_path / "priced.yaml").write_text(json.dumps({"models": [priced]}))  # JSON is YAML
@@ -171,7 +174,6 @@ def variables_of_test(database_url: str, _stub: ProviderStub, tmp_path: Path, re
         "OPENAI_API_KEY": "sk-test",
         "OPENAI_BASE_URL": _stub.url,
         "MODELS_FILE": str(tmp_path / "priced.yaml"),
-        "HASH_MEMORY_KIB": "64",  # a good hash takes a quarter of a second, and each test's users register
         "LLM_MAX_RETRIES": "0",
         "LLM_FALLBACK": "false",
         # A browser that starts can keep a machine from anything else for as long as a provider may be silent elsewhere.
@@ -181,7 +183,8 @@ def variables_of_test(database_url: str, _stub: ProviderStub, tmp_path: Path, re
         # On a machine with other things to do a turn still has its memories, and no model is asked that a test does not know of.
         "MEMORY_RECALL_MS": "10000",
         "MEMORY_DELAY_SECONDS": "3600",
-        **(marked.kwargs if marked else {}),
+        **cheap,
+        **changed,
     }
 
 

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Final
 
+import httpx
 import pytest
 
 from tests.conftest import Server
@@ -28,8 +29,13 @@ def _asked() -> list[str]:
 async def test_what_rules_and_runbooks_ask_for_is_there(
     server: Server, prometheus: PrometheusProcess, provider: ProviderStub, second_provider: ProviderStub
 ) -> None:
-    # Asked first: what is counted before the first scrape is no rate.
-    assert await prometheus.until_found(["milepost_runs_finished_total"]) == []
+    # Asked first: what is counted before the first scrape is no rate, nor is what is first seen with all that it ever has.
+    await _visit(server.url)
+    assert (
+        await prometheus.until_found(["milepost_runs_finished_total", 'http_server_request_duration_seconds_count{http_route="/docs"}'])
+        == []
+    )
+    await _visit(server.url)
     await some_of_everything(server.url, provider, second_provider)
     asked = _asked()
     assert await prometheus.until_found(asked) == []
@@ -41,6 +47,11 @@ async def test_what_rules_and_runbooks_ask_for_is_there(
     firing = {sample.labels["alertname"] for sample in await prometheus.query('ALERTS{alertstate="firing"}')}
     assert "DeadMansSwitch" in firing
     assert firing <= {"DeadMansSwitch", "AttemptsExhausted", "RefreshTokenReused"}
+
+
+async def _visit(url: str) -> None:
+    async with httpx.AsyncClient() as client:
+        assert (await client.get(f"{url}/docs")).is_success
 
 
 @pytest.mark.prometheus
