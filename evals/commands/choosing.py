@@ -1,0 +1,130 @@
+"""What `run` can be told, and the options that this makes."""
+
+import argparse
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from evals.errors import Misused
+from evals.options import Options
+from evals.sources.files import names
+from evals.store import RESULTS
+
+_SMOKE: Final = "smoke"
+_MOST_AT_ONCE: Final = 200
+_MOST_REPEATS: Final = 100
+_LONGEST_SECONDS: Final = 3_600
+_MOST_DOLLARS: Final = 100_000
+# What may be another when an experiment is gone on with.
+_MAY_CHANGE: Final = frozenset({"concurrency", "timeout_seconds", "budget_usd"})
+
+
+def add_options(parser: ArgumentParser) -> None:
+    what = parser.add_argument_group("what is asked")
+    what.add_argument("--dataset", metavar="NAME", help=f"one of evals/datasets, or a file (default: {_SMOKE})")
+    what.add_argument("--tag", action="append", default=[], help="only cases with this tag; given again, with one of them")
+    what.add_argument("--limit", type=_count(1_000_000), metavar="N", help="only the first N cases")
+    what.add_argument("--unreviewed", action="store_true", help="also cases that nobody has reviewed")
+    what.add_argument("--ask", action="store_true", help="ask for what is not said here")
+    _add_target(parser.add_argument_group("who answers, and who judges"))
+    _add_bounds(parser.add_argument_group("how"))
+
+
+def options_of(chosen: Namespace) -> Options:
+    """What was chosen, the default where nothing was; raise Misused."""
+    told = {name: value for name, value in _said(chosen).items() if value not in (None, "", ())}
+    options = Options(**told)
+    return replace(options, target="http") if options.url and options.target == "graph" else options
+
+
+def changed(before: Options, chosen: Namespace) -> Options:
+    """The options of an experiment that is gone on with; raise Misused for what would make it another one."""
+    said = {name: value for name, value in _said(chosen).items() if value not in (None, "", (), False)}
+    fixed = sorted(name for name, value in said.items() if name not in _MAY_CHANGE and value != getattr(before, name))
+    if fixed or chosen.dataset or chosen.tag or chosen.limit:
+        raise Misused("An experiment goes on as it began: only --concurrency, --timeout and --budget may be said anew.")
+    return replace(before, **said)
+
+
+def ask_for_missing(chosen: Namespace, ask: Callable[[str], str] = input) -> None:
+    """Ask a person for the dataset, the model and the judge, where they are not said; raise Misused where nobody is there."""
+    if not sys.stdin.isatty() and ask is input:
+        raise Misused("There is nobody to ask: --ask is for a terminal.")
+    chosen.dataset = chosen.dataset or ask(f"Dataset ({', '.join(names())}) [{_SMOKE}]: ").strip() or _SMOKE
+    chosen.model = chosen.model or ask("Model [the default one]: ").strip()
+    chosen.judge = chosen.judge or ask("Judge [none]: ").strip()
+
+
+def dataset_of(chosen: Namespace) -> str:
+    return chosen.dataset or _SMOKE
+
+
+def _add_target(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument("--url", default="", help="a running server; without one the graph answers, in this process")
+    group.add_argument("--email", default="", help="who asks there; or MILEPOST_EMAIL, with MILEPOST_PASSWORD, or MILEPOST_API_KEY")
+    group.add_argument("--model", default="", metavar="NAME", help="one of models.yaml (default: the server's)")
+    group.add_argument("--agent", default="", metavar="NAME", help="another agent than the assistant")
+    group.add_argument("--judge", default="", metavar="NAME", help="the model that judges; without one nothing is that needs a judge")
+    group.add_argument("--metric", action="append", default=[], metavar="NAME", help="only this one; given again, these")
+
+
+def _add_bounds(group: "argparse._ArgumentGroup") -> None:
+    default = Options()
+    group.add_argument("--repeat", type=_count(_MOST_REPEATS), metavar="N", help=f"tries of each case (default: {default.repeat})")
+    group.add_argument(
+        "--concurrency", type=_count(_MOST_AT_ONCE), metavar="N", help=f"how many are tried at once (default: {default.concurrency})"
+    )
+    group.add_argument(
+        "--timeout",
+        type=_number(_LONGEST_SECONDS),
+        metavar="SECONDS",
+        help=f"most for a try (default: {default.timeout_seconds:g})",
+    )
+    group.add_argument("--budget", type=_number(_MOST_DOLLARS), metavar="DOLLARS", help="stop asking when so much is spent")
+    group.add_argument("--keep-sessions", action="store_true", help="leave the sessions where they were made, to look at")
+    group.add_argument("--name", default="", help="what the experiment is called in reports")
+    group.add_argument("--resume", type=Path, metavar="PATH", help="go on with the experiment in this folder")
+    group.add_argument("--results", type=Path, default=RESULTS, metavar="PATH", help="where experiments are kept")
+    group.add_argument("--baseline", type=Path, metavar="PATH", help="the experiment that this one is held against")
+    group.add_argument("--gate", type=Path, metavar="FILE", help="another gate than evals/gate.yaml")
+
+
+def _said(chosen: Namespace) -> dict[str, Any]:
+    return {
+        "url": chosen.url,
+        "email": chosen.email,
+        "model": chosen.model,
+        "agent": chosen.agent,
+        "judge": chosen.judge,
+        "metrics": tuple(chosen.metric),
+        "repeat": chosen.repeat,
+        "concurrency": chosen.concurrency,
+        "timeout_seconds": chosen.timeout,
+        "budget_usd": chosen.budget,
+        "keeps_sessions": chosen.keep_sessions,
+    }
+
+
+def _count(most: int) -> Callable[[str], int]:
+    def count(text: str) -> int:
+        if not text.isdecimal() or not 1 <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {most:,}")
+        return int(text)
+
+    return count
+
+
+def _number(most: int) -> Callable[[str], float]:
+    def number(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = 0
+        if not 0 < value <= most:
+            raise argparse.ArgumentTypeError(f"must be a number above 0 and up to {most:,}")
+        return value
+
+    return number
