@@ -4,7 +4,7 @@ from argparse import ArgumentParser, _SubParsersAction
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from evals.commands import run
+from evals.commands import harvest, run
 
 
 class Command(Protocol):
@@ -14,4 +14,4 @@ class Command(Protocol):
 
 
 # run, compare, gate, calibrate, pairwise, harvest, report.
-COMMANDS: Final[Sequence[Command]] = (run,)
+COMMANDS: Final[Sequence[Command]] = (run, harvest)

@@ -8,12 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from evals.commands.wanting import add_where
 from evals.errors import Misused
 from evals.options import Options
 from evals.sources.files import names
 from evals.store import RESULTS
 
-_SMOKE: Final = "smoke"
+SMOKE: Final = "smoke"
+_MOST_RECENT: Final = 10_000
 _MOST_AT_ONCE: Final = 200
 _MOST_REPEATS: Final = 100
 _LONGEST_SECONDS: Final = 3_600
@@ -24,10 +26,13 @@ _MAY_CHANGE: Final = frozenset({"concurrency", "timeout_seconds", "budget_usd"})
 
 def add_options(parser: ArgumentParser) -> None:
     what = parser.add_argument_group("what is asked")
-    what.add_argument("--dataset", metavar="NAME", help=f"one of evals/datasets, or a file (default: {_SMOKE})")
+    what.add_argument("--dataset", metavar="NAME", help=f"one of evals/datasets, or a file (default: {SMOKE})")
     what.add_argument("--tag", action="append", default=[], help="only cases with this tag; given again, with one of them")
-    what.add_argument("--limit", type=_count(1_000_000), metavar="N", help="only the first N cases")
+    what.add_argument("--limit", type=count(1_000_000), metavar="N", help="only the first N cases")
     what.add_argument("--unreviewed", action="store_true", help="also cases that nobody has reviewed")
+    what.add_argument("--recent", type=count(_MOST_RECENT), metavar="N", help="N runs of our own database: judge what users were answered")
+    what.add_argument("--again", action="store_true", help="with --recent: ask anew what users said")
+    add_where(what)
     what.add_argument("--ask", action="store_true", help="ask for what is not said here")
     _add_target(parser.add_argument_group("who answers, and who judges"))
     _add_bounds(parser.add_argument_group("how"))
@@ -37,14 +42,16 @@ def options_of(chosen: Namespace) -> Options:
     """What was chosen, the default where nothing was; raise Misused."""
     told = {name: value for name, value in _said(chosen).items() if value not in (None, "", ())}
     options = Options(**told)
-    return replace(options, target="http") if options.url and options.target == "graph" else options
+    if chosen.recent and not chosen.again:
+        return replace(options, target="given", repeat=1)
+    return replace(options, target="http") if options.url else options
 
 
 def changed(before: Options, chosen: Namespace) -> Options:
     """The options of an experiment that is gone on with; raise Misused for what would make it another one."""
     said = {name: value for name, value in _said(chosen).items() if value not in (None, "", (), False)}
     fixed = sorted(name for name, value in said.items() if name not in _MAY_CHANGE and value != getattr(before, name))
-    if fixed or chosen.dataset or chosen.tag or chosen.limit:
+    if fixed or chosen.dataset or chosen.recent or chosen.tag or chosen.limit:
         raise Misused("An experiment goes on as it began: only --concurrency, --timeout and --budget may be said anew.")
     return replace(before, **said)
 
@@ -53,13 +60,9 @@ def ask_for_missing(chosen: Namespace, ask: Callable[[str], str] = input) -> Non
     """Ask a person for the dataset, the model and the judge, where they are not said; raise Misused where nobody is there."""
     if not sys.stdin.isatty() and ask is input:
         raise Misused("There is nobody to ask: --ask is for a terminal.")
-    chosen.dataset = chosen.dataset or ask(f"Dataset ({', '.join(names())}) [{_SMOKE}]: ").strip() or _SMOKE
+    chosen.dataset = chosen.dataset or ask(f"Dataset ({', '.join(names())}) [{SMOKE}]: ").strip() or SMOKE
     chosen.model = chosen.model or ask("Model [the default one]: ").strip()
     chosen.judge = chosen.judge or ask("Judge [none]: ").strip()
-
-
-def dataset_of(chosen: Namespace) -> str:
-    return chosen.dataset or _SMOKE
 
 
 def _add_target(group: "argparse._ArgumentGroup") -> None:
@@ -73,9 +76,9 @@ def _add_target(group: "argparse._ArgumentGroup") -> None:
 
 def _add_bounds(group: "argparse._ArgumentGroup") -> None:
     default = Options()
-    group.add_argument("--repeat", type=_count(_MOST_REPEATS), metavar="N", help=f"tries of each case (default: {default.repeat})")
+    group.add_argument("--repeat", type=count(_MOST_REPEATS), metavar="N", help=f"tries of each case (default: {default.repeat})")
     group.add_argument(
-        "--concurrency", type=_count(_MOST_AT_ONCE), metavar="N", help=f"how many are tried at once (default: {default.concurrency})"
+        "--concurrency", type=count(_MOST_AT_ONCE), metavar="N", help=f"how many are tried at once (default: {default.concurrency})"
     )
     group.add_argument(
         "--timeout",
@@ -108,13 +111,13 @@ def _said(chosen: Namespace) -> dict[str, Any]:
     }
 
 
-def _count(most: int) -> Callable[[str], int]:
-    def count(text: str) -> int:
+def count(most: int) -> Callable[[str], int]:
+    def counted(text: str) -> int:
         if not text.isdecimal() or not 1 <= int(text) <= most:
             raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {most:,}")
         return int(text)
 
-    return count
+    return counted
 
 
 def _number(most: int) -> Callable[[str], float]:

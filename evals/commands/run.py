@@ -9,12 +9,14 @@ from dataclasses import replace
 from typing import Final
 
 from app.observability.logging import set_up_logging
-from app.settings import load_settings
+from app.settings import Settings, load_settings
 from evals import joints
 from evals.choosing import chosen_cases
-from evals.commands.choosing import add_options, ask_for_missing, changed, dataset_of, options_of
+from evals.commands.choosing import SMOKE, add_options, ask_for_missing, changed, options_of
+from evals.commands.wanting import wanted_of
 from evals.conducting import Outcome, begin, conduct
 from evals.experiment import Experiment
+from evals.sources.database import dataset_of, recent_runs
 from evals.sources.files import load_dataset
 from evals.store import Folder, read_experiment
 
@@ -36,7 +38,7 @@ def run(chosen: Namespace) -> int:
     # What goes wrong with an answer is told with it, and its warnings would tear the line that shows how far we are.
     set_up_logging(settings.logs.model_copy(update={"level": "error"}), sys.stderr)
     baseline = read_experiment(chosen.baseline) if chosen.baseline else None
-    with _folder(chosen) as folder:
+    with _folder(settings, chosen) as folder:
         try:
             outcome = asyncio.run(conduct(settings, folder))
         except KeyboardInterrupt:
@@ -45,15 +47,20 @@ def run(chosen: Namespace) -> int:
         return _told(folder, outcome, baseline)
 
 
-def _folder(chosen: Namespace) -> Folder:
+def _folder(settings: Settings, chosen: Namespace) -> Folder:
     if chosen.resume:
         folder = Folder.resume(chosen.resume)
         folder.head = replace(folder.head, options=changed(folder.head.options, chosen))
         return folder
     if chosen.ask:
         ask_for_missing(chosen)
-    dataset = chosen_cases(load_dataset(dataset_of(chosen)), chosen.tag, chosen.limit, unreviewed=chosen.unreviewed)
-    return begin(chosen.results, chosen.name, dataset, options_of(chosen))
+    options = options_of(chosen)
+    if chosen.recent:
+        sampled = asyncio.run(recent_runs(settings, wanted_of(chosen.where), limit=chosen.recent, seed=chosen.seed))
+        given = [answer for _, answer in sampled] if options.target == "given" else []
+        return begin(chosen.results, chosen.name, dataset_of([case for case, _ in sampled]), options, given)
+    dataset = chosen_cases(load_dataset(chosen.dataset or SMOKE), chosen.tag, chosen.limit, unreviewed=chosen.unreviewed)
+    return begin(chosen.results, chosen.name, dataset, options)
 
 
 def _told(folder: Folder, outcome: Outcome, baseline: Experiment | None) -> int:

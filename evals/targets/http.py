@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
@@ -10,13 +9,13 @@ from uuid import uuid4
 
 import httpx2
 
-from app.errors import AppError
 from app.terminal.server import problem_of
 from evals.answers import Turn
 from evals.errors import EvalsError, Misused
 from evals.options import Options
 from evals.targets.hearing import Hearing
-from evals.targets.talking import NotAnswered
+from evals.targets.login import Login
+from evals.targets.talking import NotAnswered, not_answered
 
 _TIMEOUT: Final = httpx2.Timeout(30, connect=5)
 _PASSING: Final = (429, 502, 503, 504)
@@ -25,38 +24,8 @@ _LONGEST_PAUSE_SECONDS: Final = 8.0
 _MOST_FAILURES: Final = 10
 # A quota that begins anew tomorrow is nothing to wait for.
 _LONGEST_WAIT_SECONDS: Final = 120
-_PASSWORD: Final = "MILEPOST_PASSWORD"  # noqa: S105  # a variable's name
-_EMAIL: Final = "MILEPOST_EMAIL"
-_API_KEY: Final = "MILEPOST_API_KEY"
 
 type Json = dict[str, Any]
-
-
-class Login:
-    """Who asks: by a key, or by an email and a password, whose tokens end and are got again."""
-
-    def __init__(self, http: httpx2.AsyncClient, options: Options) -> None:
-        self._http = http
-        self._email = options.email or os.environ.get(_EMAIL, "")
-        self._key = "" if options.email else os.environ.get(_API_KEY, "")
-        self._password = os.environ.get(_PASSWORD, "")
-        self._lock = asyncio.Lock()
-
-    async def enter(self, refused: str = "") -> bool:
-        """Have the client speak as the user; False where what was `refused` is all there is."""
-        if self._key:
-            self._http.headers["Authorization"] = f"Bearer {self._key}"
-            return not refused
-        if not self._email or not self._password:
-            raise Misused(f"Say who asks: {_API_KEY}, or --email (or {_EMAIL}) with {_PASSWORD}.")
-        async with self._lock:
-            if refused and self._http.headers.get("Authorization") != refused:
-                return True  # somebody else was faster
-            answer = await self._http.post("auth/login", data={"username": self._email, "password": self._password})
-            if not answer.is_success:
-                raise _not_answered(problem_of(answer))
-            self._http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
-            return True
 
 
 class Server:
@@ -77,19 +46,19 @@ class Server:
         """Raise EvalsError where the server is not there or lets nobody in, and Misused for a model that it has not."""
         try:
             await self._login.enter()
-            models = (await self.send("GET", "models"))["items"]
+            models = await self.send("GET", "models")
         except NotAnswered as reason:
             raise EvalsError(reason.detail) from reason
         except httpx2.TransportError as error:
             raise EvalsError(f"No server answers at {self._options.url}.") from error
-        names = [model["name"] for model in models]
+        names = [model["name"] for model in models["items"]]
         if self._model and self._model not in names:
             raise Misused(f"The server has no model {self._model}; there are {', '.join(names)}.")
-        self._model = self._model or next((model["name"] for model in models if model.get("default")), "")
+        self._model = self._model or models["default"]
 
     @asynccontextmanager
     async def conversation(self) -> AsyncGenerator["ServerConversation"]:
-        held = {"remember": False, "temporary": not self._options.keeps_sessions, "agent": self._options.agent or None}
+        held = {"remembers": False, "temporary": not self._options.keeps_sessions, "agent": self._options.agent or None}
         session = (await self.send("POST", "sessions", {name: value for name, value in held.items() if value is not None}))["id"]
         try:
             yield ServerConversation(self, session, self._options.model)
@@ -100,48 +69,54 @@ class Server:
 
     async def send(self, method: str, path: str, body: Json | None = None) -> Any:  # noqa: ANN401  # JSON of any shape
         """Raise NotAnswered when the server refuses it, or has been away for too long."""
-        async for pause in _pauses():
+        failures = 0
+        while failures < _MOST_FAILURES:
+            failures += 1
             try:
                 answer = await self._http.request(method, path, json=body)
             except httpx2.TransportError:
-                await asyncio.sleep(pause)
+                await asyncio.sleep(_pause_seconds(failures))
                 continue
             if answer.is_success:
                 return answer.json() if answer.content else None
-            await self.bear(answer, pause)
+            failures = await self._bear(answer, failures)
         raise _silent(self._options.url)
 
-    async def events(self, path: str, body: Json, hearing: Hearing) -> AsyncIterator[tuple[str, Json]]:
+    async def events(self, path: str, body: Json, hearing: Hearing) -> AsyncGenerator[tuple[str, Json]]:
         """A run's events, each once, to its end; where a connection is lost it is read on from there."""
-        key, last = uuid4().hex, 0
-        async for pause in _pauses():
-            before = last
+        key, last, failures = uuid4().hex, 0, 0
+        while failures < _MOST_FAILURES:
+            failures += 1
             try:
                 async with self._ask(path, body, key, hearing.run_id, last) as answer:
                     if not answer.is_success:
                         await answer.aread()
-                        await self.bear(answer, pause)
+                        failures = await self._bear(answer, failures)
                         continue
                     hearing.run_id = answer.headers.get("X-Run-ID", hearing.run_id)
                     async for number, kind, event in _events(answer):
-                        last = number
+                        last, failures = number, 0
                         yield kind, event
                         if kind == "end":
                             return
             except httpx2.TransportError:
                 pass
-            if last == before:
-                await asyncio.sleep(pause)
+            await asyncio.sleep(_pause_seconds(failures))
         raise _silent(self._options.url)
 
-    async def bear(self, refused: httpx2.Response, pause: float) -> None:
-        """Wait for what passes, log in again where a token has ended; raise NotAnswered for what another try would not change."""
+    async def _bear(self, refused: httpx2.Response, failures: int) -> int:
+        """Wait for what passes, log in again where a token has ended; how many failures that makes.
+
+        Raise NotAnswered for what another try would not change. To be told when to come again is no failure.
+        """
         if refused.status_code == httpx2.codes.UNAUTHORIZED and await self._login.enter(refused.request.headers["Authorization"]):
-            return
-        wait = _wait_seconds(refused, pause)
-        if refused.status_code not in _PASSING or wait > _LONGEST_WAIT_SECONDS:
-            raise _not_answered(problem_of(refused))
-        await asyncio.sleep(wait)
+            return failures
+        told = refused.headers.get("Retry-After", "")
+        seconds = float(told) if told.isdecimal() else _pause_seconds(failures)
+        if refused.status_code not in _PASSING or seconds > _LONGEST_WAIT_SECONDS:
+            raise not_answered(problem_of(refused))
+        await asyncio.sleep(seconds)
+        return failures - bool(told)
 
     def _ask(self, path: str, body: Json, key: str, run_id: str, last: int) -> Any:  # noqa: ANN401  # httpx2's context manager
         if run_id:
@@ -182,10 +157,8 @@ async def open_http(options: Options) -> AsyncGenerator[Server]:
         yield server
 
 
-async def _pauses() -> AsyncIterator[float]:
-    """So many tries, with how long to wait after each that fails."""
-    for failures in range(_MOST_FAILURES):
-        yield min(_FIRST_PAUSE_SECONDS * 2**failures, _LONGEST_PAUSE_SECONDS)
+def _pause_seconds(failures: int) -> float:
+    return min(_FIRST_PAUSE_SECONDS * (1 << max(failures - 1, 0)), _LONGEST_PAUSE_SECONDS)
 
 
 async def _events(answer: httpx2.Response) -> AsyncIterator[tuple[int, str, Json]]:
@@ -197,15 +170,6 @@ async def _events(answer: httpx2.Response) -> AsyncIterator[tuple[int, str, Json
         elif fields and not line:
             yield int(fields["id"]), fields["event"], json.loads(fields["data"])
             fields = {}
-
-
-def _wait_seconds(refused: httpx2.Response, pause: float) -> float:
-    told = refused.headers.get("Retry-After", "")
-    return float(told) if told.isdecimal() else pause
-
-
-def _not_answered(error: AppError) -> NotAnswered:
-    return NotAnswered(error.code, error.detail)
 
 
 def _silent(url: str) -> NotAnswered:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from app.errors import AppError
 from evals.answers import Turn
 
 
@@ -15,6 +16,10 @@ class NotAnswered(Exception):
         self.code = code
         self.detail = detail
         self.turn = turn
+
+
+def not_answered(error: AppError) -> NotAnswered:
+    return NotAnswered(error.code, error.detail)
 
 
 class Conversation(Protocol):
