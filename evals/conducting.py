@@ -78,7 +78,13 @@ async def _conduct(settings: Settings, folder: Folder) -> Outcome:
             progress.close()
         about = target.about if target else {"kind": options.target}
     whole = experiment_of(folder, metrics, about, budget)
-    experiment = replace(whole, seconds=time.monotonic() - began, warnings=[*whole.warnings, *_unfinished(len(run.left), budget)])
+    tested = sorted({turn.model for result in whole.results for turn in result.answer.turns if turn.model})
+    warnings = [
+        *whole.warnings,
+        *joints.warnings_of(folder.head.dataset, judge, options.metrics, tested),
+        *_unfinished(len(run.left), budget),
+    ]
+    experiment = replace(whole, seconds=time.monotonic() - began, warnings=warnings)
     folder.finish(experiment)
     return Outcome(experiment=experiment, left=len(run.left))
 
@@ -105,7 +111,7 @@ def experiment_of(folder: Folder, metrics: Sequence[Metric], about: Mapping[str,
         ],
         judge=options.judge,
         warnings=[*head.warnings, *budget.warnings()],
-        calibrations=joints.calibrations_of(metrics, options.judge),
+        calibrations=joints.calibrations_of(metrics),
         spent_usd=None if budget.unpriced else budget.spent_usd,
     )
 

@@ -4,17 +4,15 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Protocol
+from typing import Protocol
 
 from evals.answers import Answer
-from evals.asking import Player, answer_of
 from evals.budget import Budget
 from evals.cases import Case
 from evals.scores import Metric, Score
 from evals.store import Folder
 from evals.targets.talking import Target
-
-NOT_ANSWERED: Final = "not_answered"
+from evals.tries import Player, answer_of
 
 
 class Watcher(Protocol):
@@ -65,10 +63,10 @@ class Run:
         return answer
 
     async def _score(self, case: Case, answer: Answer) -> Sequence[Score]:
-        wanted = [metric for metric in self._metrics if metric.applies_to(case)]
+        """None of an answer that did not come: it is counted as such, and what there is of it says nothing."""
         if answer.error:
-            return [Score(metric=metric.name, value=None, error=NOT_ANSWERED) for metric in wanted]
-        told = await asyncio.gather(*(metric.score(case, answer) for metric in wanted))
+            return ()
+        told = await asyncio.gather(*(metric.score(case, answer) for metric in self._metrics if metric.applies_to(case)))
         scores = [score for several in told for score in several]
         for score in scores:
             self._budget.spend(score.cost_usd)

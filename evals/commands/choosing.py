@@ -26,12 +26,18 @@ _MAY_CHANGE: Final = frozenset({"concurrency", "timeout_seconds", "budget_usd"})
 
 def add_options(parser: ArgumentParser) -> None:
     what = parser.add_argument_group("what is asked")
-    what.add_argument("--dataset", metavar="NAME", help=f"one of evals/datasets, or a file (default: {SMOKE})")
+    source = what.add_mutually_exclusive_group()
+    source.add_argument("--dataset", metavar="NAME", help=f"one of evals/datasets, or a file (default: {SMOKE})")
+    source.add_argument("--recent", type=count(_MOST_RECENT), metavar="N", help="N runs of our own database")
+    source.add_argument("--langfuse-dataset", metavar="NAME", help="a dataset of Langfuse")
+    source.add_argument("--langfuse-recent", type=count(_MOST_RECENT), metavar="N", help="the N latest runs that Langfuse shows")
+    what.add_argument("--again", action="store_true", help="of past runs: ask anew, instead of judging what users were answered")
+    what.add_argument(
+        "--wait", type=_number(_LONGEST_SECONDS), default=0, metavar="SECONDS", help="how long Langfuse may take to show them"
+    )
     what.add_argument("--tag", action="append", default=[], help="only cases with this tag; given again, with one of them")
     what.add_argument("--limit", type=count(1_000_000), metavar="N", help="only the first N cases")
     what.add_argument("--unreviewed", action="store_true", help="also cases that nobody has reviewed")
-    what.add_argument("--recent", type=count(_MOST_RECENT), metavar="N", help="N runs of our own database: judge what users were answered")
-    what.add_argument("--again", action="store_true", help="with --recent: ask anew what users said")
     add_where(what)
     what.add_argument("--ask", action="store_true", help="ask for what is not said here")
     _add_target(parser.add_argument_group("who answers, and who judges"))
@@ -42,7 +48,7 @@ def options_of(chosen: Namespace) -> Options:
     """What was chosen, the default where nothing was; raise Misused."""
     told = {name: value for name, value in _said(chosen).items() if value not in (None, "", ())}
     options = Options(**told)
-    if chosen.recent and not chosen.again:
+    if (chosen.recent or chosen.langfuse_recent) and not chosen.again:
         return replace(options, target="given", repeat=1)
     return replace(options, target="http") if options.url else options
 
@@ -51,7 +57,8 @@ def changed(before: Options, chosen: Namespace) -> Options:
     """The options of an experiment that is gone on with; raise Misused for what would make it another one."""
     said = {name: value for name, value in _said(chosen).items() if value not in (None, "", (), False)}
     fixed = sorted(name for name, value in said.items() if name not in _MAY_CHANGE and value != getattr(before, name))
-    if fixed or chosen.dataset or chosen.recent or chosen.tag or chosen.limit:
+    another = (chosen.dataset, chosen.recent, chosen.langfuse_dataset, chosen.langfuse_recent, chosen.tag, chosen.limit)
+    if fixed or any(another):
         raise Misused("An experiment goes on as it began: only --concurrency, --timeout and --budget may be said anew.")
     return replace(before, **said)
 
@@ -60,7 +67,8 @@ def ask_for_missing(chosen: Namespace, ask: Callable[[str], str] = input) -> Non
     """Ask a person for the dataset, the model and the judge, where they are not said; raise Misused where nobody is there."""
     if not sys.stdin.isatty() and ask is input:
         raise Misused("There is nobody to ask: --ask is for a terminal.")
-    chosen.dataset = chosen.dataset or ask(f"Dataset ({', '.join(names())}) [{SMOKE}]: ").strip() or SMOKE
+    if not (chosen.recent or chosen.langfuse_dataset or chosen.langfuse_recent):
+        chosen.dataset = chosen.dataset or ask(f"Dataset ({', '.join(names())}) [{SMOKE}]: ").strip() or SMOKE
     chosen.model = chosen.model or ask("Model [the default one]: ").strip()
     chosen.judge = chosen.judge or ask("Judge [none]: ").strip()
 

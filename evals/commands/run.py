@@ -6,18 +6,16 @@ import shlex
 import sys
 from argparse import ArgumentParser, Namespace
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from app.observability.logging import set_up_logging
 from app.settings import Settings, load_settings
 from evals import joints
-from evals.choosing import chosen_cases
-from evals.commands.choosing import SMOKE, add_options, ask_for_missing, changed, options_of
-from evals.commands.wanting import wanted_of
+from evals.commands.choosing import add_options, ask_for_missing, changed, options_of
+from evals.commands.sourcing import sourced
 from evals.conducting import Outcome, begin, conduct
 from evals.experiment import Experiment
-from evals.sources.database import dataset_of, recent_runs
-from evals.sources.files import load_dataset
 from evals.store import Folder, read_experiment
 
 _RED: Final = 1
@@ -44,7 +42,7 @@ def run(chosen: Namespace) -> int:
         except KeyboardInterrupt:
             sys.stderr.write(f"Interrupted; what has come is kept. {_how_to_go_on(folder)}\n")
             return _INTERRUPTED
-        return _told(folder, outcome, baseline)
+        return _told(folder, outcome, baseline, chosen.gate)
 
 
 def _folder(settings: Settings, chosen: Namespace) -> Folder:
@@ -55,24 +53,20 @@ def _folder(settings: Settings, chosen: Namespace) -> Folder:
     if chosen.ask:
         ask_for_missing(chosen)
     options = options_of(chosen)
-    if chosen.recent:
-        sampled = asyncio.run(recent_runs(settings, wanted_of(chosen.where), limit=chosen.recent, seed=chosen.seed))
-        given = [answer for _, answer in sampled] if options.target == "given" else []
-        return begin(chosen.results, chosen.name, dataset_of([case for case, _ in sampled]), options, given)
-    dataset = chosen_cases(load_dataset(chosen.dataset or SMOKE), chosen.tag, chosen.limit, unreviewed=chosen.unreviewed)
-    return begin(chosen.results, chosen.name, dataset, options)
+    dataset, given = sourced(settings, chosen)
+    return begin(chosen.results, chosen.name, dataset, options, given if options.target == "given" else ())
 
 
-def _told(folder: Folder, outcome: Outcome, baseline: Experiment | None) -> int:
+def _told(folder: Folder, outcome: Outcome, baseline: Experiment | None, gate: Path | None) -> int:
     experiment = outcome.experiment
-    joints.report(folder.path, experiment, baseline)
-    reasons = joints.gate_says(experiment, baseline)
-    for sentence in (*experiment.warnings, *reasons):
-        print(sentence)
+    judged = joints.judged(folder.path, experiment, baseline, gate)
+    for sentence in (*experiment.warnings, judged.words):
+        if sentence:
+            print(sentence)
     print(f"Kept in {folder.path}.")
     if outcome.left:
         print(f"{_how_to_go_on(folder)} --budget DOLLARS")
-    return _RED if reasons or outcome.left else 0
+    return _RED if outcome.left or not judged.passed else 0
 
 
 def _how_to_go_on(folder: Folder) -> str:

@@ -2,11 +2,11 @@
 
 import pytest
 
-from evals.asking import answer_of
 from evals.cases import Case
 from evals.errors import EvalsError, Misused
 from evals.options import Options
 from evals.targets.http import open_http
+from evals.tries import answer_of
 from tests.conftest import Server
 from tests.evals.cutting import cutting
 from tests.stub.answers import HttpError, Text, ToolCall, ToolCalls

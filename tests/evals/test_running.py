@@ -2,24 +2,20 @@
 
 import asyncio
 import json
-import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
-from evals.asking import no_player
 from evals.budget import Budget
 from evals.errors import EvalsError
 from evals.options import Options
-from evals.running import NOT_ANSWERED, Run, spent_before
+from evals.running import Run, spent_before
 from evals.store import Folder
 from evals.targets.http import open_http
-from tests.evals.trying import Length, Silent, begun, cases
+from evals.tries import no_player
+from tests.evals.trying import Length, Silent, begun, cases, running
 from tests.stub.answers import HttpError, Text
 from tests.stub.client import ProviderStub
 
@@ -47,8 +43,8 @@ async def test_an_answer_that_did_not_come_is_scored_by_nobody(logged_in: str, p
     await provider.script(HttpError(500))
     with begun(tmp_path, cases("Hello")) as folder:
         await _go(folder, logged_in)
-        ((score,),) = folder.scores.values()
-    assert (score.value, score.error) == (None, NOT_ANSWERED)
+        assert [answer.error for answer in folder.answers.values()] == ["model_unavailable"]
+        assert [*folder.scores.values()] == [()]
 
 
 async def test_nothing_is_asked_once_the_budget_is_spent_by_answers(logged_in: str, provider: ProviderStub, tmp_path: Path) -> None:
@@ -97,8 +93,8 @@ async def test_kill_9_in_the_middle_loses_nothing_and_has_nothing_asked_twice(
     await provider.script(Text("Good day.", times=3), Text(pieces=["Wait"], ending="hang"))
     (tmp_path / "counted.yaml").write_text(_DATASET)
     order = ["--dataset", str(tmp_path / "counted.yaml"), "--url", logged_in, "--concurrency", "1", "--results", str(tmp_path / "kept")]
-    with _evals("run", *order, variables=variables_of_test, log=tmp_path / "log") as first:
-        await provider.wait_until_asked(4)
+    with running("run", *order, variables=variables_of_test, log=tmp_path / "log") as first:
+        await provider.wait_until_asked(4, seconds=60)
         (path,) = (tmp_path / "kept").iterdir()
         first.kill()
     first.wait()
@@ -106,7 +102,7 @@ async def test_kill_9_in_the_middle_loses_nothing_and_has_nothing_asked_twice(
         answers.write(b'{"case_id":"case-4","att')  # what a process may leave that dies as it writes
     assert _kept(path) == ["case-1", "case-2", "case-3"]
     await provider.script(Text("Good day.", times=3))
-    with _evals("run", "--resume", str(path), variables=variables_of_test, log=tmp_path / "log") as second:
+    with running("run", "--resume", str(path), variables=variables_of_test, log=tmp_path / "log") as second:
         code = await asyncio.to_thread(second.wait, 60)
     assert code == 0, (tmp_path / "log").read_text()
     assert _kept(path) == [f"case-{number}" for number in range(1, 7)]
@@ -120,8 +116,8 @@ async def test_ctrl_c_says_how_to_go_on(
     await provider.script(Text("Good day."), Text(pieces=["Wait"], ending="hang"))
     (tmp_path / "counted.yaml").write_text(_DATASET)
     order = ["--dataset", str(tmp_path / "counted.yaml"), "--url", logged_in, "--concurrency", "1", "--results", str(tmp_path / "kept")]
-    with _evals("run", *order, variables=variables_of_test, log=tmp_path / "log") as process:
-        await provider.wait_until_asked(2)
+    with running("run", *order, variables=variables_of_test, log=tmp_path / "log") as process:
+        await provider.wait_until_asked(2, seconds=60)
         process.send_signal(signal.SIGINT)
         code = await asyncio.to_thread(process.wait, 30)
     (path,) = (tmp_path / "kept").iterdir()
@@ -133,14 +129,3 @@ async def test_ctrl_c_says_how_to_go_on(
 def _kept(path: Path) -> Sequence[str]:
     with Folder.resume(path) as folder:
         return [case_id for case_id, _ in sorted(folder.answers)]
-
-
-@contextmanager
-def _evals(*order: str, variables: Mapping[str, str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """The command as a process of its own, gone when this is left."""
-    command = [sys.executable, "-m", "evals", *order]
-    with log.open("ab") as output, subprocess.Popen(command, env=os.environ | variables, stdout=output, stderr=output) as process:  # noqa: S603  # our own
-        try:
-            yield process
-        finally:
-            process.kill()

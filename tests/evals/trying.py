@@ -1,6 +1,10 @@
 """What tests of a run begin with: cases, a metric that says something of each answer, and a folder."""
 
-from collections.abc import Sequence
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -43,3 +47,14 @@ def cases(*inputs: str) -> Dataset:
 
 def begun(root: Path, dataset: Dataset, given: Sequence[Answer] = (), **options: Any) -> Folder:
     return begin(root, "", dataset, Options(**options), given)
+
+
+@contextmanager
+def running(*order: str, variables: Mapping[str, str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """The command as a process of its own, gone when this is left."""
+    command = [sys.executable, "-m", "evals", *order]
+    with log.open("ab") as output, subprocess.Popen(command, env=os.environ | variables, stdout=output, stderr=output) as process:  # noqa: S603  # our own
+        try:
+            yield process
+        finally:
+            process.kill()
