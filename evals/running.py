@@ -87,9 +87,10 @@ def left_of(folder: Folder) -> Iterator[Piece]:
 
 
 def spent_before(folder: Folder) -> Budget:
-    """The budget, less what the answers and scores that are kept have cost."""
-    budget = Budget(folder.head.options.budget_usd)
-    for answer in folder.answers.values():
+    """The budget, less what the answers and scores that are kept have cost; what users were answered was not asked by us."""
+    options = folder.head.options
+    budget = Budget(options.budget_usd)
+    for answer in folder.answers.values() if options.target != "given" else ():
         budget.spend(answer.cost_usd)
     for scores in folder.scores.values():
         for score in scores:

@@ -21,7 +21,7 @@ _MOST_REPEATS: Final = 100
 _LONGEST_SECONDS: Final = 3_600
 _MOST_DOLLARS: Final = 100_000
 # What may be another when an experiment is gone on with.
-_MAY_CHANGE: Final = frozenset({"concurrency", "timeout_seconds", "budget_usd"})
+_MAY_CHANGE: Final = frozenset({"concurrency", "email", "timeout_seconds", "budget_usd"})
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -32,9 +32,7 @@ def add_options(parser: ArgumentParser) -> None:
     source.add_argument("--langfuse-dataset", metavar="NAME", help="a dataset of Langfuse")
     source.add_argument("--langfuse-recent", type=count(_MOST_RECENT), metavar="N", help="the N latest runs that Langfuse shows")
     what.add_argument("--again", action="store_true", help="of past runs: ask anew, instead of judging what users were answered")
-    what.add_argument(
-        "--wait", type=_number(_LONGEST_SECONDS), default=0, metavar="SECONDS", help="how long Langfuse may take to show them"
-    )
+    what.add_argument("--wait", type=_number(_LONGEST_SECONDS), default=0, metavar="SECONDS", help="how long Langfuse may need")
     what.add_argument("--tag", action="append", default=[], help="only cases with this tag; given again, with one of them")
     what.add_argument("--limit", type=count(1_000_000), metavar="N", help="only the first N cases")
     what.add_argument("--unreviewed", action="store_true", help="also cases that nobody has reviewed")
@@ -59,7 +57,7 @@ def changed(before: Options, chosen: Namespace) -> Options:
     fixed = sorted(name for name, value in said.items() if name not in _MAY_CHANGE and value != getattr(before, name))
     another = (chosen.dataset, chosen.recent, chosen.langfuse_dataset, chosen.langfuse_recent, chosen.tag, chosen.limit)
     if fixed or any(another):
-        raise Misused("An experiment goes on as it began: only --concurrency, --timeout and --budget may be said anew.")
+        raise Misused("An experiment goes on as it began: only --concurrency, --timeout, --budget and --email may be said anew.")
     return replace(before, **said)
 
 

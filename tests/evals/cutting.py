@@ -26,10 +26,13 @@ async def cutting(url: str, *, times: int, after_bytes: int) -> AsyncIterator[Cu
     behind = urlsplit(url)
     state = Cutting("", times, after_bytes)
 
+    serving = set[asyncio.Task[None]]()
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection(behind.hostname, behind.port)
         streams = asyncio.Event()
         asking = asyncio.create_task(_asks(reader, back, streams))
+        serving.add(asking)
         try:
             await _answers(there, writer, streams, state)
         finally:
@@ -37,10 +40,19 @@ async def cutting(url: str, *, times: int, after_bytes: int) -> AsyncIterator[Cu
             for one in (back, writer):
                 one.transport.abort()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
+    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.add(asyncio.create_task(serve(reader, writer)))
+
+    server = await asyncio.start_server(begin, "127.0.0.1", 0)
+    try:
         state.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         yield state
+    finally:
+        server.close()
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
+        await server.wait_closed()
 
 
 async def _asks(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, streams: asyncio.Event) -> None:
