@@ -69,6 +69,8 @@ class Case(_Part):
     checks: Checks = Checks()
     tags: frozenset[Tag] = frozenset()
     weight: float = Field(default=1, gt=0, le=1_000)
+    reviewed: bool = Field(default=True, description="False until a person has read a case that was made of what a user said")
+    note: str = Field(default="", max_length=100_000, description="For who reads the case; no metric sees it")
 
     @model_validator(mode="after")
     def _asks_in_one_way(self) -> Self:

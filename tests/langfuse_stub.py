@@ -20,6 +20,16 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 PUBLIC_KEY: Final = "pk-lf-of-a-test"
 SECRET_KEY: Final = "sk-lf-of-a-test"
 _MOST_BYTES: Final = 64_000_000
+_ITEM: Final[Mapping[str, Any]] = {
+    "status": "ACTIVE",
+    "expectedOutput": None,
+    "metadata": None,
+    "datasetId": "dataset",
+    "datasetName": "dataset",
+    "createdAt": "2026-11-01T12:00:00Z",
+    "updatedAt": "2026-11-01T12:00:00Z",
+    "mediaReferences": [],
+}
 
 # How it takes spans: as it should, with this status, or not before it is told to go on.
 type Manner = Literal["take", "hold"] | int
@@ -61,6 +71,8 @@ class LangfuseStub:
         self.told_scores: list[dict[str, Any]] = []
         self.prompts: dict[tuple[str, str], tuple[str, int]] = {}
         self.deleted: set[str] = set()
+        self.items: dict[str, list[dict[str, Any]]] = {}
+        self.lag = 0
         self.go_on = threading.Event()
 
     @property
@@ -118,13 +130,26 @@ class LangfuseStub:
         return web.json_response({"type": "text", "prompt": text, "name": name, "version": version, **more})
 
     async def list_observations(self, request: web.Request) -> web.Response:
-        """A page has one of them, so that whoever lists must turn it."""
+        """A page has one of them, so that whoever lists must turn it; the next `lag` who ask see nothing yet."""
         if refused := self._refused(request):
             return refused
-        user, place = request.query["userId"], int(request.query.get("cursor", "0"))
-        found = [span for span in self.spans if span.attributes["user.id"] == user and span.trace_id not in self.deleted]
+        if self.lag:
+            self.lag -= 1
+            return web.json_response({"data": [], "meta": {}})
+        user, place = request.query.get("userId"), int(request.query.get("cursor", "0"))
+        roots = request.query.get("isRootObservation") == "true"
+        kept = [span for span in self.spans if span.trace_id not in self.deleted and not (roots and span.parent)]
+        found = [span for span in kept if user in (None, span.attributes["user.id"])]
         page = [_observation(span) for span in found[place : place + 1]]
         return web.json_response({"data": page, "meta": {"cursor": str(place + 1)} if place + 1 < len(found) else {}})
+
+    async def list_items(self, request: web.Request) -> web.Response:
+        """As for observations."""
+        if refused := self._refused(request):
+            return refused
+        items, page = self.items.get(request.query["datasetName"], []), int(request.query["page"])
+        meta = {"page": page, "limit": 1, "totalItems": len(items), "totalPages": len(items)}
+        return web.json_response({"data": [{**_ITEM, **item} for item in items[page - 1 : page]], "meta": meta})
 
     async def delete_traces(self, request: web.Request) -> web.Response:
         if refused := self._refused(request):
@@ -146,6 +171,7 @@ class LangfuseStub:
                 web.post("/api/public/scores", self.take_scores),
                 web.get("/api/public/v2/prompts/{name}", self.serve_prompt),
                 web.get("/api/public/v2/observations", self.list_observations),
+                web.get("/api/public/dataset-items", self.list_items),
                 web.delete("/api/public/traces", self.delete_traces),
                 web.get("/health", _healthy),
             ]
@@ -201,6 +227,8 @@ def _observation(span: SeenSpan) -> Mapping[str, Any]:
         "projectId": "project",
         "parentObservationId": span.parent or None,
         "type": span.kind.upper(),
+        "input": span.attributes.get("langfuse.observation.input"),
+        "output": span.attributes.get("langfuse.observation.output"),
     }
 
 

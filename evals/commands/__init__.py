@@ -4,6 +4,8 @@ from argparse import ArgumentParser, _SubParsersAction
 from collections.abc import Sequence
 from typing import Final, Protocol
 
+from evals.commands import harvest, run
+
 
 class Command(Protocol):
     """A module: `add` makes its parser, whose default `command` takes the arguments and gives the exit code."""
@@ -12,4 +14,4 @@ class Command(Protocol):
 
 
 # run, compare, gate, calibrate, pairwise, harvest, report.
-COMMANDS: Final[Sequence[Command]] = ()
+COMMANDS: Final[Sequence[Command]] = (run, harvest)

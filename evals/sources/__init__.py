@@ -1,0 +1,1 @@
+"""Where cases come from: files, what users have said here, and Langfuse."""

@@ -1,0 +1,1 @@
+"""What answers: a server, or the graph in this process."""
