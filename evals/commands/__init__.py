@@ -4,6 +4,8 @@ from argparse import ArgumentParser, _SubParsersAction
 from collections.abc import Sequence
 from typing import Final, Protocol
 
+from evals.commands import calibrate, pairwise
+
 
 class Command(Protocol):
     """A module: `add` makes its parser, whose default `command` takes the arguments and gives the exit code."""
@@ -11,5 +13,5 @@ class Command(Protocol):
     def add(self, commands: "_SubParsersAction[ArgumentParser]") -> None: ...
 
 
-# run, compare, gate, calibrate, pairwise, harvest, report.
-COMMANDS: Final[Sequence[Command]] = ()
+# run, compare, gate, harvest and report come.
+COMMANDS: Final[Sequence[Command]] = (calibrate, pairwise)

@@ -108,5 +108,5 @@ def test_a_dataset_is_measured_by_what_its_cases_ask_for() -> None:
 
 def test_a_metric_that_there_is_not_is_misuse() -> None:
     dataset = Dataset(name="one", version=1, cases=(Case(id="one", input="Hello!"),))
-    with pytest.raises(Misused, match="no metric wit; there are equals"):
+    with pytest.raises(Misused, match="no metric wit; there are conciseness, contains"):
         metrics_for(dataset, names=["wit"])

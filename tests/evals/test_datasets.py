@@ -7,6 +7,7 @@ import yaml
 
 from evals.cases import Dataset
 from evals.metrics import metrics_for
+from evals.metrics.rubrics import read_rubrics
 from tests.evals.demo_agent import answer_of
 
 FOLDER = Path(__file__).parents[2] / "evals" / "datasets"
@@ -22,8 +23,9 @@ def test_a_dataset_is_named_as_its_file_and_each_case_asks_for_something(name: s
     dataset = read(name)
     assert f"{dataset.name}.yaml" == name
     assert dataset.description
-    asked_of = [metric for metric in metrics_for(dataset) if metric.kind != "measure"]
-    assert [case.id for case in dataset.cases if not case.instructions and not any(metric.applies_to(case) for metric in asked_of)] == []
+    plain = [metric for metric in metrics_for(dataset) if metric.kind != "measure"]
+    asked_of = [*plain, *(rubric for rubric in read_rubrics() if rubric.needs or rubric.tags)]
+    assert [case.id for case in dataset.cases if not any(metric.applies_to(case) for metric in asked_of)] == []
     assert all(case.tags for case in dataset.cases)
 
 
