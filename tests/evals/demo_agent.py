@@ -16,11 +16,15 @@ _TOOLS = {tool.name: tool for tool in (current_time, calculate)}
 _BOUND = DemoModel(pace_seconds=0).bind_tools([*_TOOLS.values()])
 
 
-async def answer_of(case: Case, attempt: int = 1) -> Answer:
-    """Say all that the case says, in one conversation."""
-    messages: list[BaseMessage] = [SystemMessage(system_prompt(now=datetime.now(UTC), user_name="", memories=[]))]
+def prompt() -> str:
+    return system_prompt(now=datetime.now(UTC), user_name="", memories=[])
+
+
+async def answer_of(case: Case, told: str) -> Answer:
+    """Say all that the case says, in one conversation, to a model that is told this."""
+    messages: list[BaseMessage] = [SystemMessage(told)]
     turns = [await _turn(messages, said) for said in case.says]
-    return Answer(case_id=case.id, attempt=attempt, turns=turns)
+    return Answer(case_id=case.id, attempt=1, turns=turns)
 
 
 async def _turn(messages: list[BaseMessage], said: str) -> Turn:
