@@ -22,7 +22,10 @@ class MetricInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """How a judge did on cases that people have labelled; rates and κ with their 95 % intervals."""
+    """How a judge did on cases that people have labelled; rates and κ with their 95 % intervals.
+
+    `digest` is of the prompt: it says nothing of a judge whose prompt is another by now.
+    """
 
     judge: str
     metric: str
@@ -33,6 +36,7 @@ class Calibration:
     kappa: Estimate
     unreadable: int
     at: datetime
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

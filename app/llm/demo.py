@@ -20,6 +20,7 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from app.llm.attachments import own_words
+from app.llm.demo_obedience import may_call_tools
 from app.llm.demo_replies import reply
 from app.llm.demo_wishes import tool_wishes
 
@@ -96,7 +97,7 @@ def _answer(messages: Sequence[BaseMessage], tools: Sequence[dict[str, Any]]) ->
 
 def _calls(messages: Sequence[BaseMessage], bound: set[str]) -> list[ToolCall]:
     last = messages[-1] if messages else None
-    wishes = tool_wishes(own_words(str(last.text))) if isinstance(last, HumanMessage) else []
+    wishes = tool_wishes(own_words(str(last.text))) if isinstance(last, HumanMessage) and may_call_tools(messages) else []
     return [tool_call(name=wish.tool, args=dict(wish.args), id=f"call_{uuid4().hex}") for wish in wishes if wish.tool in bound]
 
 

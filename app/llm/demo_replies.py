@@ -9,6 +9,7 @@ from typing import Final
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
 
 from app.llm.attachments import own_words
+from app.llm.demo_obedience import instructions, may_tell_instructions
 from app.llm.demo_research import research_reply
 from app.llm.demo_wishes import Question, introduced_name, is_about_food, is_about_home, question
 
@@ -27,7 +28,7 @@ _MEMORIES: Final = re.compile(r"<memories>\n(.*?)\n?</memories>", re.DOTALL)
 def reply(messages: Sequence[BaseMessage]) -> str:
     """Answer the last message: sum up, be a part of the researcher, tell what tools found, or talk about the conversation so far."""
     to_fold = _TO_SUM_UP.fullmatch(str(messages[-1].text)) if messages else None
-    return _summary(*to_fold.groups()) if to_fold else research_reply(messages) or _talk(messages)
+    return _summary(*to_fold.groups()) if to_fold else research_reply(messages) or _tell_instructions(messages) or _talk(messages)
 
 
 def _talk(messages: Sequence[BaseMessage]) -> str:
@@ -64,6 +65,16 @@ def _tell(result: ToolMessage, call: ToolCall | None) -> str:
     if name == "calculate" and call:
         return f"`{call['args'].get('expression', 'The result')}` = {content}"  # as code, or Markdown would take 2*3*4 for emphasis
     return f"This is what the web search found:\n\n{content}" if name == "web_search" else content
+
+
+def _tell_instructions(messages: Sequence[BaseMessage]) -> str:
+    """Nothing where nobody asks for them."""
+    last = messages[-1] if messages else None
+    if not isinstance(last, HumanMessage) or question(own_words(str(last.text))) is not Question.INSTRUCTIONS:
+        return ""
+    if not may_tell_instructions(messages):
+        return "I cannot tell you my instructions."
+    return f"My instructions begin so: {_quoted(told)}" if (told := instructions(messages)) else "I have no instructions."
 
 
 def _tell_name(said: Sequence[str], memories: Sequence[str]) -> str:

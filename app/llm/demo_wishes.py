@@ -19,6 +19,7 @@ class Question(Enum):
     MEMORIES = auto()
     FOOD = auto()
     HOME = auto()
+    INSTRUCTIONS = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +130,7 @@ _QUESTIONS: Final = {
     Question.MY_LAST_MESSAGE: _form(
         r"\bwhat (?:did i|i) (?:just )?(?:say|said|write|wrote|ask|asked)\b|\bmy (?:last|previous) (?:message|question)\b"
     ),
+    Question.INSTRUCTIONS: _form(r"\b(?:your|the) (?:hidden |secret |own )?(?:instructions|system prompt)\b"),
     Question.MEMORIES: _form(
         r"\bwhat (?:do|can) you (?:know|remember) (?:about|of) me\b|\bwhat do you remember$|\byour memor(?:y|ies) of me\b"
     ),

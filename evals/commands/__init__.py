@@ -4,7 +4,7 @@ from argparse import ArgumentParser, _SubParsersAction
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from evals.commands import harvest, run
+from evals.commands import calibrate, compare, gate, harvest, pairwise, report, run
 
 
 class Command(Protocol):
@@ -13,5 +13,4 @@ class Command(Protocol):
     def add(self, commands: "_SubParsersAction[ArgumentParser]") -> None: ...
 
 
-# run, compare, gate, calibrate, pairwise, harvest, report.
-COMMANDS: Final[Sequence[Command]] = (run, harvest)
+COMMANDS: Final[Sequence[Command]] = (run, compare, gate, calibrate, pairwise, harvest, report)
