@@ -33,6 +33,14 @@ class Pair:
     after: float
     weight: float = 1
 
+    @property
+    def as_before(self) -> Weighed:
+        return Weighed(value=self.before, weight=self.weight)
+
+    @property
+    def as_after(self) -> Weighed:
+        return Weighed(value=self.after, weight=self.weight)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:

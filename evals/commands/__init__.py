@@ -4,6 +4,8 @@ from argparse import ArgumentParser, _SubParsersAction
 from collections.abc import Sequence
 from typing import Final, Protocol
 
+from evals.commands import compare, gate, report
+
 
 class Command(Protocol):
     """A module: `add` makes its parser, whose default `command` takes the arguments and gives the exit code."""
@@ -11,5 +13,4 @@ class Command(Protocol):
     def add(self, commands: "_SubParsersAction[ArgumentParser]") -> None: ...
 
 
-# run, compare, gate, calibrate, pairwise, harvest, report.
-COMMANDS: Final[Sequence[Command]] = ()
+COMMANDS: Final[Sequence[Command]] = (compare, gate, report)
