@@ -64,7 +64,7 @@ def _threshold(rule: Threshold, seen: Figures) -> Judgement:
     good = held >= rule.min if rule.min is not None else held <= (rule.max or 0)
     worst = sorted(values, key=lambda case_id: values[case_id].value, reverse=not least)
     bad = [one for one in worst if (values[one].value < 1 if share and least else _is_beyond(rule, values[one].value))]
-    reason = f"{_where(rule)} is {wording.estimate(shown, _unit(rule.metric, seen))}"
+    reason = f"{_where(rule)}{'' if rule.of == 'mean' else f' {rule.of}'} is {wording.estimate(shown, _unit(rule.metric, seen))}"
     if not good and bad:
         reason += f"; bad: {wording.names(bad)}"
     return replace(found, state="green" if good else "red", reason=reason, estimate=shown, cases=bad)

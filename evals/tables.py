@@ -28,7 +28,7 @@ def _cells(row: Row) -> Sequence[str]:
         return name, "0", "", "", "", "", row.finding
     before, after = (f"{wording.value(one.value, row.unit)} ({wording.interval(one, row.unit)})" for one in (row.before, row.after))
     seen = row.difference
-    change = f"{wording.change(seen.value, row.unit)} ({wording.change(seen.low, row.unit)} to {wording.change(seen.high, row.unit)})"
+    change = f"{wording.change(seen.value, row.unit)} ({wording.change_interval(seen, row.unit)})"
     return name, str(seen.n), before, after, change, wording.chance(row.p).removeprefix("p = "), row.finding
 
 

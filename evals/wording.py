@@ -31,7 +31,12 @@ def interval(seen: Estimate, unit: str = "") -> str:
 
 
 def changed(seen: Estimate, unit: str = "") -> str:
-    return f"{change(seen.value, unit)} ({change(seen.low, unit)} to {change(seen.high, unit)}, n = {seen.n})"
+    return f"{change(seen.value, unit)} ({change_interval(seen, unit)}, n = {seen.n})"
+
+
+def change_interval(seen: Estimate, unit: str = "") -> str:
+    low = change(seen.low, unit)
+    return f"{low if unit else low.removesuffix(' points')} to {change(seen.high, unit)}"
 
 
 def chance(p: float) -> str:

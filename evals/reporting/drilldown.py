@@ -22,7 +22,7 @@ def cases_of(experiment: Experiment, baseline: Experiment | None) -> Mapping[str
     units = {name: info.unit for name, info in Figures(experiment).metrics.items()}
     kinds = {info.name: info.kind for info in experiment.metrics}
     olds = _Before(baseline) if baseline else None
-    return {"units": units, "cases": [_case(results, kinds, units, olds) for results in grouped.values()]}
+    return {"units": units, "kinds": kinds, "cases": [_case(results, kinds, units, olds) for results in grouped.values()]}
 
 
 class _Before:

@@ -39,7 +39,7 @@ def html_report(experiment: Experiment, baseline: Experiment | None, judged: Jud
 
 def _environment() -> Environment:
     made = Environment(loader=FileSystemLoader(_PAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    made.filters |= {name: getattr(wording, name) for name in ("value", "change", "interval", "chance")}
+    made.filters |= {name: getattr(wording, name) for name in ("value", "change", "interval", "change_interval", "chance")}
     return made
 
 

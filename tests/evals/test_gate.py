@@ -58,6 +58,7 @@ def test_a_rule_is_about_its_datasets_and_its_tag() -> None:
 def test_slow_answers_are_red_by_percentile_and_the_slow_ones_are_named() -> None:
     seen = experiment([result(f"case-{number}", {"seconds": 90 if number < 3 else 1}) for number in range(20)])
     judged = _only(Threshold(metric="seconds", of="p95", max=60), seen)
+    assert judged.reason.startswith("seconds p95 is 90.00 s")
     assert judged.state == "red"
     assert list(judged.cases) == ["case-0", "case-1", "case-2"]
     assert _only(Threshold(metric="seconds", of="p50", max=60), seen).passed
@@ -88,7 +89,7 @@ def test_what_became_worse_is_red_and_names_the_cases() -> None:
     judged = _only(NoRegression(metric="passed"), passing(80, 100), passing(95, 100))
     assert judged.state == "red"
     assert judged.reason == (
-        "passed changed by -15.0 points (-22.0 points to -8.0 points, n = 100), p < 0.001; "
+        "passed changed by -15.0 points (-22.0 to -8.0 points, n = 100), p < 0.001; "
         "turned bad: case-80, case-81, case-82, case-83, case-84 and 10 more"
     )
     assert _only(NoRegression(metric="passed"), passing(95, 100), passing(80, 100)).state == "green"

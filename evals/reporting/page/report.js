@@ -1,7 +1,7 @@
 "use strict";
 
 // Everything that was said comes in as text and goes out as text nodes: no answer can be markup here.
-const { cases, units } = JSON.parse(document.getElementById("values").textContent);
+const { cases, units, kinds } = JSON.parse(document.getElementById("values").textContent);
 const form = document.getElementById("filters");
 const list = document.getElementById("list");
 const more = document.getElementById("more");
@@ -46,8 +46,8 @@ function labelled(name, box) {
 
 // The longest common run of words, by the usual table; long texts are shown side by side without one.
 function diff(before, after) {
-  const old = before.split(/(\s+)/);
-  const now = after.split(/(\s+)/);
+  const old = before.match(/\S+\s*|\s+/g) || [];
+  const now = after.match(/\S+\s*|\s+/g) || [];
   if (old.length > MOST_WORDS || now.length > MOST_WORDS) return null;
   const wide = now.length + 1;
   const table = new Uint16Array((old.length + 1) * wide);
@@ -93,7 +93,8 @@ function turnOf(turn) {
 
 function scoreOf(score) {
   const value = score.error ? `no value: ${score.error}` : score.shown;
-  const lost = score.error || (!units[score.metric] && score.value !== null && score.value < 1);
+  const enough = kinds[score.metric] === "judge" ? 0.5 : 1;
+  const lost = score.error || (!units[score.metric] && score.value !== null && score.value < enough);
   const metric = made("th", "", score.metric);
   metric.scope = "row";
   const reason = made("td", "", score.reasoning, score.judge ? made("small", "", ` ${score.judge}`) : null);
