@@ -188,7 +188,7 @@ function openNamed() {
   const [, wanted] = /^#case=(.+)$/.exec(location.hash) || [];
   if (!wanted) return;
   const id = decodeURIComponent(wanted);
-  form.reset();
+  for (const field of form.querySelectorAll("select")) field.value = "";
   form.elements.text.value = id;
   filter();
   found.sort((one, other) => (other.id === id) - (one.id === id));
