@@ -10,22 +10,28 @@ from pathlib import Path
 from secrets import token_hex
 
 from app.errors import AppError
+from app.llm.models import Model
 from app.settings import Settings
-from evals import joints
 from evals.answers import Answer
 from evals.budget import Budget
+from evals.calibrating import kept
 from evals.cases import Dataset
 from evals.digesting import digest_of
 from evals.errors import EvalsError
 from evals.experiment import Experiment, MetricInfo, Result
+from evals.judging import open_judge
+from evals.metrics import metrics_for, warnings_for
+from evals.metrics.judges import Judge
 from evals.options import Options
 from evals.progress import Progress
 from evals.running import Run, spent_before
 from evals.scores import Metric
+from evals.simulating import player_of
 from evals.store import Folder, Head
 from evals.targets.graph import open_graph
 from evals.targets.http import open_http
 from evals.targets.talking import Target
+from evals.tries import no_player
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +73,9 @@ def _first(group: ExceptionGroup[Exception]) -> Exception:
 
 async def _conduct(settings: Settings, folder: Folder) -> Outcome:
     began, options, budget = time.monotonic(), folder.head.options, spent_before(folder)
-    async with _target(settings, options) as target, joints.open_judge(settings, options.judge) as judge:
-        metrics = joints.metrics_of(folder.head.dataset, judge, options.metrics)
-        run = Run(folder, target, metrics, joints.player_of(judge), budget)
+    async with _target(settings, options) as target, _judge(settings, options.judge) as judge:
+        metrics = metrics_for(folder.head.dataset, judge, options.metrics)
+        run = Run(folder, target, metrics, player_of(judge) if judge else no_player, budget)
         total = len(folder.head.dataset.cases) * options.repeat
         progress = Progress(sys.stderr, total, total - len(run.left), budget)
         try:
@@ -81,7 +87,7 @@ async def _conduct(settings: Settings, folder: Folder) -> Outcome:
     tested = sorted({turn.model for result in whole.results for turn in result.answer.turns if turn.model})
     warnings = [
         *whole.warnings,
-        *joints.warnings_of(folder.head.dataset, judge, options.metrics, tested),
+        *warnings_for(folder.head.dataset, judge, options.metrics, tested),
         *_unfinished(len(run.left), budget),
     ]
     experiment = replace(whole, seconds=time.monotonic() - began, warnings=warnings)
@@ -111,13 +117,23 @@ def experiment_of(folder: Folder, metrics: Sequence[Metric], about: Mapping[str,
         ],
         judge=options.judge,
         warnings=[*head.warnings, *budget.warnings()],
-        calibrations=joints.calibrations_of(metrics),
+        calibrations=kept([metric for metric in metrics if isinstance(metric, Judge)]),
         spent_usd=None if budget.unpriced else budget.spent_usd,
     )
 
 
 def _unfinished(left: int, budget: Budget) -> list[str]:
     return [f"The budget of ${budget.limit_usd:g} is spent: {left} tries were not made."] if left else []
+
+
+@asynccontextmanager
+async def _judge(settings: Settings, name: str) -> AsyncGenerator[Model | None]:
+    """None where no judge is asked for."""
+    if not name:
+        yield None
+        return
+    async with open_judge(settings, name) as judge:
+        yield judge
 
 
 @asynccontextmanager

@@ -39,12 +39,14 @@ def _errors(gate: Gate, experiment: Experiment) -> Judgement:
 
 
 def _unreadable(gate: Gate, experiment: Experiment) -> Judgement:
-    scores = [(result.case.id, score) for result in experiment.results for score in result.scores]
+    """Of judges: what a measure cannot tell, such as the cost of a model without a price, is nobody's slip."""
+    judges = {metric.name for metric in experiment.metrics if metric.kind == "judge"}
+    scores = [(result.case.id, score) for result in experiment.results for score in result.scores if score.metric in judges]
     cases = list(dict.fromkeys(case_id for case_id, score in scores if score.error))
     failed = sum(bool(score.error) for _, score in scores)
     metrics = ", ".join(sorted({score.metric for _, score in scores if score.error}))
-    reason = f"{failed} of {len(scores)} scores have no value" + (f" ({metrics})" if failed else "")
-    return _share("unreadable scores", failed / max(1, len(scores)), gate.most_unreadable, reason, cases)
+    reason = f"{failed} of {len(scores)} judges' scores have no value" + (f" ({metrics})" if failed else "")
+    return _share("judges' scores without a value", failed / max(1, len(scores)), gate.most_unreadable, reason, cases)
 
 
 def _share(rule: str, seen: float, most: float, reason: str, cases: Sequence[str]) -> Judgement:

@@ -16,6 +16,8 @@ from app.llm.models import Model
 from app.text import quoted
 from evals.answers import Turn
 from evals.cases import Persona
+from evals.targets.talking import NotAnswered
+from evals.tries import Player
 
 _PROMPT: Final = Path(__file__).parent / "prompts" / "persona.md"
 _DONE: Final = "[DONE]"
@@ -63,6 +65,17 @@ async def talk(persona: Persona, model: Model, ask: Callable[[str], Awaitable[Tu
             return Talk(turns=turns, ending=Ending.STUCK)
         turns.append(await ask(said))
     return Talk(turns=turns, ending=Ending.TURNS)
+
+
+def player_of(model: Model) -> Player:
+    """Play each persona with this model; raise NotAnswered where it fails."""
+
+    async def play(persona: Persona, ask: Callable[[str], Awaitable[Turn]]) -> None:
+        talked = await talk(persona, model, ask)
+        if talked.error:
+            raise NotAnswered(talked.error, "The model that plays the persona failed.")
+
+    return play
 
 
 async def _says(user: _User, turns: Sequence[Turn], seconds: float) -> str:

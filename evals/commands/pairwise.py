@@ -5,15 +5,15 @@ import asyncio
 import json
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from app.settings import load_settings
-from evals.errors import ExperimentUnreadable
 from evals.estimates import Estimate
 from evals.experiment import Experiment
 from evals.judging import open_judge
 from evals.metrics import judging_by
 from evals.pairwise import Comparison, compare_pairs
+from evals.store import read_experiment
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -27,7 +27,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def _pairwise(chosen: argparse.Namespace) -> int:
-    comparison = asyncio.run(_compared(_read(chosen.one), _read(chosen.other), chosen.judge, chosen.concurrency))
+    comparison = asyncio.run(_compared(read_experiment(chosen.one), read_experiment(chosen.other), chosen.judge, chosen.concurrency))
     print(json.dumps(TypeAdapter(Comparison).dump_python(comparison, mode="json"), indent=2) if chosen.json else told(comparison))
     return 0
 
@@ -55,13 +55,3 @@ def told(comparison: Comparison) -> str:
 
 def _figure(estimate: Estimate) -> str:
     return f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}], n = {estimate.n}"
-
-
-def _read(folder: Path) -> Experiment:
-    path = folder / "experiment.json"
-    try:
-        return TypeAdapter(Experiment).validate_json(path.read_bytes())
-    except OSError as error:
-        raise ExperimentUnreadable(f"{path}: there is no experiment to read.") from error
-    except ValidationError as error:
-        raise ExperimentUnreadable(f"{path}: this is no experiment of this version.") from error

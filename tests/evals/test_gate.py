@@ -6,6 +6,7 @@ import pytest
 
 from evals.cases import Case
 from evals.errors import Misused
+from evals.experiment import MetricInfo
 from evals.gate import judge_gate, read_gate
 from evals.rules import Gate, NoRegression, Threshold
 from evals.simulation import ONE_RULE, Setting, red_share
@@ -70,8 +71,11 @@ def test_errors_and_scores_without_a_value_are_red_and_no_zeros() -> None:
     errors, unreadable, liked = judge_gate(Gate(thresholds=(Threshold(metric="helpfulness", min=1),)), seen, None).judgements
     assert errors.reason == "1 of 11 answers ended in an error (provider_unavailable); 0.0 % may"
     assert list(errors.cases) == ["broken"]
-    assert unreadable.reason == "1 of 10 scores have no value (helpfulness); 5.0 % may"
+    assert unreadable.reason == "1 of 10 judges' scores have no value (helpfulness); 5.0 % may"
     assert (errors.state, unreadable.state, liked.state) == ("red", "red", "green")
+    cost = [MetricInfo(name="cost", kind="measure", unit="$")]
+    unpriced = experiment([result(f"case-{number}", {"cost": None}) for number in range(9)], metrics=cost)
+    assert judge_gate(Gate(), unpriced, None).passed, "a model without a price is no judge that slipped"
 
 
 def test_an_answer_that_ended_in_an_error_has_not_passed() -> None:
