@@ -44,7 +44,7 @@ async def test_a_calibration_is_a_table_and_is_kept(provider: ProviderStub, tmp_
     ("arguments", "code", "said"),
     [
         (["calibrate", "--metric", "wit"], 2, "There is no judge for wit; there are conciseness"),
-        (["pairwise", "nowhere", "elsewhere"], 1, "there is no experiment to read"),
+        (["pairwise", "nowhere", "elsewhere"], 1, "There is no nowhere: no experiment was kept there"),
     ],
 )
 def test_what_was_asked_for_wrongly_is_one_line(arguments: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -139,7 +139,8 @@ def test_the_commands_compare_judge_and_report_what_is_kept(tmp_path: Path, caps
 
 def test_what_is_no_experiment_is_one_line_at_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _code("compare", str(tmp_path), str(tmp_path)) == 1
-    assert capsys.readouterr().err == f"{tmp_path}: there is no experiment that can be read\n"
+    told = f"There is no {tmp_path / 'experiment.json'}: no experiment was kept there, or it was not finished.\n"
+    assert capsys.readouterr().err == told
 
 
 def test_the_documented_schemas_are_those_of_what_is_written(tmp_path: Path) -> None:
