@@ -141,6 +141,6 @@ TRACE_QUEUE = _gauge("milepost_trace_queue_spans", "Spans that wait to be export
 LOOP_LAG_SECONDS = _histogram("milepost_loop_lag_seconds", "How late the event loop is, measured every second.", buckets=_FAST)
 BUILD = _gauge("milepost_build_info", "1, with what is running.", "version", "revision", "python", "environment", "role")
 SCHEMA = _gauge("milepost_schema_info", "1, with the schema that the database has and the one that this server needs.", "found", "needed")
-SCHEMA_DRIFT = _gauge("milepost_schema_drift", "1 where these differ, sampled.")
+SCHEMA_DRIFT = _gauge("milepost_schema_drift", "1 where these differ, sampled, or as the last probe of /health saw it.")
 SAMPLED_AT = _gauge("milepost_sampled_timestamp_seconds", "When this process last sampled the database; none until it has.")
 COST_BUDGET = _gauge("milepost_cost_budget_usd_per_hour", "What models may come to per hour, as set; 0 for no budget.")

@@ -15,6 +15,7 @@ from prometheus_client import Gauge
 
 from app import signals
 from app.observability import metrics
+from app.signals import sampled
 from app.signals.sample import Sample, Waiting, Work
 
 _OF_MOMENTS = (
@@ -30,21 +31,20 @@ def showing_samples() -> Generator[None]:
     show(None)
     for gauge in (metrics.BACKUP_DONE, metrics.SAMPLED_AT):
         gauge.set(nan)
-    with signals.database_sampled.heard_by(show):
+    with signals.database_sampled.heard_by(show), sampled.schema_seen.heard_by(show_schema):
         yield
 
 
 def show(sample: Sample | None) -> None:
-    metrics.SCHEMA.clear()
     for gauge in _OF_TABLES:
         gauge.clear()
     if sample is None:
         _forget_work()
+        metrics.SCHEMA.clear()
         metrics.SCHEMA_DRIFT.set(nan)
         return
     metrics.SAMPLED_AT.set(time.time())
-    metrics.SCHEMA.labels(sample.schema_found, sample.schema_needed).set(1)
-    metrics.SCHEMA_DRIFT.set(sample.schema_found != sample.schema_needed)
+    show_schema(sample.schema_found, sample.schema_needed)
     for name, size in sample.tables.items():
         metrics.TABLE_ROWS.labels(name).set(size.rows)
         metrics.TABLE_BYTES.labels(name).set(size.bytes)
@@ -52,6 +52,13 @@ def show(sample: Sample | None) -> None:
         _show_work(sample.work)
     else:
         _forget_work()
+
+
+def show_schema(found: str, needed: str) -> None:
+    """By a sample, or by a probe of a server that takes none: one that is newer than the schema waits, and must not wait unseen."""
+    metrics.SCHEMA.clear()
+    metrics.SCHEMA.labels(found, needed).set(1)
+    metrics.SCHEMA_DRIFT.set(found != needed)
 
 
 def _show_work(work: Work) -> None:

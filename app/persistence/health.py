@@ -6,6 +6,7 @@ import psycopg.errors
 
 from app.persistence.database import Pool, database_errors
 from app.persistence.migrate import head, revisions
+from app.signals import sampled
 
 _REVISION: Final = "SELECT version_num FROM alembic_version"
 
@@ -23,6 +24,7 @@ class DatabaseHealth:
         replaced, so a migration leaves what the version before it needs.
         """
         found = await self.revision()
+        sampled.schema_seen(found or "", self.needed)
         behind = found is None or found in self._older
         return f"The schema is at {found or 'no revision'}; this server needs {self.needed}." if behind else None
 

@@ -11,6 +11,7 @@ from prometheus_client import generate_latest
 from app import signals
 from app.observability.metrics import REGISTRY
 from app.observability.sampled import showing_samples
+from app.signals import sampled
 from app.signals.sample import Sample, TableSize, Waiting, Work
 from tests.told import between
 
@@ -77,6 +78,14 @@ def test_while_the_database_is_away_no_count_stands_still_and_what_was_done_stay
     assert b"milepost_runs_pending NaN" in generate_latest(REGISTRY)
     signals.database_sampled(SAMPLE)
     assert _moments()[0] == 3
+
+
+def test_a_server_that_samples_nothing_shows_the_schema_that_its_probes_see() -> None:
+    sampled.schema_seen("a", "b")
+    assert (_value("milepost_schema_drift"), _value("milepost_schema_info", found="a", needed="b")) == (1, 1)
+    sampled.schema_seen("b", "b")
+    assert (_value("milepost_schema_drift"), _value("milepost_schema_info", found="a", needed="b")) == (0, None)
+    assert _is_nothing(_value("milepost_sampled_timestamp_seconds"))
 
 
 def test_another_schema_is_told_as_drift_and_the_one_before_is_not_told_beside_it() -> None:

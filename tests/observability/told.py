@@ -123,6 +123,7 @@ TOLD: Final[Sequence[Telling]] = (
             *("milepost_schema_info", "milepost_schema_drift", "milepost_sampled_timestamp_seconds"),
         ],
     ),
+    (sampled.schema_seen, {"found": "seen", "needed": "other"}, ["milepost_schema_info", "milepost_schema_drift"]),
     (sampled.traces_waiting, {"backend": "otlp", "spans": 78}, ["milepost_trace_queue_spans"]),
 )
 
