@@ -79,7 +79,7 @@ async def test_a_bug_is_an_internal_error_and_its_words_reach_neither_readers_no
 
 
 async def test_a_run_that_takes_too_long_is_ended(scenery: Scenery) -> None:
-    async with scenery(never(), says("Better."), RUN_TIMEOUT_SECONDS=0.1) as scene:
+    async with scenery(never(), says("Better."), RUN_TIMEOUT_SECONDS=2) as scene:
         events = await scene.reads(await scene.asks())
         assert (text_of(events), events[-2][1]["code"], events[-1][1]["status"]) == ("Half ", "run_timeout", "failed")
         assert text_of(await scene.reads(await scene.asks())) == "Better."
