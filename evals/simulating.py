@@ -22,6 +22,7 @@ from evals.tries import Player
 _PROMPT: Final = Path(__file__).parent / "prompts" / "persona.md"
 _DONE: Final = "[DONE]"
 _LONGEST: Final = 20_000
+_SPEECHLESS: Final = "persona_speechless"
 
 type _User = Callable[..., Awaitable[dict[str, Any]]]
 
@@ -68,12 +69,14 @@ async def talk(persona: Persona, model: Model, ask: Callable[[str], Awaitable[Tu
 
 
 def player_of(model: Model) -> Player:
-    """Play each persona with this model; raise NotAnswered where it fails."""
+    """Play each persona with this model; raise NotAnswered where it fails, or has nothing to say from the beginning."""
 
     async def play(persona: Persona, ask: Callable[[str], Awaitable[Turn]]) -> None:
         talked = await talk(persona, model, ask)
         if talked.error:
             raise NotAnswered(talked.error, "The model that plays the persona failed.")
+        if not talked.turns:  # an agent that nobody asked has kept to everything
+            raise NotAnswered(_SPEECHLESS, "The model that plays the persona said nothing.")
 
     return play
 

@@ -9,7 +9,8 @@ import pytest
 from app.llm.models import Model
 from evals.answers import Turn
 from evals.cases import Persona
-from evals.simulating import Ending, talk
+from evals.simulating import Ending, player_of, talk
+from evals.targets.talking import NotAnswered
 from tests.evals.judged_by import open_judge_model
 from tests.stub.answers import Hang, HttpError, Text
 from tests.stub.client import ProviderStub
@@ -60,3 +61,10 @@ async def test_a_model_that_fails_to_play_leaves_what_was_said(model: Model, pro
     await provider.script(Text("What time is it?"), answer)
     talked = await talk(ADA, model, agent, seconds=1)
     assert (talked.ending, talked.error, len(talked.turns)) == (Ending.SILENT, error, 1)
+
+
+@pytest.mark.parametrize("said", ["[DONE]", "   "])
+async def test_an_agent_that_nobody_asked_has_not_answered(model: Model, provider: ProviderStub, said: str) -> None:
+    await provider.script(Text(said))
+    with pytest.raises(NotAnswered, match="persona_speechless"):
+        await player_of(model)(ADA, agent)
