@@ -1,7 +1,8 @@
 """Two experiments side by side: a judge sees each pair of answers in both orders, so that it can be seen whether the order decides."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -11,8 +12,9 @@ from evals.asking import UNREADABLE, Judging
 from evals.cases import Case
 from evals.estimates import Estimate
 from evals.experiment import Experiment, Result
+from evals.figures import is_same
 from evals.metrics.judged import in_tags, shown
-from evals.statistics import wilson
+from evals.statistics import Weighed, mean
 
 _PROMPT: Final = Path(__file__).parent / "prompts" / "pairwise.md"
 _CHOICES: Final = ("first", "second", "tie")
@@ -47,7 +49,7 @@ class Preference:
 class Comparison:
     """`wins_of_other` is the share among the pairs that were decided. `first_place` is the share of choices, among those that were no tie,
     that fell on the answer that stood first: 0.5 for a judge that the order does not sway. `consistent` is the share of pairs in which both
-    orders said the same.
+    orders said the same. Each counts a case once, as the mean of its pairs: neither both orders nor repeats are cases of their own.
     """
 
     one: str
@@ -63,7 +65,7 @@ class Comparison:
 
 
 async def compare_pairs(one: Experiment, other: Experiment, judging: Judging, *, concurrency: int = 4) -> Comparison:
-    """Judge each case and attempt that both have and that neither failed."""
+    """Judge each case and attempt that both have, that ask the same in both, and that neither failed."""
     free = asyncio.Semaphore(concurrency)
     others = {_key(result): result for result in other.results}
 
@@ -71,9 +73,9 @@ async def compare_pairs(one: Experiment, other: Experiment, judging: Judging, *,
         async with free:
             return await prefer(case, ours, theirs, judging)
 
-    pairs = [(result.case, result.answer, others[_key(result)].answer) for result in one.results if _key(result) in others]
-    whole = [pair for pair in pairs if not pair[1].error and not pair[2].error]
-    preferences = await asyncio.gather(*(preferred(*pair) for pair in whole))
+    pairs = [(result, others[_key(result)]) for result in one.results if _key(result) in others]
+    whole = [(ours, theirs) for ours, theirs in pairs if is_same(ours.case, theirs.case) and not (ours.answer.error or theirs.answer.error)]
+    preferences = await asyncio.gather(*(preferred(ours.case, ours.answer, theirs.answer) for ours, theirs in whole))
     return _comparison(one.id, other.id, judging.name, preferences)
 
 
@@ -113,21 +115,32 @@ def _better(choices: Sequence[object]) -> Better:
 def _comparison(one: str, other: str, judge: str, preferences: Sequence[Preference]) -> Comparison:
     read = [each for each in preferences if not each.error]
     wins, losses = sum(each.better == "other" for each in read), sum(each.better == "one" for each in read)
-    first, second = sum(each.chose_first for each in read), sum(each.chose_second for each in read)
     costs = [each.cost_usd for each in preferences]
-    same = sum(each.better != "tie" or each.chose_first + each.chose_second == 0 for each in read)
     return Comparison(
         one=one,
         other=other,
         judge=judge,
         preferences=preferences,
-        wins_of_other=wilson(wins, wins + losses),
+        wins_of_other=_by_case(read, lambda each: None if each.better == "tie" else float(each.better == "other")),
         ties=len(read) - wins - losses,
-        first_place=wilson(first, first + second),
-        consistent=wilson(same, len(read)),
+        first_place=_by_case(read, _first_place),
+        consistent=_by_case(read, lambda each: float(each.better != "tie" or not each.chose_first + each.chose_second)),
         unreadable=len(preferences) - len(read),
         cost_usd=None if None in costs else sum(cost for cost in costs if cost is not None),
     )
+
+
+def _first_place(preference: Preference) -> float | None:
+    choices = preference.chose_first + preference.chose_second
+    return preference.chose_first / choices if choices else None
+
+
+def _by_case(preferences: Sequence[Preference], look: Callable[[Preference], float | None]) -> Estimate:
+    seen: dict[str, list[float]] = defaultdict(list)
+    for preference in preferences:
+        if (value := look(preference)) is not None:
+            seen[preference.case_id].append(value)
+    return mean([Weighed(value=sum(values) / len(values)) for values in seen.values()])
 
 
 def _shown(case: Case, first: Answer, second: Answer) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -97,3 +98,29 @@ async def test_what_is_no_preference_is_no_tie(judging: Judging, provider: Provi
 def test_an_experiment_is_read_as_it_is_kept() -> None:
     kept = TypeAdapter(Experiment)
     assert kept.validate_json(kept.dump_json(experiment("a", "Yes."))).results[0].answer.text == "Yes."
+
+
+async def test_a_few_pairs_that_the_order_decided_are_no_proof_that_it_does(judging: Judging, provider: ProviderStub) -> None:
+    await provider.script(better("first", times=6))
+    found = await compare_pairs(experiment("a", "1", "2", "3"), experiment("b", "4", "5", "6"), judging)
+    assert (found.first_place.value, found.first_place.n) == (1, 3)
+    assert "The order sways" not in told(found), "three pairs, and not six throws of a coin"
+
+
+async def test_repeats_of_a_case_are_one_case(judging: Judging, provider: ProviderStub) -> None:
+    await provider.script(better("first", '"first": [{"user": "Question 0?", "assistant": "Good', times=3), better("second", times=3))
+    one, other = (_repeated(experiment(name, text)) for name, text in (("a", "Bad."), ("b", "Good.")))
+    found = await compare_pairs(one, other, judging)
+    assert (len(found.preferences), found.wins_of_other.value, found.wins_of_other.n, found.consistent.n) == (3, 1, 1, 1)
+
+
+async def test_a_case_that_asks_something_else_by_now_is_no_pair(judging: Judging) -> None:
+    one, other = experiment("a", "Yes."), experiment("b", "Yes!")
+    [result] = other.results
+    changed = replace(other, results=[replace(result, case=result.case.model_copy(update={"input": "Another question?"}))])
+    assert (await compare_pairs(one, changed, judging)).preferences == []
+
+
+def _repeated(seen: Experiment) -> Experiment:
+    [result] = seen.results
+    return replace(seen, results=[replace(result, answer=replace(result.answer, attempt=attempt)) for attempt in (1, 2, 3)])
