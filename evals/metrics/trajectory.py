@@ -5,14 +5,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+import numpy as np
 from langsmith import tracing_context
 from openevals.trajectory import create_trajectory_match_evaluator
-from openevals.types import ToolArgsMatchMode, ToolArgsMatchOverrides
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from evals.answers import Answer
 from evals.cases import Case, Trajectory
 from evals.metrics.verdicts import Verdict, scored
 from evals.scores import Kind, Score
+
+_MOST_SHOWN: Final = 200
 
 type _Call = tuple[str, Mapping[str, Any]]
 
@@ -43,13 +47,17 @@ class ToolMetric:
 
 
 def _tools(wish: Trajectory, made: Sequence[_Call]) -> bool:
-    return _matches("superset", "ignore", made, _calls(wish))
+    return _matches("superset", made, _calls(wish))
 
 
 def _arguments(wish: Trajectory, made: Sequence[_Call]) -> bool:
-    # Those that ask for most first: a wish that any call fulfils must not take the only call that fulfils another.
-    wishes = sorted(_calls(wish), key=lambda call: len(call[1]), reverse=True)
-    return _matches("superset", "superset", made, wishes)
+    # A wish that several calls fulfil must not take the only call that fulfils another: openevals gives each the first that does.
+    wishes = _calls(wish)
+    if not made:
+        return False
+    fulfils = [[name == wished and _agree(args, least) for name, args in made] for wished, least in wishes]
+    pairs = maximum_bipartite_matching(csr_array(np.array(fulfils)), perm_type="column")
+    return bool((pairs >= 0).all())
 
 
 def _order(wish: Trajectory, made: Sequence[_Call]) -> bool:
@@ -61,25 +69,22 @@ def _order(wish: Trajectory, made: Sequence[_Call]) -> bool:
 
 
 def _needless(wish: Trajectory, made: Sequence[_Call]) -> bool:
-    return _matches("subset", "ignore", made, _calls(wish))
+    return _matches("subset", made, _calls(wish))
 
 
 def _calls(wish: Trajectory) -> Sequence[_Call]:
     return [(call.name, call.args or {}) for call in wish.calls]
 
 
-def _matches(calls: Literal["subset", "superset"], args: ToolArgsMatchMode, made: Sequence[_Call], wished: Sequence[_Call]) -> bool:
+def _matches(calls: Literal["subset", "superset"], made: Sequence[_Call], wished: Sequence[_Call]) -> bool:
     # A person's machine may be set up to tell LangSmith of what it runs; what users said is not for it.
     with tracing_context(enabled=False):
-        overrides: ToolArgsMatchOverrides = {name: _agree for name, _ in wished} if args == "superset" else {}
-        match = create_trajectory_match_evaluator(
-            trajectory_match_mode=calls, tool_args_match_mode=args, tool_args_match_overrides=overrides
-        )
+        match = create_trajectory_match_evaluator(trajectory_match_mode=calls, tool_args_match_mode="ignore")
         found = match(outputs=[_message(made)], reference_outputs=[_message(wished)])
     return bool(found["score"]) if isinstance(found, dict) else False
 
 
-def _agree(made: dict[str, Any], wished: dict[str, Any]) -> bool:
+def _agree(made: Mapping[str, Any], wished: Mapping[str, Any]) -> bool:
     return all(name in made and _same(made[name], value) for name, value in wished.items())
 
 
@@ -100,8 +105,15 @@ def _message(calls: Sequence[_Call]) -> dict[str, Any]:
 
 
 def _told(wish: Trajectory, made: Sequence[_Call]) -> str:
-    wished = ", ".join(call.name for call in wish.calls) or "no tool"
-    return f"called {', '.join(name for name, _ in made) or 'no tool'}; wanted: {wished}{', in this order' * (wish.order != 'any')}"
+    asks = any(call.args for call in wish.calls)
+    wished = ", ".join(_shown(call.name, call.args or {}) for call in wish.calls) or "no tool"
+    called = ", ".join(_shown(name, args if asks else {}) for name, args in made) or "no tool"
+    return f"called {called}; wanted: {wished}{', in this order' * (wish.order != 'any')}"
+
+
+def _shown(name: str, args: Mapping[str, Any]) -> str:
+    written = json.dumps(dict(args), ensure_ascii=False, default=str) if args else ""
+    return f"{name} {written[:_MOST_SHOWN]}".rstrip()
 
 
 TRAJECTORY: Final[Sequence[ToolMetric]] = [

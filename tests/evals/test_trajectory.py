@@ -71,3 +71,18 @@ async def test_no_answer_has_no_right_calls() -> None:
     case = Case(id="one", input="A question?", tools=Trajectory())
     [needless] = [metric for metric in TRAJECTORY if metric.applies_to(case)]
     assert [score.value for score in await needless.score(case, failed())] == [0]
+
+
+async def test_wishes_that_share_calls_are_all_fulfilled_where_that_can_be() -> None:
+    both, one = ToolCall(name="find", args={"a": 1, "b": 2}), ToolCall(name="find", args={"a": 1})
+    wish = {"calls": [{"name": "find", "args": {"a": 1}}, {"name": "find", "args": {"b": 2}}]}
+    assert (await values(wish, both, one))["tool_arguments"] == 1
+    assert (await values(wish, one, one))["tool_arguments"] == 0
+    assert (await values(wish))["tool_arguments"] == 0
+
+
+async def test_a_wrong_argument_is_in_the_reason() -> None:
+    case = Case(id="one", input="A question?", tools=Trajectory.model_validate({"calls": [IN_OSLO]}))
+    [metric] = [metric for metric in TRAJECTORY if metric.name == "tool_arguments"]
+    [score] = await metric.score(case, answered("Yes.", TOKYO))
+    assert score.reasoning == 'The answer called current_time {"zone": "Tokyo"}; wanted: current_time {"zone": "oslo"}.'
