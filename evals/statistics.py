@@ -95,6 +95,8 @@ def percentile(cases: Sequence[Weighed], quantile: float) -> Estimate:
 def difference(pairs: Sequence[Pair]) -> Difference:
     """Compare by case. The interval is a paired bootstrap's; p is McNemar's where cases pass or fail, else that of flipped signs.
 
+    Where all pass or fail as before, or all turn the same way, a bootstrap says that nothing else can happen: the interval is Bonett and
+    Price's then (2012, J. Educ. Behav. Stat. 37:479), as if one more case had turned either way.
     Flipping (Fisher, The Design of Experiments, 1935, § 21) is exact where the change does nothing, and has no assumption beside.
     """
     if not pairs:
@@ -102,6 +104,8 @@ def difference(pairs: Sequence[Pair]) -> Difference:
     gains = np.array([pair.after - pair.before for pair in pairs])
     weights = np.array([pair.weight for pair in pairs], dtype=float)
     estimate = _bootstrapped(float(gains @ weights / weights.sum()), gains, weights)
+    if np.ptp(gains) == 0 and all({pair.before, pair.after} <= {0, 1} for pair in pairs):
+        estimate = _widened(estimate, float(weights.sum() ** 2 / (weights @ weights)))
     if np.isin(gains, (-1, 0, 1)).all() and np.ptp(weights) == 0:
         bad, good = int((gains == -1).sum()), int((gains == 1).sum())
         return Difference(estimate=estimate, p_lower=mcnemar(bad, good), p_higher=mcnemar(good, bad))
@@ -142,11 +146,17 @@ def kappa(pairs: Sequence[tuple[bool, bool]]) -> Estimate:
 
 
 def detectable(pairs: Sequence[Pair], *, level: float = 0.05, power: float = 0.8) -> float:
-    """Say how large a fall must truly be for a one-sided test of so many pairs, as scattered as these, to find it so often."""
-    if len(pairs) < 2:  # noqa: PLR2004  # one pair has no scatter
+    """Say how large a fall must truly be for a one-sided test of so many pairs, as scattered as these, to find it so often.
+
+    Infinite where they are not scattered at all, for then nobody can say. Heavier cases make the sample smaller (Kish, as above).
+    """
+    gains = np.array([pair.after - pair.before for pair in pairs], dtype=float)
+    weights = np.array([pair.weight for pair in pairs], dtype=float)
+    if len(pairs) < 2 or np.ptp(gains) == 0:  # noqa: PLR2004  # one pair has no scatter
         return float("inf")
-    spread = float(np.std([pair.after - pair.before for pair in pairs], ddof=1))
-    return float(stats.norm.ppf(1 - level) + stats.norm.ppf(power)) * spread / float(np.sqrt(len(pairs)))
+    size = float(weights.sum() ** 2 / (weights @ weights))
+    spread = float(np.sqrt(np.cov(gains, aweights=weights)))
+    return float(stats.norm.ppf(1 - level) + stats.norm.ppf(power)) * spread / float(np.sqrt(size))
 
 
 def _columns(cases: Sequence[Weighed]) -> tuple[Values, Values]:
@@ -163,6 +173,15 @@ def _bootstrapped(value: float, values: Values, weights: Values) -> Estimate:
     weighed = values * weights
     drawn = np.concatenate([weighed[rows].sum(axis=1) / weights[rows].sum(axis=1) for rows in _samples(len(values))])
     return _estimate(value, drawn, len(values))
+
+
+def _widened(seen: Estimate, size: float) -> Estimate:
+    turned = [(size * share + 1) / (size + 2) for share in (max(0.0, -seen.value), max(0.0, seen.value))]
+    middle = turned[1] - turned[0]
+    half = float(stats.norm.ppf(0.975)) * ((sum(turned) - middle**2) / (size + 2)) ** 0.5
+    return Estimate(
+        value=seen.value, low=max(-1.0, min(seen.value, middle - half)), high=min(1.0, max(seen.value, middle + half)), n=seen.n
+    )
 
 
 def _estimate(value: float, drawn: Values, n: int) -> Estimate:

@@ -109,3 +109,25 @@ def test_more_cases_find_smaller_falls() -> None:
     few, many = _pairs(5, 5, 40), _pairs(50, 50, 400)
     assert detectable(many) < detectable(few)
     assert detectable(few) == pytest.approx(0.157, abs=0.01)
+
+
+def test_heavy_cases_make_the_sample_smaller_also_for_what_it_can_find() -> None:
+    even = _pairs(5, 5, 40)
+    assert detectable([Pair(before=pair.before, after=pair.after, weight=3) for pair in even]) == pytest.approx(detectable(even))
+    heavy = [Pair(before=pair.before, after=pair.after, weight=20 if place % 5 == 0 else 1) for place, pair in enumerate(even)]
+    assert detectable(heavy) > 1.5 * detectable(even)
+
+
+def test_what_never_changed_says_nothing_of_what_could_be_found() -> None:
+    assert detectable(_pairs(0, 0, 20)) == float("inf")
+    assert detectable(_pairs(0, 0, 1)) == float("inf")
+
+
+def test_twenty_cases_that_stayed_do_not_say_that_none_can_turn() -> None:
+    stayed, fell = difference(_pairs(0, 0, 20)).estimate, difference(_pairs(20, 0, 0)).estimate
+    # Bonett and Price: 0 ± 1.96 · √(2 / 22 / 22).
+    assert (stayed.value, stayed.low, stayed.high) == pytest.approx((0, -0.126, 0.126), abs=0.001)
+    assert (fell.value, fell.low) == (-1, -1)
+    assert -0.8 < fell.high < -0.7
+    seconds = difference([Pair(before=2.5, after=2.5)] * 20).estimate
+    assert seconds.low == seconds.high == 0
