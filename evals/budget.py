@@ -23,5 +23,5 @@ class Budget:
 
     def warnings(self) -> list[str]:
         if self.unpriced and self.limit_usd is not None:
-            return [f"Of {self.unpriced} answers or judgements nobody knows the price: the budget does not count them."]
+            return [f"Of {self.unpriced} turns or judgements nobody knows the price: the budget does not count them."]
         return []

@@ -59,7 +59,7 @@ class Run:
         assert self._ask  # noqa: S101  # without a target every piece has its answer
         answer = await self._ask(piece.case, piece.attempt)
         self._folder.add_answer(answer)
-        self._budget.spend(answer.cost_usd)
+        _spend(self._budget, answer)
         return answer
 
     async def _score(self, case: Case, answer: Answer) -> Sequence[Score]:
@@ -86,12 +86,18 @@ def left_of(folder: Folder) -> Iterator[Piece]:
     yield from (piece for piece in pieces if not piece.answer)
 
 
+def _spend(budget: Budget, answer: Answer) -> None:
+    """Turn by turn: one that was cut off has no price, and those before it have."""
+    for turn in answer.turns:
+        budget.spend(turn.cost_usd)
+
+
 def spent_before(folder: Folder) -> Budget:
     """The budget, less what the answers and scores that are kept have cost; what users were answered was not asked by us."""
     options = folder.head.options
     budget = Budget(options.budget_usd)
     for answer in folder.answers.values() if options.target != "given" else ():
-        budget.spend(answer.cost_usd)
+        _spend(budget, answer)
     for scores in folder.scores.values():
         for score in scores:
             budget.spend(score.cost_usd)

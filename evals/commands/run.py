@@ -44,7 +44,7 @@ def run(chosen: Namespace) -> int:
         try:
             outcome = asyncio.run(conduct(settings, folder))
         except KeyboardInterrupt:
-            sys.stderr.write(f"Interrupted; what has come is kept. {_how_to_go_on(folder)}\n")
+            sys.stderr.write(f"{_interrupted(folder)}\n")
             return _INTERRUPTED
         verdict = judge_gate(gate, outcome.experiment, baseline)
         write_reports(folder.path, outcome.experiment, baseline, verdict)
@@ -72,6 +72,10 @@ def _told(folder: Folder, outcome: Outcome, verdict: Verdict, told: str) -> int:
     if outcome.left:
         print(f"{_how_to_go_on(folder)} --budget DOLLARS")
     return _RED if outcome.left or not verdict.passed else 0
+
+
+def _interrupted(folder: Folder) -> str:
+    return f"Interrupted; what has come is kept. {_how_to_go_on(folder)}" if folder.answers else "Interrupted; nothing had come."
 
 
 def _how_to_go_on(folder: Folder) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from evals.answers import Answer, Turn
 from evals.budget import Budget
 from evals.errors import EvalsError
 from evals.options import Options
@@ -129,3 +130,25 @@ async def test_ctrl_c_says_how_to_go_on(
 def _kept(path: Path) -> Sequence[str]:
     with Folder.resume(path) as folder:
         return [case_id for case_id, _ in sorted(folder.answers)]
+
+
+async def test_turns_before_one_that_was_cut_off_are_paid_for(tmp_path: Path) -> None:
+    turns = [Turn(said="a", text="b", cost_usd=0.25), Turn(said="c", text="", cost_usd=None)]
+    given = [Answer(case_id="case-1", attempt=1, turns=turns, error="timeout")]
+    with begun(tmp_path, cases("Hello"), given, budget_usd=0.2) as folder:
+        budget = spent_before(folder)
+    assert (budget.spent_usd, budget.unpriced, budget.is_spent) == (0.25, 1, True)
+
+
+async def test_ctrl_c_before_anything_came_promises_nothing(
+    logged_in: str, provider: ProviderStub, variables_of_test: Mapping[str, str], tmp_path: Path
+) -> None:
+    await provider.script(Text(pieces=["Wait"], ending="hang"))
+    (tmp_path / "counted.yaml").write_text(_DATASET)
+    order = ["--dataset", str(tmp_path / "counted.yaml"), "--url", logged_in, "--concurrency", "1", "--results", str(tmp_path / "kept")]
+    with running("run", *order, variables=variables_of_test, log=tmp_path / "log") as process:
+        await provider.wait_until_asked(1, seconds=60)
+        process.send_signal(signal.SIGINT)
+        assert await asyncio.to_thread(process.wait, 30) == 130
+    assert "nothing had come" in (tmp_path / "log").read_text()
+    assert not [*(tmp_path / "kept").iterdir()]
