@@ -23,6 +23,6 @@ class Options:
 
     @property
     def told(self) -> dict[str, str | int | float]:
-        """Plain values that a reader wants to see."""
-        values = asdict(self) | {"metrics": ", ".join(self.metrics)}
+        """Plain values that a reader wants to see, not who the evaluator is."""
+        values = asdict(self) | {"metrics": ", ".join(self.metrics), "email": ""}
         return {name: value for name, value in values.items() if value not in (None, "", False)}

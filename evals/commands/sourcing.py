@@ -10,6 +10,7 @@ from evals.cases import Case, Dataset
 from evals.choosing import chosen_cases
 from evals.commands.choosing import SMOKE
 from evals.commands.wanting import wanted_of
+from evals.errors import Misused
 from evals.sources.database import dataset_of, recent_runs
 from evals.sources.files import load_dataset
 from evals.sources.langfuse import langfuse_dataset, langfuse_runs, open_langfuse
@@ -17,6 +18,7 @@ from evals.sources.langfuse import langfuse_dataset, langfuse_runs, open_langfus
 
 def sourced(settings: Settings, chosen: Namespace) -> tuple[Dataset, Sequence[Answer]]:
     """The cases, and the answers that were given to them where they are runs of the past; raise EvalsError or AppError."""
+    _check_where(chosen)
     if chosen.recent or chosen.langfuse_recent:
         found = asyncio.run(_of_the_past(settings, chosen))
         # Nobody has reviewed these, and nobody needs to: they are masked, and stay in the folder of the experiment.
@@ -26,6 +28,14 @@ def sourced(settings: Settings, chosen: Namespace) -> tuple[Dataset, Sequence[An
     named = chosen.langfuse_dataset
     dataset = asyncio.run(_of_langfuse(settings, named)) if named else load_dataset(chosen.dataset or SMOKE)
     return chosen_cases(dataset, chosen.tag, chosen.limit, unreviewed=chosen.unreviewed), ()
+
+
+def _check_where(chosen: Namespace) -> None:
+    """Raise Misused for a wish that would be passed over."""
+    if chosen.where and not (chosen.recent or chosen.langfuse_recent):
+        raise Misused("--where is for --recent and --langfuse-recent.")
+    if chosen.langfuse_recent and any(not one.startswith("since=") for one in chosen.where):
+        raise Misused("--where of Langfuse's runs: only since= is known there.")
 
 
 async def _of_the_past(settings: Settings, chosen: Namespace) -> list[tuple[Case, Answer]]:

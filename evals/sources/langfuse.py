@@ -81,14 +81,16 @@ async def langfuse_runs(
 
 
 async def _runs(client: "AsyncLangfuseAPI", limit: int, since: datetime | None) -> AsyncGenerator[tuple[Case, Answer]]:
-    told, cursor = 0, None
+    seen, cursor = set[str](), None
     for _ in range(_MOST_PAGES):
         look = client.observations.get_many(fields=_FIELDS, is_root_observation=True, from_start_time=since, limit=_PAGE, cursor=cursor)
         page = await _read(look)
-        for pair in filter(None, map(_pair_of, page.data)):
-            yield pair
-            told += 1
-            if told >= limit:
+        for case, answer in filter(None, map(_pair_of, page.data)):
+            if case.id in seen:  # a trace of several tries has a root for each, the latest first
+                continue
+            seen.add(case.id)
+            yield case, answer
+            if len(seen) >= limit:
                 return
         cursor = page.meta.cursor
         if not cursor:

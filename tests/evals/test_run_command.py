@@ -8,6 +8,7 @@ import pytest
 from app.settings import Settings
 from evals.__main__ import main
 from evals.commands.choosing import add_options, ask_for_missing, changed, options_of
+from evals.commands.sourcing import sourced
 from evals.errors import Misused
 from evals.options import Options
 from evals.store import Folder
@@ -97,3 +98,19 @@ async def test_a_budget_that_did_not_last_is_told_and_gone_on_with(
     with Folder.resume(path) as kept:
         assert len(kept.answers) == len(kept.scores) == 4
     assert len(await provider.requests()) == 4
+
+
+def test_who_asks_is_in_no_report() -> None:
+    assert "email" not in Options(email="ada@example.com").told
+
+
+@pytest.mark.parametrize(
+    ("order", "words"),
+    [
+        (("--where", "model=one"), "--where is for --recent"),
+        (("--langfuse-recent", "3", "--where", "since=7d", "--where", "model=one"), "only since= is known there"),
+    ],
+)
+def test_a_wish_that_would_be_passed_over_is_refused(settings: Settings, order: tuple[str, ...], words: str) -> None:
+    with pytest.raises(Misused, match=words):
+        sourced(settings, told(*order))
