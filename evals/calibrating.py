@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from evals.answers import Answer, ToolCall, Turn
-from evals.cases import Case, Text
+from evals.cases import MOST_TURNS, Case, CaseId, Text
 from evals.errors import EvalsError
 from evals.experiment import Calibration
 from evals.metrics.judges import Judge
@@ -30,9 +30,9 @@ class Labelled(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    id: str
+    id: CaseId
     input: Text | None = None
-    conversation: tuple[Text, ...] = ()
+    conversation: tuple[Text, ...] = Field(default=(), max_length=MOST_TURNS)
     earlier: tuple[str, ...] = Field(default=(), description="What was answered to all but the last message of the conversation")
     reference: Text | None = None
     context: Text | None = None
@@ -41,6 +41,18 @@ class Labelled(BaseModel):
     answer: str
     good: bool
     why: str = ""
+
+    @model_validator(mode="after")
+    def _has_an_answer_to_each_message(self) -> Self:
+        if bool(self.input) == bool(self.conversation):
+            raise ValueError("must have one of input and conversation")
+        if len(self.earlier) != len(self._said) - 1:
+            raise ValueError("earlier must have an answer to each message but the last")
+        return self
+
+    @property
+    def _said(self) -> Sequence[str]:
+        return (self.input,) if self.input else self.conversation
 
     def case(self, tags: frozenset[str]) -> Case:
         return Case(
@@ -54,8 +66,7 @@ class Labelled(BaseModel):
         )
 
     def given(self) -> Answer:
-        said = [self.input] if self.input else self.conversation
-        turns = [Turn(said=one, text=text) for one, text in zip(said, [*self.earlier, self.answer], strict=True)]
+        turns = [Turn(said=one, text=text) for one, text in zip(self._said, [*self.earlier, self.answer], strict=True)]
         turns[-1] = replace(turns[-1], tool_calls=self.tools)
         return Answer(case_id=self.id, attempt=1, turns=turns)
 
@@ -69,13 +80,15 @@ def read_labelled(metric: str, folder: Path = FOLDER) -> Sequence[Labelled]:
 
 
 def _lines(path: Path) -> Iterator[Labelled]:
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
         if line.strip():
             try:
                 yield Labelled.model_validate_json(line)
             except ValidationError as error:
                 fault = error.errors(include_url=False, include_input=False)[0]
-                raise LabelledUnreadable(f"{path.name}, line {number}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}.") from error
+                raise LabelledUnreadable(
+                    f"{path.name}, line {number}: {'.'.join(map(str, fault['loc'])) or 'it'}: {fault['msg']}."
+                ) from error
 
 
 async def calibrate(
@@ -124,11 +137,8 @@ def keep(calibration: Calibration, folder: Path = FOLDER) -> Path:
 
 def kept(judges: Sequence[Judge], folder: Path = FOLDER) -> Sequence[Calibration]:
     """Those of these judges with the prompts that they have now; what cannot be read counts as not calibrated."""
-    return [
-        found
-        for judge in judges
-        if (found := _read(_kept_at(judge.name, judge.judging.name, folder))) and found.digest == judge.rubric.digest
-    ]
+    read = [(judge, _read(_kept_at(judge.name, judge.judging.name, folder))) for judge in judges]
+    return [found for judge, found in read if found and (found.judge, found.digest) == (judge.judging.name, judge.rubric.digest)]
 
 
 def _read(path: Path) -> Calibration | None:

@@ -1,7 +1,9 @@
 """Calibration: a judge whose errors are known comes out with just these, and what is kept counts for its own prompt only."""
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from evals.asking import Judging
 from evals.calibrating import Labelled, LabelledUnreadable, calibrate, keep, kept, read_labelled
 from evals.commands.calibrate import row
+from evals.experiment import Calibration
 from evals.metrics.judges import Judge
 from evals.metrics.rubrics import Rubric, read_rubrics
 from evals.statistics import kappa, wilson
@@ -98,3 +101,37 @@ def test_a_judge_without_labelled_cases_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("pairs", "value"), [([(True, True), (False, False)] * 5, 1), ([(True, False), (False, True)] * 5, -1)])
 def test_kappa_is_1_for_the_same_and_minus_1_for_the_opposite(pairs: Any, value: float) -> None:
     assert kappa(pairs).value == value
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [{"input": None}, {"conversation": ["Hello"]}, {"earlier": ["Too much"]}, {"id": "with a space"}],
+)
+def test_labelled_cases_that_cannot_be_asked_are_named_by_their_line(tmp_path: Path, fault: dict[str, Any]) -> None:
+    right = {"id": "one", "input": "Hello\u2028there", "answer": "Hi!", "good": True}
+    (tmp_path / "wit.jsonl").write_text(
+        "\n".join(json.dumps(line, ensure_ascii=False) for line in (right, right | fault)), encoding="utf-8"
+    )
+    with pytest.raises(LabelledUnreadable, match=r"wit\.jsonl, line 2: "):
+        read_labelled("wit", tmp_path)
+
+
+async def test_what_is_kept_of_one_judge_counts_for_no_other_of_a_like_name(judging: Judging, tmp_path: Path) -> None:
+    named = judging.model.spec.model_copy(update={"name": "local/judge"})
+    judge = Judge(rubric=RUBRICS[0], judging=replace(judging, model=replace(judging.model, spec=named)))
+    found = Calibration(
+        judge="local_judge",
+        metric=judge.name,
+        n=0,
+        base_rate=0,
+        true_positive_rate=wilson(0, 0),
+        true_negative_rate=wilson(0, 0),
+        kappa=kappa([]),
+        unreadable=0,
+        at=datetime(2026, 1, 1, tzinfo=UTC),
+        digest=judge.rubric.digest,
+    )
+    keep(found, tmp_path)
+    assert kept([judge], tmp_path) == []
+    keep(replace(found, judge="local/judge"), tmp_path)
+    assert len(kept([judge], tmp_path)) == 1
