@@ -9,8 +9,11 @@ from typing import Final
 from evals.cases import Case
 from evals.estimates import Estimate
 from evals.experiment import Experiment, MetricInfo, Result
+from evals.scores import Score
 from evals.statistics import Pair, Weighed, mean
 
+# What of a case neither the agent nor a metric's verdict depends on.
+_BESIDE: Final = ("tags", "weight", "note", "reviewed")
 # A metric of our own beside those of the experiment: the answer came to its end, and all checks and its trajectory hold.
 PASSED: Final = MetricInfo(name="passed", kind="check")
 
@@ -80,8 +83,18 @@ def passed(result: Result, kinds: Mapping[str, str]) -> bool | None:
     return False if False in held else None if None in held or not held else True
 
 
+def lost(result: Result, kinds: Mapping[str, str]) -> Sequence[Score]:
+    """The scores below 1 of what has 1 for its best: half a second is no loss."""
+    return [score for score in result.scores if score.value is not None and score.value < 1 and kinds.get(score.metric) != "measure"]
+
+
 def pairs_of(before: Figures, after: Figures, metric: str, tag: str = "") -> Mapping[str, Pair]:
-    """Pair the cases that both have, as they are in the later one; a case that says something else by now is another case."""
+    """Pair the cases that both have, as they are in the later one; a case that says something else by now is another case.
+
+    None of a judge's metric where the judges are not the same: what changed is who judges.
+    """
+    if _is_judged(after, metric) and before.experiment.judge != after.experiment.judge:
+        return {}
     olds, news = before.values(metric), after.values(metric, tag)
     return {
         case_id: Pair(before=olds[case_id].value, after=new.value, weight=new.weight)
@@ -91,8 +104,12 @@ def pairs_of(before: Figures, after: Figures, metric: str, tag: str = "") -> Map
 
 
 def is_same(one: Case, other: Case) -> bool:
-    """Whether two cases ask and check the same, whatever their tags and weights."""
-    return one.model_copy(update={"tags": other.tags, "weight": other.weight}) == other
+    """Whether two cases ask and check the same, whatever their tags, weights and notes, and whoever has read them."""
+    return one.model_copy(update={name: getattr(other, name) for name in _BESIDE}) == other
+
+
+def _is_judged(seen: Figures, metric: str) -> bool:
+    return metric in seen.metrics and seen.metrics[metric].kind == "judge"
 
 
 def _told(result: Result, kinds: Mapping[str, str]) -> Iterator[tuple[str, float]]:

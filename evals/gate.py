@@ -1,7 +1,9 @@
 """Hold an experiment against the rules of a gate, each of which says in a sentence what it saw."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import isinf
+from typing import Final
 
 from evals import wording
 from evals.experiment import Experiment
@@ -12,11 +14,15 @@ from evals.verdict import Judgement, State, Verdict
 
 __all__ = ["Gate", "judge_gate", "read_gate"]
 
+# A case that nobody could tell of is in no figure, and must not be how an agent gets better ones. What a measure cannot tell, such as the
+# cost of a model without a price, is nobody's slip.
+_VALUED: Final[Sequence[tuple[str, Collection[str]]]] = (("judges'", ("judge",)), ("checks'", ("check", "trajectory")))
+
 
 def judge_gate(gate: Gate, experiment: Experiment, baseline: Experiment | None) -> Verdict:
     """Without a baseline the rules of `no_regression` say that nothing was compared, and are not red for it."""
     seen = Figures(experiment)
-    judgements = [_errors(gate, experiment), _unreadable(gate, experiment)]
+    judgements = [_errors(gate, experiment), *(_without_value(gate, experiment, *which) for which in _VALUED)]
     judgements += [_threshold(rule, seen) for rule in gate.thresholds if _concerns(rule, experiment)]
     rules = [rule for rule in gate.no_regression if _concerns(rule, experiment)]
     judgements += _regressions(rules, seen, Figures(baseline), gate.level) if baseline else map(_not_compared, rules)
@@ -38,15 +44,14 @@ def _errors(gate: Gate, experiment: Experiment) -> Judgement:
     return _share("errors", len(failed) / count, gate.most_errors, reason, cases)
 
 
-def _unreadable(gate: Gate, experiment: Experiment) -> Judgement:
-    """Of judges: what a measure cannot tell, such as the cost of a model without a price, is nobody's slip."""
-    judges = {metric.name for metric in experiment.metrics if metric.kind == "judge"}
-    scores = [(result.case.id, score) for result in experiment.results for score in result.scores if score.metric in judges]
+def _without_value(gate: Gate, experiment: Experiment, whose: str, kinds: Collection[str]) -> Judgement:
+    metrics = {metric.name for metric in experiment.metrics if metric.kind in kinds}
+    scores = [(result.case.id, score) for result in experiment.results for score in result.scores if score.metric in metrics]
     cases = list(dict.fromkeys(case_id for case_id, score in scores if score.error))
     failed = sum(bool(score.error) for _, score in scores)
-    metrics = ", ".join(sorted({score.metric for _, score in scores if score.error}))
-    reason = f"{failed} of {len(scores)} judges' scores have no value" + (f" ({metrics})" if failed else "")
-    return _share("judges' scores without a value", failed / max(1, len(scores)), gate.most_unreadable, reason, cases)
+    names = ", ".join(sorted({score.metric for _, score in scores if score.error}))
+    reason = f"{failed} of {len(scores)} {whose} scores have no value" + (f" ({names})" if failed else "")
+    return _share(f"{whose} scores without a value", failed / max(1, len(scores)), gate.most_unreadable, reason, cases)
 
 
 def _share(rule: str, seen: float, most: float, reason: str, cases: Sequence[str]) -> Judgement:
@@ -116,15 +121,20 @@ def _regression(one: _Compared, p: float, level: float, rules: int) -> Judgement
     elif p <= level and one.worse > 0:
         reason = f"{figures}; less than the {wording.change(one.rule.min_effect, one.unit).lstrip('+')} that count"
     else:
-        finds = wording.change(detectable(one.pairs, level=level), one.unit).lstrip("+")
-        reason = f"{figures}; so many cases find a change of {finds} 8 times in 10"
+        reason = f"{figures}{_power(one, level / rules)}"
     state: State = "red" if red else "green"
     judged = Judgement(rule=_rule_named(one.rule), state=state, reason=reason, metric=one.rule.metric, tag=one.rule.tag or "")
     return replace(judged, estimate=one.found.estimate, p=p, cases=one.bad)
 
 
+def _power(one: _Compared, level: float) -> str:
+    """What the rule would have found; at the level of the first of several rules, which is the strictest."""
+    least = detectable(one.pairs, level=level)
+    return "" if isinf(least) else f"; so many cases find a change of {wording.change(least, one.unit).lstrip('+')} 8 times in 10"
+
+
 def _too_few_pairs(one: _Compared) -> Judgement:
-    reason = f"{_too_few(one.rule, len(one.pairs))} in both experiments, unchanged"
+    reason = f"{_too_few(one.rule, len(one.pairs))} in both experiments, unchanged and judged by the same"
     return Judgement(rule=_rule_named(one.rule), state="not_enough", reason=reason, metric=one.rule.metric, tag=one.rule.tag or "")
 
 

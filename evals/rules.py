@@ -51,7 +51,7 @@ class Gate(_Part):
     thresholds: tuple[Threshold, ...] = ()
     no_regression: tuple[NoRegression, ...] = ()
     most_errors: Share = Field(default=0, description="Share of answers that may end in an error")
-    most_unreadable: Share = Field(default=0.05, description="Share of scores that may have no value")
+    most_unreadable: Share = Field(default=0.05, description="Share of judges' scores, and of checks', that may have no value")
     level: float = Field(default=0.05, gt=0, lt=0.5)
 
 

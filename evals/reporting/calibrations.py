@@ -12,8 +12,7 @@ def calibration_said(experiment: Experiment, info: MetricInfo) -> str:
     """Say of a judge how it did on labelled cases, or that nobody knows."""
     if not (known := calibration_of(experiment, info.name)):
         return "not calibrated"
-    kappa = known.kappa
-    rates = (
-        f"finds {wording.value(known.true_positive_rate.value)} of good and {wording.value(known.true_negative_rate.value)} of bad answers"
-    )
-    return f"κ {kappa.value:.2f} ({kappa.low:.2f} to {kappa.high:.2f}), {rates}, n = {known.n}"
+    kappa, good, bad = known.kappa, *map(wording.estimate, (known.true_positive_rate, known.true_negative_rate))
+    unreadable = f", {known.unreadable} of {known.n} without a verdict" if known.unreadable else ""
+    agreed = f"κ {kappa.value:.2f} ({kappa.low:.2f} to {kappa.high:.2f}, n = {kappa.n})"
+    return f"{agreed}, finds {good} of good and {bad} of bad answers{unreadable}"

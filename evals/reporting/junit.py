@@ -1,11 +1,12 @@
 """JUnit's XML, which every CI reads: a suite of the gate's rules, and one of the answers."""
 
 import re
+from collections.abc import Mapping
 from typing import Final
 from xml.etree import ElementTree as ET
 
 from evals.experiment import Experiment, Result
-from evals.figures import passed
+from evals.figures import lost, passed
 from evals.verdict import Verdict
 
 _LONGEST: Final = 2_000
@@ -25,21 +26,21 @@ def junit_report(experiment: Experiment, verdict: Verdict) -> bytes:
     answers = ET.SubElement(suites, "testsuite", name=_said(experiment.dataset), timestamp=experiment.began_at.isoformat())
     kinds = {info.name: info.kind for info in experiment.metrics}
     for result in experiment.results:
-        _add(answers, result, passed(result, kinds))
+        _add(answers, result, kinds)
     for suite in suites:
         _count(suite)
     written: bytes = ET.tostring(suites, encoding="utf-8", xml_declaration=True)
     return written
 
 
-def _add(suite: ET.Element, result: Result, held: bool | None) -> None:
-    answer = result.answer
+def _add(suite: ET.Element, result: Result, kinds: Mapping[str, str]) -> None:
+    answer, held = result.answer, passed(result, kinds)
     name = f"{result.case.id} #{answer.attempt}"
     case = ET.SubElement(suite, "testcase", classname=suite.get("name", ""), name=name, time=f"{answer.seconds:.3f}")
     if answer.error:
         ET.SubElement(case, "error", type=_said(answer.error), message=_said(answer.detail or answer.error))
     elif held is False:
-        bad = [score for score in result.scores if score.value is not None and score.value < 1]
+        bad = lost(result, kinds)
         message = ", ".join(f"{score.metric} {score.value:.2f}" for score in bad)
         reasons = "\n".join(f"{score.metric}: {score.reasoning}" for score in bad)
         ET.SubElement(case, "failure", message=_said(message)).text = _said(f"{reasons}\n\n{answer.text}")

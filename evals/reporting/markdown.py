@@ -8,7 +8,7 @@ from typing import Final
 from evals import wording
 from evals.comparing import Row
 from evals.experiment import Experiment, MetricInfo
-from evals.figures import Figures, passed
+from evals.figures import Figures, lost, passed
 from evals.reporting.calibrations import calibration_said
 from evals.reporting.judged import Judged
 from evals.verdict import Judgement, State
@@ -35,10 +35,10 @@ def markdown_report(experiment: Experiment, judged: Judged) -> str:
 
 
 def said(text: str, longest: int = _LONGEST_TEXT) -> str:
-    """Show text of others as text: no markup, no link, no picture, no mention, one line."""
+    """Show text of others as text: no markup, no link, no picture, no mention, no number of an issue, one line."""
     short = text if len(text) <= longest else f"{text[:longest]}…"
     line = " ".join("".join(one if one.isprintable() else " " for one in short).split())
-    return _PUNCTUATION.sub(r"\\\1", line).replace("@", "@\u2060")
+    return _PUNCTUATION.sub(r"\\\1", line).replace("@", "@\u2060").replace("#", "#\u2060")
 
 
 def _head(experiment: Experiment, judged: Judged) -> str:
@@ -106,9 +106,8 @@ def _failures(experiment: Experiment) -> Iterator[str]:
     bad = [result for result in experiment.results if passed(result, kinds) is False]
     lines = []
     for result in bad:
-        lost = [score for score in result.scores if score.value is not None and score.value < 1 and kinds.get(score.metric) != "measure"]
-        why = said(result.answer.error) or "; ".join(f"{said(score.metric)}: {said(score.reasoning)}" for score in lost)
-        lines.append(f"- **{said(result.case.id)}** \\#{result.answer.attempt}: {why}")
+        why = said(result.answer.error) or "; ".join(f"{said(score.metric)}: {said(score.reasoning)}" for score in lost(result, kinds))
+        lines.append(f"- **{said(result.case.id)}** {result.answer.attempt}: {why}")
     kept = _fitting(lines, lambda line: len(line) + 1, LONGEST // 2)
     rest = [f"- and {len(lines) - len(kept)} more: `report.html` has them"] if len(kept) < len(lines) else []
     if lines:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from evals.cases import Case
+from evals.comparing import compare
 from evals.errors import Misused
 from evals.experiment import MetricInfo
 from evals.gate import judge_gate, read_gate
@@ -68,7 +69,7 @@ def test_slow_answers_are_red_by_percentile_and_the_slow_ones_are_named() -> Non
 def test_errors_and_scores_without_a_value_are_red_and_no_zeros() -> None:
     results = [result(f"case-{number}", {"helpfulness": 1}) for number in range(9)]
     seen = experiment([*results, result("judged", {"helpfulness": None}), result("broken", {}, error="provider_unavailable")])
-    errors, unreadable, liked = judge_gate(Gate(thresholds=(Threshold(metric="helpfulness", min=1),)), seen, None).judgements
+    errors, unreadable, _, liked = judge_gate(Gate(thresholds=(Threshold(metric="helpfulness", min=1),)), seen, None).judgements
     assert errors.reason == "1 of 11 answers ended in an error (provider_unavailable); 0.0 % may"
     assert list(errors.cases) == ["broken"]
     assert unreadable.reason == "1 of 10 judges' scores have no value (helpfulness); 5.0 % may"
@@ -124,7 +125,9 @@ def test_a_case_that_asks_something_else_by_now_is_not_compared() -> None:
     before = experiment([result(Case(id=f"case-{one}", input="Before"), {"contains": 1}) for one in range(20)], "before")
     judged = _only(NoRegression(metric="passed"), passing(0, 20), before)
     assert judged.state == "not_enough"
-    assert judged.reason == "passed has 0 cases with a value, and the rule asks for 10 in both experiments, unchanged"
+    assert (
+        judged.reason == "passed has 0 cases with a value, and the rule asks for 10 in both experiments, unchanged and judged by the same"
+    )
 
 
 def test_the_shipped_gate_reads_and_passes_what_is_good() -> None:
@@ -158,3 +161,51 @@ def test_an_unchanged_agent_passes_95_of_100_times_over_all_rules() -> None:
 def test_ten_points_worse_are_found() -> None:
     assert red_share(Setting(fall=0.1, gate=ONE_RULE), runs=100) >= 0.75
     assert red_share(Setting(fall=0.1, repeats=3), runs=50) >= 0.9
+
+
+def test_a_check_that_cannot_tell_is_red_and_does_not_vanish() -> None:
+    results = [result(f"case-{number}", {"contains": None if number < 2 else 1}) for number in range(20)]
+    judged = judge_gate(Gate(thresholds=(Threshold(metric="passed", min=1),)), experiment(results), None).judgements
+    assert [one.state for one in judged] == ["green", "green", "red", "green"]
+    assert judged[2].reason == "2 of 20 checks' scores have no value (contains); 5.0 % may"
+    assert list(judged[2].cases) == ["case-0", "case-1"]
+
+
+def test_what_another_judge_says_is_no_change_of_the_agent() -> None:
+    before, after = (
+        experiment([result(f"case-{one}", {"helpfulness": value, "contains": 1}) for one in range(20)], judge=judge)
+        for value, judge in ((1, "strict"), (0.2, "stricter"))
+    )
+    assert _only(NoRegression(metric="helpfulness"), after, before).state == "not_enough"
+    assert _only(NoRegression(metric="passed"), after, before).state == "green"
+    assert [row.finding for row in compare(before, after).rows if row.metric == "helpfulness"] == ["not comparable"]
+
+
+def test_a_case_that_somebody_has_read_since_is_the_same_case() -> None:
+    before, after = (
+        experiment([result(Case(id=f"case-{one}", input="?", reviewed=read, note=str(read)), {"contains": 1}) for one in range(20)])
+        for read in (False, True)
+    )
+    assert _only(NoRegression(metric="passed"), after, before).state == "green"
+
+
+def test_what_a_rule_can_find_is_said_at_its_level_and_not_where_nothing_is_scattered() -> None:
+    before, after = passing(45, 50), passing(44, 50)
+    alone = _only(NoRegression(metric="passed"), after, before).reason
+    rules = (NoRegression(metric="passed"), NoRegression(metric="contains"))
+    of_two = judge_gate(Gate(no_regression=rules), after, before).judgements[-1].reason
+    assert _found(of_two) > _found(alone)
+    assert "so many cases" not in _only(NoRegression(metric="passed"), before, before).reason
+
+
+def _found(reason: str) -> float:
+    return float(reason.split("find a change of ")[1].split(maxsplit=1)[0])
+
+
+def test_a_fall_is_red_only_at_the_level_corrected_for_all_rules() -> None:
+    before, after = passing(100, 100), passing(96, 100)
+    assert _only(NoRegression(metric="passed"), after, before).state == "red"
+    rules = tuple(NoRegression(metric=metric) for metric in ("passed", "contains"))
+    judged = judge_gate(Gate(no_regression=rules), after, before).judgements[-2:]
+    assert [one.state for one in judged] == ["green", "green"]
+    assert all("corrected for 2 rules" in one.reason for one in judged)

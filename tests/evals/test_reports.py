@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -11,12 +12,14 @@ import pytest
 from pydantic import TypeAdapter
 
 from evals.__main__ import main
-from evals.experiment import Experiment, MetricInfo
+from evals.estimates import Estimate
+from evals.experiment import Calibration, Experiment, MetricInfo
 from evals.gate import judge_gate
 from evals.reporting import write_reports
 from evals.reporting.markdown import LONGEST
 from evals.reporting.schemas import FOLDER, schemas
 from evals.rules import Gate, NoRegression, Threshold
+from evals.statistics import wilson
 from evals.store import read_experiment
 from tests.evals.experiments import experiment, passing, result
 from tests.evals.hostile import EVIL, hostile
@@ -44,13 +47,13 @@ def _values(page: str) -> Any:
 def test_every_report_says_that_the_gate_is_red_and_why(tmp_path: Path) -> None:
     _written(tmp_path, passing(80, 100), passing(95, 100, "before"))
     markdown, page = ((tmp_path / name).read_text() for name in ("report.md", "report.html"))
-    assert markdown.startswith("## ❌ Evals: the gate is red: 2 of 4 rules\n")
+    assert markdown.startswith("## ❌ Evals: the gate is red: 2 of 5 rules\n")
     assert "passed changed by" in markdown
     assert "gate red" in page
     assert "turned bad: case-80, case-81" in page
     verdict = json.loads((tmp_path / "verdict.json").read_text())
     assert verdict["passed"] is False
-    assert [one["state"] for one in verdict["verdict"]["judgements"]] == ["green", "green", "red", "red"]
+    assert [one["state"] for one in verdict["verdict"]["judgements"]] == ["green", "green", "green", "red", "red"]
 
 
 def test_a_green_gate_is_green_everywhere(tmp_path: Path) -> None:
@@ -158,3 +161,33 @@ def _code(*arguments: str) -> int:
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     return int(str(ended.value.code))
+
+
+def test_junit_names_what_was_lost_and_not_how_quick_it_was(tmp_path: Path) -> None:
+    seen = experiment([result("bad", {"contains": 0, "seconds": 0.4})])
+    failure = ET.parse(_written(tmp_path, seen) / "report.xml").find("testsuite[@name='smoke']/testcase/failure")  # noqa: S314  # our own
+    assert failure is not None
+    assert failure.get("message") == "contains 0.00"
+
+
+def test_a_comment_names_no_issue_of_the_repository(tmp_path: Path) -> None:
+    _written(tmp_path, experiment([result("one", {"contains": 0})], warnings=["See #1."]))
+    assert not re.search(r"#\d", (tmp_path / "report.md").read_text())
+
+
+def test_a_calibrated_judge_is_shown_with_its_rates_and_their_intervals(tmp_path: Path) -> None:
+    known = Calibration(
+        judge="judge",
+        metric="helpfulness",
+        n=30,
+        base_rate=0.5,
+        true_positive_rate=wilson(14, 15),
+        true_negative_rate=wilson(10, 13),
+        kappa=Estimate(value=0.7, low=0.4, high=0.9, n=28),
+        unreadable=2,
+        at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    _written(tmp_path, experiment([result("one", {"helpfulness": 1})], calibrations=[known]))
+    good, bad = "93.3 % (70.2 % to 98.8 %, n = 15)", "76.9 % (49.7 % to 91.8 %, n = 13)"
+    told = f"κ 0.70 (0.40 to 0.90, n = 28), finds {good} of good and {bad} of bad answers, 2 of 30 without a verdict"
+    assert told in (tmp_path / "report.html").read_text()
