@@ -108,3 +108,8 @@ def test_cases_are_chosen_by_tag_and_number_and_unread_ones_are_refused(tmp_path
         chosen_cases(dataset, [], None, unreviewed=False)
     with pytest.raises(Misused, match="has the tag nope"):
         chosen_cases(dataset, ["nope"], None, unreviewed=True)
+
+
+def test_a_line_ends_where_json_lines_end_and_nowhere_else(tmp_path: Path) -> None:
+    text = '{"name": "x", "version": 1}\n{"id": "one", "input": "One\u2028line"}\n'
+    assert load_dataset(written(tmp_path, "a.jsonl", text)).cases[0].input == "One\u2028line"

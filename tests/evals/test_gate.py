@@ -8,6 +8,7 @@ from evals.cases import Case
 from evals.comparing import compare
 from evals.errors import Misused
 from evals.experiment import MetricInfo
+from evals.figures import passed
 from evals.gate import judge_gate, read_gate
 from evals.rules import Gate, NoRegression, Threshold
 from evals.simulation import ONE_RULE, Setting, red_share
@@ -209,3 +210,22 @@ def test_a_fall_is_red_only_at_the_level_corrected_for_all_rules() -> None:
     judged = judge_gate(Gate(no_regression=rules), after, before).judgements[-2:]
     assert [one.state for one in judged] == ["green", "green"]
     assert all("corrected for 2 rules" in one.reason for one in judged)
+
+
+def test_a_case_counts_as_the_mean_of_its_answers_and_by_its_weight() -> None:
+    often = [result(Case(id="often", input="?", weight=3), {"contains": float(attempt > 1)}, attempt=attempt) for attempt in (1, 2, 3, 4)]
+    judged = _only(Threshold(metric="passed", min=0.9), experiment([*often, result("once", {"contains": 1})]))
+    assert judged.estimate is not None
+    assert (judged.estimate.value, judged.estimate.n) == ((3 * 0.75 + 1) / 4, 2)
+
+
+def test_a_check_that_cannot_tell_leaves_open_what_others_do_not_decide() -> None:
+    kinds = {"contains": "check", "language": "check"}
+    assert passed(result("open", {"contains": 1, "language": None}), kinds) is None
+    assert passed(result("lost", {"contains": 0, "language": None}), kinds) is False
+
+
+def test_a_comparison_calls_slower_worse_and_wordier_only_changed() -> None:
+    metrics = [MetricInfo(name="seconds", kind="measure", unit="s"), MetricInfo(name="words", kind="measure", unit="words")]
+    before, after = (experiment([result(f"c{one}", {"seconds": n, "words": n}) for one in range(20)], metrics=metrics) for n in (1, 9))
+    assert {row.metric: row.finding for row in compare(before, after).rows} == {"seconds": "worse", "words": "changed"}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evals.statistics import Pair, Weighed, detectable, difference, holm, kappa, mcnemar, mean, percentile, wilson
+from evals.statistics import DRAWS, Pair, Weighed, detectable, difference, holm, kappa, mcnemar, mean, percentile, wilson
 
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 20), (7, 20), (20, 20), (81, 100)])
@@ -131,3 +131,19 @@ def test_twenty_cases_that_stayed_do_not_say_that_none_can_turn() -> None:
     assert -0.8 < fell.high < -0.7
     seconds = difference([Pair(before=2.5, after=2.5)] * 20).estimate
     assert seconds.low == seconds.high == 0
+
+
+def test_a_heavy_case_moves_the_mean_its_interval_and_the_test() -> None:
+    light = [Weighed(value=0.2), *[Weighed(value=0.8)] * 9]
+    heavy = [Weighed(value=0.2, weight=30), *light[1:]]
+    assert mean(heavy).low < mean(heavy).value - 0.05
+    assert mean(heavy).value == pytest.approx((30 * 0.2 + 9 * 0.8) / 39)
+    falls = [Pair(before=0.9, after=0.1, weight=weight) for weight in (9, 9, 9)] + [Pair(before=0.1, after=0.9)] * 5
+    even = [Pair(before=pair.before, after=pair.after) for pair in falls]
+    assert difference(falls).p_lower < 0.2 < difference(even).p_lower
+    passes = [Pair(before=1, after=0, weight=9)] * 3 + [Pair(before=0, after=1)] * 5
+    assert difference(passes).p_lower < 0.2 < difference([Pair(before=pair.before, after=pair.after) for pair in passes]).p_lower
+
+
+def test_draws_never_say_that_chance_cannot_do_it() -> None:
+    assert difference([Pair(before=0.9, after=0.1)] * 60).p_lower == pytest.approx(1 / (DRAWS + 1))
