@@ -70,7 +70,7 @@ test-tools: .venv-model/.installed ## Fetch what tests need beyond Python: Chrom
 
 clean: ## Remove all that was installed or cached here; the data in .data/ stays
 	@rm -rf .venv .venv-model .venv-tools .uv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
-	@find app tests benchmarks grafana -name __pycache__ -prune -exec rm -rf {} +
+	@find app evals tests benchmarks grafana -name __pycache__ -prune -exec rm -rf {} +
 
 # The environment: what runs the server, then what checks it on top. Each stamp is newer than all it was made from.
 .venv/.runtime: requirements.lock $(EXTRA_LOCKS) .venv/.extras .venv/pyvenv.cfg

@@ -1,4 +1,7 @@
-"""Hold a judge against cases that people have labelled: how often it sees what is good, and what is not."""
+"""Hold a judge against labelled cases: how often it sees what is good, and what is not.
+
+The answers in `evals/calibration`, and their labels, were written together by who wrote the judges; nobody else has rated them.
+"""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +29,7 @@ class LabelledUnreadable(EvalsError):
 
 
 class Labelled(BaseModel):
-    """An answer, and whether people find it good in the one respect that a judge looks at."""
+    """An answer, and whether its label calls it good in the one respect that a judge looks at."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -22,7 +22,7 @@ class MetricInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """How a judge did on cases that people have labelled; rates and κ with their 95 % intervals.
+    """How a judge did on labelled cases; rates and κ with their 95 % intervals.
 
     `digest` is of the prompt: it says nothing of a judge whose prompt is another by now.
     """

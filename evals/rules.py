@@ -61,9 +61,9 @@ def read_gate(path: Path) -> Gate:
         return Gate.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
     except OSError as error:
         raise Misused(f"{path}: there is no such file that can be read") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise Misused(f"{path}: this is no YAML") from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"
-        raise Misused(f"{path}: {place}: {first['msg']}") from error
+        raise Misused(f"{path}: {place}: {first['msg'].removeprefix('Value error, ')}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise Misused(f"{path}: this is no YAML") from error

@@ -1,4 +1,7 @@
-"""`python -m evals calibrate`: how well judges agree with people."""
+"""`python -m evals calibrate`: how well judges agree with labels.
+
+The answers and labels that come with Milepost were written by its makers and rated by nobody else.
+"""
 
 import argparse
 import asyncio
@@ -10,6 +13,7 @@ from typing import Final
 
 from app.settings import load_settings
 from evals.calibrating import FOLDER, Labelled, calibrate, keep, read_labelled
+from evals.commands.choosing import count as bounded
 from evals.errors import Misused
 from evals.estimates import Estimate
 from evals.experiment import Calibration
@@ -27,7 +31,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--metric", action="append", default=[], metavar="NAME", help="a judge's metric, as often as you like (default: all)"
     )
     parser.add_argument("--judge", metavar="MODEL", help="the model that judges, of models.yaml (default: the default model)")
-    parser.add_argument("--concurrency", type=int, default=4, choices=range(1, 65), metavar="N", help="cases at the same time (default: 4)")
+    parser.add_argument("--concurrency", type=bounded(64), default=4, metavar="N", help="cases at the same time (default: 4)")
     parser.add_argument(
         "--folder", type=Path, default=FOLDER, help="labelled cases, METRIC.jsonl, and below them the results (default: ours)"
     )

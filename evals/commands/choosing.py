@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from evals.commands.wanting import add_where
 from evals.errors import Misused
@@ -46,6 +47,7 @@ def options_of(chosen: Namespace) -> Options:
     """What was chosen, the default where nothing was; raise Misused."""
     told = {name: value for name, value in _said(chosen).items() if value not in (None, "", ())}
     options = Options(**told)
+    _check(chosen)
     if (chosen.recent or chosen.langfuse_recent) and not chosen.again:
         return replace(options, target="given", repeat=1)
     return replace(options, target="http") if options.url else options
@@ -61,6 +63,19 @@ def changed(before: Options, chosen: Namespace) -> Options:
     return replace(before, **said)
 
 
+def _check(chosen: Namespace) -> None:
+    """Nothing that was asked for is left out in silence."""
+    past = chosen.recent or chosen.langfuse_recent
+    if chosen.again and not past:
+        raise Misused("--again is for --recent and --langfuse-recent.")
+    if chosen.where and not past:
+        raise Misused("--where is for --recent and --langfuse-recent.")
+    if chosen.wait and not chosen.langfuse_recent:
+        raise Misused("--wait is for --langfuse-recent.")
+    if chosen.email and not chosen.url:
+        raise Misused("--email is for --url.")
+
+
 def ask_for_missing(chosen: Namespace, ask: Callable[[str], str] = input) -> None:
     """Ask a person for the dataset, the model and the judge, where they are not said; raise Misused where nobody is there."""
     if not sys.stdin.isatty() and ask is input:
@@ -72,7 +87,9 @@ def ask_for_missing(chosen: Namespace, ask: Callable[[str], str] = input) -> Non
 
 
 def _add_target(group: "argparse._ArgumentGroup") -> None:
-    group.add_argument("--url", default="", help="a running server; without one the graph answers, in this process")
+    group.add_argument(
+        "--url", type=_address, default="", metavar="URL", help="a running server; without one the graph answers, in this process"
+    )
     group.add_argument("--email", default="", help="who asks there; or MILEPOST_EMAIL, with MILEPOST_PASSWORD, or MILEPOST_API_KEY")
     group.add_argument("--model", default="", metavar="NAME", help="one of models.yaml (default: the server's)")
     group.add_argument("--agent", default="", metavar="NAME", help="another agent than the assistant")
@@ -124,6 +141,17 @@ def count(most: int) -> Callable[[str], int]:
         return int(text)
 
     return counted
+
+
+def _address(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        known = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        known = False
+    if not known:
+        raise argparse.ArgumentTypeError("must be like http://localhost:8000")
+    return text
 
 
 def _number(most: int) -> Callable[[str], float]:

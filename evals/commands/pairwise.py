@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from app.settings import load_settings
+from evals.commands.choosing import count
 from evals.estimates import Estimate
 from evals.experiment import Experiment
 from evals.judging import open_judge
@@ -21,7 +22,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("one", type=Path, metavar="A", help="an experiment's folder")
     parser.add_argument("other", type=Path, metavar="B", help="the folder of the one it is compared with")
     parser.add_argument("--judge", metavar="MODEL", help="the model that judges, of models.yaml (default: the default model)")
-    parser.add_argument("--concurrency", type=int, default=4, choices=range(1, 65), metavar="N", help="pairs at the same time (default: 4)")
+    parser.add_argument("--concurrency", type=count(64), default=4, metavar="N", help="pairs at the same time (default: 4)")
     parser.add_argument("--json", action="store_true", help="say all of it as JSON")
     parser.set_defaults(command=_pairwise)
 

@@ -15,6 +15,8 @@ from evals.errors import Misused
 DATASETS: Final = Path(ROOT, "evals", "datasets")
 _KINDS: Final = (".yaml", ".yml", ".jsonl")
 _MOST_FAULTS: Final = 10
+# Where pydantic speaks of Python's types.
+_WORDS: Final = {"model_type": "must have fields, each with a name", "tuple_type": "must be a list", "too_short": "must not be empty"}
 
 
 def load_dataset(named: str) -> Dataset:
@@ -50,7 +52,7 @@ def _found(named: str) -> Path:
 def _of_yaml(file: Path, text: str) -> Any:  # noqa: ANN401  # what somebody wrote
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that is none, and what is nested too deeply
         mark = getattr(error, "problem_mark", None)
         raise Misused(f"{file}{f', line {mark.line + 1}' if mark else ''}: is not YAML.") from None
 
@@ -68,15 +70,17 @@ def _of_line(file: Path, number: int, line: str) -> dict[str, Any]:
     try:
         if isinstance(written := json.loads(line), dict):
             return written
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     raise Misused(f"{file}, line {number}: is not a JSON object.")
 
 
 def _faults(file: Path, written: object, lines: dict[int, int], error: ValidationError) -> Iterator[str]:
-    faults = error.errors(include_input=False, include_url=False)
+    found = error.errors(include_input=False, include_url=False)
+    # Where each case is wrong, that there is then none is no news.
+    faults = [fault for fault in found if len(found) == 1 or (fault["loc"], fault["type"]) != (("cases",), "too_short")]
     for fault in faults[:_MOST_FAULTS]:
-        place, words = fault["loc"], fault["msg"].removeprefix("Value error, ")
+        place, words = fault["loc"], _WORDS.get(fault["type"], fault["msg"].removeprefix("Value error, "))
         match place:
             case ("cases", int(number), *field):
                 yield f"{file}, {_case(written, lines, number)}: {_field(field)}{words}"

@@ -22,6 +22,8 @@ _PASSING: Final = (429, 502, 503, 504)
 _FIRST_PAUSE_SECONDS: Final = 0.5
 _LONGEST_PAUSE_SECONDS: Final = 8.0
 _MOST_FAILURES: Final = 10
+# Whoever has mistyped an address should not wait a minute to be told.
+_TRIES_AT_FIRST: Final = 3
 # A quota that begins anew tomorrow is nothing to wait for.
 _LONGEST_WAIT_SECONDS: Final = 120
 
@@ -46,11 +48,13 @@ class Server:
         """Raise EvalsError where the server is not there or lets nobody in, and Misused for a model that it has not."""
         try:
             await self._login.enter()
-            models = await self.send("GET", "models")
+            models = await self.send("GET", "models", tries=_TRIES_AT_FIRST)
         except NotAnswered as reason:
             raise EvalsError(reason.detail) from reason
         except httpx2.TransportError as error:
             raise EvalsError(f"No server answers at {self._options.url}.") from error
+        except ValueError as error:
+            raise EvalsError(f"What answers at {self._options.url} is no Milepost server.") from error
         names = [model["name"] for model in models["items"]]
         if self._model and self._model not in names:
             raise Misused(f"The server has no model {self._model}; there are {', '.join(names)}.")
@@ -67,10 +71,10 @@ class Server:
                 with suppress(NotAnswered):  # it is a temporary one: the server sees to it
                     await self.send("DELETE", f"sessions/{session}")
 
-    async def send(self, method: str, path: str, body: Json | None = None) -> Any:  # noqa: ANN401  # JSON of any shape
+    async def send(self, method: str, path: str, body: Json | None = None, tries: int = _MOST_FAILURES) -> Any:  # noqa: ANN401  # JSON of any shape
         """Raise NotAnswered when the server refuses it, or has been away for too long."""
         failures = 0
-        while failures < _MOST_FAILURES:
+        while failures < tries:
             failures += 1
             try:
                 answer = await self._http.request(method, path, json=body)

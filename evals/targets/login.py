@@ -24,6 +24,8 @@ class Login:
         self._email = options.email or os.environ.get(_EMAIL, "")
         self._key = "" if options.email else os.environ.get(_API_KEY, "")
         self._password = os.environ.get(_PASSWORD, "")
+        if not self._key.isascii() or not self._key.isprintable():
+            raise Misused(f"{_API_KEY} is no key: it has signs that no key has.")
         self._lock = asyncio.Lock()
 
     async def enter(self, refused: str = "") -> bool:
