@@ -6,15 +6,17 @@ FROM ${PYTHON_IMAGE} AS build
 ARG EXTRAS=""
 WORKDIR /build
 COPY requirements*.lock ./
-# Wheels only, each held against its hash: nothing is compiled, so nothing that compiles is here.
+# Wheels only, each held against its hash: nothing is compiled, so nothing that compiles is here. Bytecode does not ask when its source was
+# changed: nothing changes in an image, and its root may be read-only.
 RUN python -m venv --without-pip /opt/venv \
     && for extra in $EXTRAS; do echo "--requirement requirements-$extra.lock"; done >extras.txt \
     && python -m pip --python /opt/venv/bin/python install --quiet --no-cache-dir --no-compile --no-deps --only-binary :all: --require-hashes \
-        --requirement requirements.lock --requirement extras.txt
-COPY . /srv/milepost
-# Bytecode that does not ask when its source was changed: nothing changes in an image, and its root may be read-only.
-RUN rm -f /srv/milepost/requirements*.lock \
-    && python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/venv/lib /srv/milepost
+        --requirement requirements.lock --requirement extras.txt \
+    && python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/venv/lib
+WORKDIR /srv/milepost
+COPY app app
+COPY models.yaml tiers.yaml tiers.development.yaml ./
+RUN python -m compileall -q --invalidation-mode unchecked-hash app
 
 FROM ${PYTHON_IMAGE}
 ARG APP_ENV=production

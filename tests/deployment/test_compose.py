@@ -1,6 +1,9 @@
 """docker-compose.yml: what it starts, what it refuses to, who reaches whom, and that what it names is there."""
 
 import re
+import shutil
+import stat
+import subprocess
 from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import chain, combinations
@@ -10,7 +13,8 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from app.settings import ROOT, variables
+from app.settings import ROOT, load_settings, variables
+from app.settings.loading import OF_COMPOSE
 from tests.deployment.compose import DESK, PASSWORDS, PROFILES, compose, config
 
 _CHOICES: Final = [*chain.from_iterable(combinations(PROFILES, count) for count in range(len(PROFILES) + 1))]
@@ -201,3 +205,41 @@ def test_the_desk_reloads_the_code_of_this_folder() -> None:
     assert {services[name]["environment"]["APP_ENV"] for name in _OURS} == {"development"}
     assert {mount["target"]: mount["source"] for mount in app["volumes"]}["/srv/milepost/app"] == str(ROOT / "app")
     assert app["build"]["args"]["APP_ENV"] == "development"
+
+
+def _read_variables() -> set[str]:
+    lines = compose("config", "--variables").stdout.splitlines()
+    return {line.split()[0] for line in lines if not line.startswith("NAME ")}
+
+
+def test_each_variable_is_explained_and_no_setting_is_unknown_for_it() -> None:
+    named = _read_variables() - _SETTINGS
+    assert named | {"COMPOSE_PROFILES"} == OF_COMPOSE
+    rows = {row[1] for row in re.finditer(r"^\| `([A-Z_]+)` \|", (ROOT / "docs" / "deployment.md").read_text(), re.MULTILINE)}
+    assert rows == OF_COMPOSE | (_read_variables() & _SETTINGS)
+
+
+def _written(folder: Path) -> subprocess.CompletedProcess[str]:
+    """What scripts/compose-env does in a copy of the repository that has nothing else."""
+    (folder / "scripts").mkdir(exist_ok=True)
+    script = shutil.copy(ROOT / "scripts" / "compose-env", folder / "scripts")
+    return subprocess.run([script], capture_output=True, text=True, check=False)  # noqa: S603  # our own
+
+
+def test_a_script_writes_passwords_that_are_enough_and_never_others_over_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in _SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    assert _written(tmp_path).returncode == 0
+    env_file = tmp_path / ".env"
+    done = compose("config", "--quiet", environment={}, env_file=env_file)
+    assert done.returncode == 0, done.stderr
+    assert stat.S_IMODE(env_file.stat().st_mode) == 0o600
+    first = env_file.read_text()
+    passwords = [line.partition("=")[2] for line in first.splitlines() if line.partition("=")[0] in PASSWORDS]
+    assert len({*passwords}) == len(PASSWORDS)
+    monkeypatch.setenv("APP_ENV", "production")
+    load_settings(tmp_path)
+    again = _written(tmp_path)
+    assert again.returncode != 0
+    assert "is there already" in again.stderr
+    assert env_file.read_text() == first
