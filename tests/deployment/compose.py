@@ -9,10 +9,22 @@ from typing import Any, Final
 
 from app.settings import ROOT
 
-PROFILES: Final = ("monitoring", "redis")
+PROFILES: Final = ("langfuse", "monitoring", "redis")
 PASSWORDS: Final = {
     name: f"a-password-{number}"
-    for number, name in enumerate(("POSTGRES_PASSWORD", "JWT_SECRET_KEY", "METRICS_TOKEN", "VALKEY_PASSWORD", "GRAFANA_PASSWORD"))
+    for number, name in enumerate(
+        (
+            "POSTGRES_PASSWORD",
+            "JWT_SECRET_KEY",
+            "METRICS_TOKEN",
+            "VALKEY_PASSWORD",
+            "GRAFANA_PASSWORD",
+            "LANGFUSE_AUTH_SECRET",
+            "LANGFUSE_ENCRYPTION_KEY",
+            "LANGFUSE_SALT",
+            "LANGFUSE_STORES_PASSWORD",
+        )
+    )
 }
 DESK: Final = ("docker-compose.yml", "docker-compose.dev.yml")
 _COMPOSE: Final = Path(sys.executable).with_name("docker-compose")

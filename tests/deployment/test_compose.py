@@ -20,11 +20,13 @@ from tests.deployment.compose import DESK, PASSWORDS, PROFILES, compose, config
 _CHOICES: Final = [*chain.from_iterable(combinations(PROFILES, count) for count in range(len(PROFILES) + 1))]
 _ALWAYS: Final = {"db", "migrate", "app", "worker"}
 _OURS: Final = ("migrate", "app", "worker")
+_STORES: Final = {"langfuse-db", "langfuse-clickhouse", "langfuse-redis", "langfuse-files"}
 _BY_PROFILE: Final = {
+    "langfuse": {"langfuse-web", "langfuse-worker", *_STORES},
     "monitoring": {"prometheus", "alertmanager", "grafana", "cadvisor", "postgres-exporter"},
     "redis": {"redis"},
 }
-_VERSION: Final = re.compile(r"[\w./-]+:v?\d+\.\d+[\w.-]*")
+_VERSION: Final = re.compile(r"[\w./-]+:(?:v?\d+\.\d+[\w.-]*|RELEASE\.\d[\w-]+)")
 _RETENTION: Final = re.compile(r"--storage\.tsdb\.retention\.time=(\d+)d")
 _SETTINGS: Final = {name for name, _, _ in variables()}
 
@@ -105,6 +107,7 @@ def test_only_this_machine_reaches_what_is_published_and_the_rest_is_not() -> No
         "app": ["127.0.0.1:8000"],
         "alertmanager": ["127.0.0.1:9093"],
         "grafana": ["127.0.0.1:3000"],
+        "langfuse-web": ["127.0.0.1:3001"],
         "prometheus": ["127.0.0.1:9090"],
     }
 
@@ -119,9 +122,10 @@ def test_the_addresses_of_operations_are_those_that_are_published() -> None:
 def test_from_the_database_and_the_metrics_no_way_leads_out() -> None:
     config_ = _all()
     internal = {name for name, network in config_["networks"].items() if network.get("internal")}
-    assert internal == {"data", "metrics"}
+    assert internal == {"data", "metrics", "traces", "langfuse-stores"}
     networks = {name: set(service["networks"]) for name, service in config_["services"].items()}
-    assert {name for name in networks if networks[name] <= internal} == {"db", "redis", "migrate", "cadvisor", "postgres-exporter"}
+    shut_in = {"db", "redis", "migrate", "cadvisor", "postgres-exporter", "langfuse-worker", *_STORES}
+    assert {name for name in networks if networks[name] <= internal} == shut_in
     assert {name for name in networks if "data" in networks[name]} == {*_ALWAYS, "redis", "postgres-exporter"}
 
 
@@ -190,6 +194,15 @@ def test_the_exporter_asks_the_database_that_there_is() -> None:
     user, password, name = (database[f"POSTGRES_{part}"] for part in ("USER", "PASSWORD", "DB"))
     assert (exporter["DATA_SOURCE_USER"], exporter["DATA_SOURCE_PASS"]) == (user, password)
     assert app["DATABASE_URL"] == f"postgresql://{user}:{password}@db:5432/{name}"
+
+
+def test_langfuse_is_reached_by_servers_and_its_stores_by_nobody_else() -> None:
+    networks = {name: set(service["networks"]) for name, service in _services().items()}
+    assert {name for name in networks if "traces" in networks[name]} == {"app", "worker", "langfuse-web"}
+    assert {name for name in networks if "langfuse-stores" in networks[name]} == _BY_PROFILE["langfuse"]
+    given = _services()["langfuse-web"]["environment"]
+    hosts = {given["REDIS_HOST"], *(match[1] for value in given.values() if (match := re.search(r"(?:@|//)(langfuse-\w+):\d", value)))}
+    assert hosts == _STORES
 
 
 def test_three_servers_have_a_port_each() -> None:
