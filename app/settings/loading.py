@@ -20,6 +20,7 @@ from app.settings.mcp import McpSettings
 from app.settings.memory import MemorySettings, RememberingSettings
 from app.settings.metrics import MetricsSettings
 from app.settings.oidc import OidcSettings
+from app.settings.secrets import MIN_SECRET_BYTES, weakness_of
 from app.settings.sections import (
     ROOT,
     CacheSettings,
@@ -40,27 +41,33 @@ from app.settings.tracing import TracingSettings
 from app.settings.web import WebSettings
 from app.settings.webhooks import WebhookSettings
 
-MIN_SECRET_BYTES: Final = 32
 # The least that OWASP's password storage cheat sheet gives argon2id, 19 MiB; ours makes three passes where it has two.
 _LEAST_HASH_KIB: Final = 19_456
-
-# Parts of values that stand in examples and tutorials; production must not run on one of them.
-_EXAMPLE_SECRETS: Final = (
-    "change-me",
-    "changeme",
-    "change_me",
-    "replace-me",
-    "your-secret",
-    "your_secret",
-    "your-super",
-    "example",
-    "secret-key",
-)
-
-
 _ALIASES: Final = {"dev": "development", "stage": "staging", "prod": "production"}
 _KEY_SUFFIX: Final = "_API_KEY"
 _MCP_PREFIX: Final = "MCP_"
+# What docker-compose.yml reads from the same .env, and no setting of ours.
+OF_COMPOSE: Final = frozenset(
+    {
+        "ALERT_PAGE_URL",
+        "ALERT_TICKET_URL",
+        "ALERT_WATCHDOG_URL",
+        "APP_PUBLISH",
+        "APP_REPLICAS",
+        "COMPOSE_PROFILES",
+        "EXTRAS",
+        "GRAFANA_PASSWORD",
+        "GRAFANA_URL",
+        "LANGFUSE_AUTH_SECRET",
+        "LANGFUSE_ENCRYPTION_KEY",
+        "LANGFUSE_SALT",
+        "LANGFUSE_STORES_PASSWORD",
+        "MILEPOST_TAG",
+        "POSTGRES_PASSWORD",
+        "VALKEY_PASSWORD",
+        "WORKER_REPLICAS",
+    }
+)
 _PROCESSES: Final = ("WORKERS", "WEB_CONCURRENCY")
 _ONE_PROCESS: Final = (
     "must be 1 or not set: each process counts for itself, and a scrape would be answered by any of them. Run one to a container, and more"
@@ -223,9 +230,9 @@ def _filled(values: Mapping[str, str | None]) -> dict[str, str]:
 
 
 def _unknown_variables(file: Path | None) -> Iterator[str]:
-    known = {name for name, _, _ in variables()}
+    known = {*(name for name, _, _ in variables()), *_PROCESSES, *OF_COMPOSE}
     for name in dotenv_values(file) if file else ():
-        if name.upper() not in {*known, *_PROCESSES} and not name.endswith(_KEY_SUFFIX) and not name.startswith(_MCP_PREFIX):
+        if name.upper() not in known and not name.endswith(_KEY_SUFFIX) and not name.startswith(_MCP_PREFIX):
             yield f"{name}: is in {file and file.name}, but there is no such setting."
 
 
@@ -265,9 +272,9 @@ def _weaknesses(settings: Settings) -> Iterator[str]:
         return
     yield from _weak_accounts(settings)
     token = settings.metrics.token
-    if token.get_secret_value() and (weakness := _weakness(token)):
+    if token.get_secret_value() and (weakness := weakness_of(token)):
         yield f"METRICS_TOKEN: {weakness} in {settings.environment}."
-    if any(map(_is_weak, settings.webhooks.named_keys)):
+    if any(map(weakness_of, map(SecretStr, settings.webhooks.named_keys))):
         yield f"WEBHOOK_KEYS: each must be at least {MIN_SECRET_BYTES} random bytes, and no known example."
     if settings.environment is Environment.PRODUCTION and settings.server.debug:
         yield "DEBUG: must be false in production."
@@ -277,24 +284,9 @@ def _weaknesses(settings: Settings) -> Iterator[str]:
 
 def _weak_accounts(settings: Settings) -> Iterator[str]:
     accounts = settings.accounts
-    if weakness := _weakness(accounts.jwt_secret_key):
+    if weakness := weakness_of(accounts.jwt_secret_key):
         yield f"JWT_SECRET_KEY: {weakness} in {settings.environment}."
-    if weakness := next(filter(None, map(_weakness, accounts.jwt_previous_secret_keys)), None):
+    if weakness := next(filter(None, map(weakness_of, accounts.jwt_previous_secret_keys)), None):
         yield f"JWT_PREVIOUS_SECRET_KEYS: each {weakness} in {settings.environment}; leave it out and have everybody log in again."
     if accounts.hash_memory_kib < _LEAST_HASH_KIB:
         yield f"HASH_MEMORY_KIB: must be {_LEAST_HASH_KIB} or more in {settings.environment}."
-
-
-def _weakness(secret: SecretStr) -> str | None:
-    """What anybody might guess or find."""
-    value = secret.get_secret_value()
-    if len(value.encode()) < MIN_SECRET_BYTES:
-        return f"must be at least {MIN_SECRET_BYTES} random bytes"
-    if any(example in value.lower() for example in _EXAMPLE_SECRETS) or len(set(value)) < MIN_SECRET_BYTES // 4:
-        return f"must be no known example value, but at least {MIN_SECRET_BYTES} random bytes"
-    return None
-
-
-def _is_weak(secret: str) -> bool:
-    is_example = any(example in secret.lower() for example in _EXAMPLE_SECRETS)
-    return is_example or len(secret.encode()) < MIN_SECRET_BYTES or len(set(secret)) < MIN_SECRET_BYTES // 4

@@ -1,0 +1,1 @@
+"""What puts Milepost on a server."""
