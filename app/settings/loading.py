@@ -12,6 +12,7 @@ from pydantic import SecretStr, ValidationError
 
 from app.errors import SettingsInvalid
 from app.settings.accounts import AccountSettings, MailSettings
+from app.settings.evals import EvalsSettings
 from app.settings.faults import in_words
 from app.settings.hooks import HookSettings
 from app.settings.kept import AttachmentSettings, RetentionSettings
@@ -116,6 +117,7 @@ class Settings:
     worker: WorkerSettings
     remembering: RememberingSettings
     tracing: TracingSettings
+    evals: EvalsSettings
     logs: LogSettings
     metrics: MetricsSettings
     model_keys: Mapping[str, SecretStr]
@@ -245,6 +247,7 @@ def _sentences(error: ValidationError) -> Iterator[str]:
 def _contradictions(settings: Settings) -> Iterator[str]:
     """Settings of two sections that cannot both be meant; a default gives way to what is set."""
     yield from settings.tracing.faults()
+    yield from settings.evals.faults()
     yield from settings.oidc.faults(settings.server, is_at_home=settings.environment in {Environment.DEVELOPMENT, Environment.TEST})
     if "turn_seconds" in settings.models.model_fields_set and settings.models.turn_seconds > settings.runs.timeout_seconds:
         yield "LLM_TURN_SECONDS: must not be more than RUN_TIMEOUT_SECONDS, which ends the whole run and the model calls with it."
@@ -267,7 +270,7 @@ def _weaknesses(settings: Settings) -> Iterator[str]:
     token = settings.metrics.token
     if token.get_secret_value() and (weakness := _weakness(token)):
         yield f"METRICS_TOKEN: {weakness} in {settings.environment}."
-    if any(map(_is_weak, settings.webhooks.named_keys)):
+    if any(map(_weakness, map(SecretStr, settings.webhooks.named_keys))):
         yield f"WEBHOOK_KEYS: each must be at least {MIN_SECRET_BYTES} random bytes, and no known example."
     if settings.environment is Environment.PRODUCTION and settings.server.debug:
         yield "DEBUG: must be false in production."
@@ -293,8 +296,3 @@ def _weakness(secret: SecretStr) -> str | None:
     if any(example in value.lower() for example in _EXAMPLE_SECRETS) or len(set(value)) < MIN_SECRET_BYTES // 4:
         return f"must be no known example value, but at least {MIN_SECRET_BYTES} random bytes"
     return None
-
-
-def _is_weak(secret: str) -> bool:
-    is_example = any(example in secret.lower() for example in _EXAMPLE_SECRETS)
-    return is_example or len(secret.encode()) < MIN_SECRET_BYTES or len(set(secret)) < MIN_SECRET_BYTES // 4
