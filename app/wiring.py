@@ -112,8 +112,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         enter = stack.enter_async_context
         models, tiers = await enter(_open_models(settings)), checked_tiers(settings)
         url, database, cache, notices = await enter(_open_stores(settings))
-        ledger = Ledger(LedgerTable(database.pool))
-        judging = judging_of(settings, models, ledger, database.pool)
+        judging = judging_of(settings, models, ledger := Ledger(LedgerTable(database.pool)), database.pool)
         accounts, access, limits = await enter(_open_doors(settings, database, tiers))
         sessions, (turns, events, attachments, rows) = SessionTable(database), _as_one_owner(database.pool, settings, notices)
         embedder, tracing, means, bench, forget = await enter(_open_means(settings, database.pool, sessions, cache))
