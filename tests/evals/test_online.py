@@ -35,6 +35,7 @@ from tests.told import hearing, of
 
 ON = {"EVALS_ONLINE_RATE": "1", "EVALS_ONLINE_MODEL": "gpt-5"}
 ALL = ("helpfulness", "safety")
+COUNTERS = 'SELECT day_tokens, month_usd FROM "user", quota_now("user".id)'
 SAID = "I am Zyxcanary, and write to zyx@example.com. My password is Engine-1843!"
 
 
@@ -131,6 +132,7 @@ async def test_two_workers_sample_the_same_and_a_larger_share_has_all_of_a_small
 async def test_a_run_is_judged_once_by_each_judge_at_the_operators_expense(scene: Scene, provider: ProviderStub) -> None:
     await provider.script(verdict(0.5), verdict(True))
     run = await scene.said()
+    await scene.rows(COUNTERS)  # from here on they are added to
     with hearing(signals.judged) as told:
         await scene.judge(run)
         await scene.judge(run)
@@ -145,8 +147,9 @@ async def test_a_run_is_judged_once_by_each_judge_at_the_operators_expense(scene
     assert calls == [{"purpose": "judge", "model": "gpt-5", "user_id": scene.ada.id, "paid": True}] * 2
     today = (await scene.rows("SELECT (now() AT TIME ZONE 'UTC')::date AS day"))[0]["day"]
     assert (await LedgerTable(scene.database.pool).spent(scene.ada.id, today, today))[1].calls == 0
-    counted = await scene.rows('SELECT day_tokens, month_usd FROM "user", quota_now("user".id)')
-    assert counted == [{"day_tokens": 0, "month_usd": 0}]
+    assert await scene.rows(COUNTERS) == [{"day_tokens": 0, "month_usd": 0}]
+    await scene.change("DELETE FROM quota")
+    assert await scene.rows(COUNTERS) == [{"day_tokens": 0, "month_usd": 0}], "nor when they are made anew from the ledger"
 
 
 @pytest.mark.variables(**ON, EVALS_ONLINE_METRICS="safety")
