@@ -28,16 +28,16 @@ _EXTRACTION_THREADS: Final = 4
 
 
 @asynccontextmanager
-async def open_memory_embedder(settings: Settings, pool: Pool) -> AsyncGenerator[Embedder | None]:
-    """None when memory is off; raise SettingsInvalid when the vectors that are kept are another embedder's."""
+async def open_memory(settings: Settings, pool: Pool) -> AsyncGenerator[tuple[Embedder | None, Recall | None]]:
+    """Nothing when memory is off; raise SettingsInvalid when the vectors that are kept are another embedder's."""
     if not settings.memory.is_on:
-        yield None
+        yield None, None
         return
     async with (
         _open_embedder(settings) as embedder,
         once_there_is_a_schema(partial(check_embedder, _vectors(embedder, pool), embedder)),
     ):
-        yield embedder
+        yield embedder, _recall_of(embedder, settings, pool)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ async def _leave(_: UUID) -> None:
     """What was queued while memory was still on."""
 
 
-def recall_of(embedder: Embedder, settings: Settings, pool: Pool) -> Recall:
+def _recall_of(embedder: Embedder, settings: Settings, pool: Pool) -> Recall:
     search = MemorySearch(pool, embedder=embedder.name, dimensions=embedder.dimensions)
     return Recall(embedder, search, settings.memory, threshold(settings.memory, choose_embedder(settings.memory, settings.models)))
 

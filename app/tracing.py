@@ -22,12 +22,14 @@ from app.observability.traces.outlet import HttpOutlet
 from app.observability.traces.run_trace import TracedRuns, is_sampled
 from app.persistence.database import Pool
 from app.persistence.feedback import FeedbackTable
+from app.persistence.judgements import JudgementTable
 from app.persistence.queue import Job, by_id
 from app.runs.chores import kept_up
 from app.runs.feedback import score_answer
+from app.runs.judging import score_judgements
 from app.settings import Settings, TracingSettings
 
-SCORES: Final = frozenset({"score_answer"})
+SCORES: Final = frozenset({"score_answer", "score_judgements"})
 _SEND_SECONDS: Final = 10
 _CLOSE_SECONDS: Final = 2
 _LANGFUSE_PATH: Final = "/api/public/otel/v1/traces"
@@ -38,7 +40,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenTracing:
-    """`runs` is None where nothing is traced; `jobs` tell Langfuse what users think."""
+    """`runs` is None where nothing is traced; `jobs` tell Langfuse what users think, and what judges said."""
 
     runs: TracedRuns | None
     prompts: "ServedSystemPrompt"
@@ -63,13 +65,13 @@ async def open_tracing(settings: Settings, pool: Pool) -> AsyncGenerator[OpenTra
         yield OpenTracing(
             runs=_traced_runs(settings, outlets) if outlets else None,
             prompts=prompts,
-            jobs=_jobs(FeedbackTable(pool), Scores(langfuse, tracing)) if langfuse else {},
+            jobs=_jobs(pool, Scores(langfuse, tracing)) if langfuse else {},
             outlets=outlets,
         )
 
 
 class Scores:
-    """What users think, as Langfuse is told; what they write only where text is traced."""
+    """What users think and what judges said, as Langfuse is told; what users write only where text is traced."""
 
     def __init__(self, langfuse: LangfuseApi, settings: TracingSettings) -> None:
         self._langfuse = langfuse
@@ -81,6 +83,9 @@ class Scores:
     async def score(self, score_id: UUID, run_id: UUID, value: int, comment: str, given_at: datetime) -> None:
         told = comment if self._settings.text else ""
         await self._langfuse.score(score_id, run_id, value, masked(told) if self._settings.masks else told, given_at)
+
+    async def score_judgement(self, score_id: UUID, run_id: UUID, metric: str, value: float, given_at: datetime) -> None:
+        await self._langfuse.score(score_id, run_id, value, "", given_at, name=metric)
 
 
 class ServedSystemPrompt:
@@ -121,8 +126,11 @@ def _traced_runs(settings: Settings, outlets: Sequence[HttpOutlet]) -> TracedRun
     return TracedRuns(outlets, rate=tracing.sample_rate, text=tracing.text, environment=settings.environment, release=VERSION)
 
 
-def _jobs(table: FeedbackTable, scores: Scores) -> Mapping[str, Job]:
-    return {"score_answer": by_id(partial(score_answer, table, scores))}
+def _jobs(pool: Pool, scores: Scores) -> Mapping[str, Job]:
+    return {
+        "score_answer": by_id(partial(score_answer, FeedbackTable(pool), scores)),
+        "score_judgements": by_id(partial(score_judgements, JudgementTable(pool), scores)),
+    }
 
 
 def _outlets(settings: Settings) -> Iterator[AbstractAsyncContextManager[HttpOutlet]]:

@@ -29,7 +29,7 @@ async def open_watched(settings: Settings, role: Role) -> AsyncGenerator[tuple[S
     with measuring(lambda tool: any(tool in _tools(services) for services in known)):
         async with open_services(settings) as services, watching_the_loop():
             known.append(services)
-            initialise(_names(services))
+            initialise(_names(services, settings))
             _introduce(settings, role)
             yield services, _exposition(settings, services)
 
@@ -52,13 +52,14 @@ def _introduce(settings: Settings, role: Role) -> None:
         metrics.SHARED_LIMITS_UP.set(1)  # nothing is shared, and nothing can be away
 
 
-def _names(services: Services) -> Names:
+def _names(services: Services, settings: Settings) -> Names:
     return Names(
         agents=[agent.name for agent in services.catalog],
         models=[model.name for model in services.models],
         tools=sorted(_tools(services)),
         tiers=[*services.limits.rates.tiers.names],
         tasks=[name for name in services.queue.tasks if name.isidentifier()],  # not the queue's own
+        judges=settings.evals.judges if settings.evals.are_on else (),
     )
 
 

@@ -15,11 +15,12 @@ from app.agent.hooks import hooks_of
 from app.background import chores_of, jobs_of
 from app.entrance import LETTERS, Accounts, open_accounts
 from app.errors import SettingsInvalid
+from app.judging import judging_of
 from app.lifecycle import Lifecycle, attachment_table, lifecycle_on
 from app.llm.embedding import Embedder
 from app.llm.models import Models, open_models
 from app.llm.response_cache import ResponseCache
-from app.memory import BackgroundWork, open_memory_embedder, open_remembering, recall_of
+from app.memory import BackgroundWork, open_memory, open_remembering
 from app.persistence import migrate
 from app.persistence.address import database_url
 from app.persistence.attachments import AttachmentTable
@@ -111,17 +112,18 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
         enter = stack.enter_async_context
         models, tiers = await enter(_open_models(settings)), checked_tiers(settings)
         url, database, cache, notices = await enter(_open_stores(settings))
+        judging = judging_of(settings, models, ledger := Ledger(LedgerTable(database.pool)), database.pool)
         accounts, access, limits = await enter(_open_doors(settings, database, tiers))
         sessions, (turns, events, attachments, rows) = SessionTable(database), _as_one_owner(database.pool, settings, notices)
         embedder, tracing, means, bench, forget = await enter(_open_means(settings, database.pool, sessions, cache))
         office = await enter(open_runs(means, models, bench, rows, limits.quotas))
         await enter(_listening(url, office, notices, forget))
-        ledger, catalog = Ledger(LedgerTable(database.pool)), Catalog(means.agents, models)
+        catalog = Catalog(means.agents, models)
         questions = Questions(InterruptTable(database.pool), turns, office.runs, office.tails)
         naming = partial(name_session, sessions, models, ledger, settings.worker, cache=cache)
-        chores = [*accounts.chores, *chores_of(settings.runs, questions, turns, events)]
+        chores = [*accounts.chores, *chores_of(settings.runs, questions, turns, events), *judging.chores]
         remembering = open_remembering(settings, models, ledger, database.pool, embedder)
-        jobs = {**accounts.jobs, **tracing.jobs, **jobs_of(office.runs, naming)}
+        jobs = {**accounts.jobs, **tracing.jobs, **jobs_of(office.runs, naming), **judging.jobs}
         queue, lifecycle, webhooks = await enter(_open_background(settings, database, remembering, jobs, chores))
         yield Services(
             accounts=accounts,
@@ -156,19 +158,13 @@ async def _open_models(settings: Settings) -> AsyncGenerator[Models]:
 
 
 @asynccontextmanager
-async def _open_memory(settings: Settings, pool: Pool) -> AsyncGenerator[tuple[Embedder | None, Recall | None]]:
-    async with open_memory_embedder(settings, pool) as embedder:
-        yield embedder, recall_of(embedder, settings, pool) if embedder else None
-
-
-@asynccontextmanager
 async def _open_means(
     settings: Settings, pool: Pool, names: SessionTable, cache: ResponseCache | None
 ) -> AsyncGenerator[tuple[Embedder | None, OpenTracing, Means, Callable[[TakenRun], Bench], Forgetting]]:
     """What runs are made with: the memory, what watches them, and all else; and how all of it forgets a user."""
     recent = RecentCheckpoints()
     async with (
-        _open_memory(settings, pool) as (embedder, memory),
+        open_memory(settings, pool) as (embedder, memory),
         open_tracing(settings, pool) as tracing,
         open_means(settings, pool, memory, names, cache, watching=tracing) as means,
     ):

@@ -1,8 +1,9 @@
 """Ask a model for a verdict in a given form, through openevals; whatever goes wrong is a code, never a verdict."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from langchain_core.messages import AIMessage
@@ -12,8 +13,10 @@ from openevals.types import ChatCompletionMessage
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from app.errors import AppError
+from app.llm.calls import ModelCall
 from app.llm.models import Model
 from app.llm.money import counted
+from evals.accounting import accounted
 
 REFUSED: Final = "judge_refused"
 TIMED_OUT: Final = "judge_timeout"
@@ -32,11 +35,15 @@ class Said:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judging:
-    """A model that judges. A call that fails for a while is tried again; `seconds` bound each verdict with all its tries."""
+    """A model that judges. A call that fails for a while is tried again; `seconds` bound each verdict with all its tries.
+
+    Each try is `heard` by who keeps an account of them.
+    """
 
     model: Model
     seconds: float = 120
     longest_wait_seconds: float = 20
+    heard: Callable[[ModelCall], None] | None = None
 
     @property
     def name(self) -> str:
@@ -69,7 +76,7 @@ class Judging:
             retry=retry_if_exception(lambda error: isinstance(error, AppError) and error.retryable),
             reraise=True,
         )
-        told: Mapping[str, Any] = await tries(judge)
+        told: Mapping[str, Any] = await tries(partial(accounted, self.model, self.heard, judge) if self.heard else judge)
         return told
 
     def _read(self, told: Mapping[str, Any]) -> Said:

@@ -331,3 +331,11 @@ def test_all_docs_put_settings_into_the_same_file_for_only_one_is_read() -> None
 def test_what_traces_need_is_told(lines: str, fault: str, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(f"{lines}\n")
     assert _faults(tmp_path) == [fault]
+
+
+def test_judging_needs_a_model_and_a_judge(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("EVALS_ONLINE_RATE=0.5\nEVALS_ONLINE_METRICS=,\n")
+    assert _faults(tmp_path) == [
+        "EVALS_ONLINE_MODEL: must be set where EVALS_ONLINE_RATE is above 0.",
+        "EVALS_ONLINE_METRICS: must name a judge where EVALS_ONLINE_RATE is above 0.",
+    ]

@@ -68,6 +68,7 @@ class Names:
     tools: Sequence[str]
     tiers: Sequence[str]
     tasks: Sequence[str]
+    judges: Sequence[str] = ()
 
 
 def initialise(names: Names) -> None:
@@ -78,6 +79,8 @@ def initialise(names: Names) -> None:
     _make(metrics.JOB_SECONDS, names.tasks)
     _make(metrics.TOOL_SECONDS, names.tools)
     _make(metrics.TOOL_CALLS, names.tools, _TOOL_ENDS)
+    _make(metrics.EVAL_SCORE, names.judges)
+    _make(metrics.EVAL_JUDGEMENTS, names.judges, ("ok", "error", "budget"))
     _of_agents(names.agents)
     _of_models(names.models)
 

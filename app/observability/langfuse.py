@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _CALL_SECONDS: Final = 10
 _AT_ONCE: Final = 500
 _MOST_PAGES: Final = 10_000
-_SCORE: Final = "user_feedback"
+USER_FEEDBACK: Final = "user_feedback"
 
 log = structlog.get_logger()
 
@@ -46,13 +46,15 @@ class LangfuseApi:
         self._opening = asyncio.Lock()
         self._client: AsyncLangfuseAPI | None = None
 
-    async def score(self, score_id: UUID, run_id: UUID, value: int, comment: str, given_at: datetime) -> None:
+    async def score(
+        self, score_id: UUID, run_id: UUID, value: float, comment: str, given_at: datetime, *, name: str = USER_FEEDBACK
+    ) -> None:
         """Give a run's trace its score; the same `score_id` and `given_at` take the place of what was said before."""
         client = await self._opened()
         from langfuse.api.scores import CreateScoreRequest  # noqa: PLC0415  # it is imported by now
 
         request = CreateScoreRequest(
-            id=str(score_id), trace_id=run_id.hex, name=_SCORE, value=float(value), comment=comment or None, timestamp=given_at
+            id=str(score_id), trace_id=run_id.hex, name=name, value=float(value), comment=comment or None, timestamp=given_at
         )
         answer = await _translated(client.scores.create(request=[request], request_options=_once()))
         if getattr(answer, "rejected", 0):

@@ -16,6 +16,7 @@ _OF_THE_PROCESS: Final = (ProcessCollector(registry=REGISTRY), PlatformCollector
 _FAST: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 _REQUEST: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 _ANSWER: Final = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 20, 40, 80, 160, 320)
+_SHARE: Final = (0, 0.25, 0.5, 0.75, 1)
 _PER_TOKEN: Final = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64)
 
 
@@ -86,6 +87,12 @@ MODEL_RESETS = _counter("milepost_model_resets", "Answers that had begun and wer
 BREAKER_STATE = _gauge("milepost_breaker_state", "1 for the state that a model's circuit breaker is in here.", "model", "state")
 BREAKERS_OPENED = _counter("milepost_breakers_opened", "Times that a model's circuit breaker opened.", "model")
 CACHE_REQUESTS = _counter("milepost_response_cache_requests", "Answers looked for in the response cache: hit, miss, shared.", "result")
+
+# Judges (the scores' bounds are those that judges may give; a mean is the sum by the count).
+EVAL_SCORE = _histogram("milepost_eval_score", "What judges said of answers, from 0 to 1, which is good.", "metric", buckets=_SHARE)
+EVAL_JUDGEMENTS = _counter(
+    "milepost_eval_judgements", "Answers that were judged, or should have been: ok, error, budget.", "metric", "outcome"
+)
 
 # Tools.
 TOOL_SECONDS = _histogram("milepost_tool_duration_seconds", "One call of a tool, waits for room and repeats included.", "tool")

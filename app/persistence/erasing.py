@@ -50,6 +50,7 @@ _CHECKPOINTS: Final = ("checkpoints", "checkpoint_blobs", "checkpoint_writes")
 # Checkpoints after runs: without its run nobody writes another.
 _DELETES: Final[Mapping[str, str]] = {
     "feedback": _OF_USER.format(table="feedback"),
+    "judgement": _OF_RUNS.format(table="judgement"),
     "export_chunk": "DELETE FROM export_chunk WHERE export_id = ANY(%(exports)s)",
     "export": _OF_USER.format(table="export"),
     "webhook_delivery": "DELETE FROM webhook_delivery WHERE id = ANY(%(deliveries)s)",

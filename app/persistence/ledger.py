@@ -57,6 +57,11 @@ WITH paid AS (
 SELECT {spend_sql("user_id", "NULL")} FROM paid GROUP BY user_id
 """
 
+# What judging has come to since midnight. A call that was cut off has no cost that anybody knows.
+_JUDGED_TODAY: Final = """
+SELECT coalesce(sum(cost_usd), 0)::float8 AS usd FROM model_call
+ WHERE purpose = 'judge' AND created_at >= date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'
+"""
 # The last row is the sum of all, whose exact sum of money is another than that of the rounded ones.
 _SPENT: Final = """
 SELECT (created_at AT TIME ZONE 'UTC')::date AS day, model, count(*) AS calls,
@@ -66,7 +71,7 @@ SELECT (created_at AT TIME ZONE 'UTC')::date AS day, model, count(*) AS calls,
        coalesce(sum(input_tokens), 0)::bigint AS input_tokens, coalesce(sum(output_tokens), 0)::bigint AS output_tokens,
        coalesce(sum(cached_tokens), 0)::bigint AS cached_tokens, coalesce(sum(reasoning_tokens), 0)::bigint AS reasoning_tokens,
        sum(cost_usd)::float8 AS cost_usd
-  FROM model_call WHERE user_id = %(user_id)s AND created_at >= %(since)s AND created_at < %(until)s
+  FROM model_call WHERE user_id = %(user_id)s AND created_at >= %(since)s AND created_at < %(until)s AND purpose <> 'judge'
  GROUP BY GROUPING SETS ((1, 2), ()) ORDER BY 1 NULLS LAST, 2
 """
 
@@ -75,12 +80,23 @@ class LedgerTable:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def add(self, user_id: UUID, session_id: UUID | None, calls: Sequence[LedgerCall]) -> None:
-        """Write calls that no run has made; nothing is written of a user who is gone."""
-        await execute(self._pool, _ADD, {"user_id": user_id, "session_id": session_id, "calls": as_recordset(calls)})
+    async def add(self, user_id: UUID, session_id: UUID | None, calls: Sequence[LedgerCall], *, charged: bool = True) -> None:
+        """Write calls that no run has made; nothing is written of a user who is gone.
+
+        What is not `charged` is no part of the user's quota.
+        """
+        values = {"user_id": user_id, "session_id": session_id, "calls": as_recordset(calls)}
+        await execute(self._pool, _ADD if charged else _KEEP, values)
+
+    async def judged_today_usd(self) -> float:
+        """What judging has come to since midnight (UTC), for all users."""
+        return float((await fetch_all(self._pool, _JUDGED_TODAY, {}))[0]["usd"])
 
     async def spent(self, user_id: UUID, first: date, last: date) -> tuple[Sequence[DaySpent], Spent]:
-        """What the user's calls came to from the first day to the last (UTC): by day and model, and in all."""
+        """What the user's calls came to from the first day to the last (UTC): by day and model, and in all.
+
+        Those of judges are the operator's.
+        """
         values = {"user_id": user_id, "since": _midnight(first), "until": _midnight(last) + timedelta(days=1)}
         rows = await fetch_all(self._pool, _SPENT, values)
         spent = [(row.pop("day"), row.pop("model"), Spent(**row)) for row in rows]

@@ -20,7 +20,7 @@ WITH begun AS (SELECT date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE '
            coalesce(sum(cost_usd) FILTER (WHERE created_at >= begun.day), 0) AS day_usd, 0 AS day_told,
            coalesce(sum(input_tokens + output_tokens), 0)::bigint AS month_tokens, coalesce(sum(cost_usd), 0) AS month_usd, 0 AS month_told
       FROM model_call, begun
-     WHERE user_id = %(user_id)s AND created_at >= date_trunc('month', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'
+     WHERE user_id = %(user_id)s AND created_at >= date_trunc('month', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' AND purpose <> 'judge'
 )
 SELECT * FROM used, ({_HELD_SQL}) AS held
 """

@@ -9,7 +9,7 @@ from uuid import UUID
 from app.persistence.database import Pool, fetch_all
 
 # In an order that looks like chance and is the same for a seed. Of a temporary session nothing is kept, here neither.
-_SAMPLE: Final = """
+_CHOSEN: Final = """
 WITH RECURSIVE chosen AS (
     SELECT run.id FROM run JOIN session ON session.id = run.session_id JOIN "user" ON "user".id = run.user_id
       LEFT JOIN feedback ON feedback.message_id = run.message_id
@@ -21,7 +21,9 @@ WITH RECURSIVE chosen AS (
        AND (%(score)s::int IS NULL OR feedback.score = %(score)s)
        AND (%(error)s = '' OR run.error_code = %(error)s OR %(error)s = 'any' AND run.error_code IS NOT NULL)
      ORDER BY md5(run.id::text || %(seed)s::text), run.id LIMIT %(limit)s
-), line AS (
+), """
+_LINES: Final = """
+line AS (
     SELECT id AS sampled_id, id, 0 AS back FROM chosen
     UNION ALL
     SELECT line.sampled_id, run.parent_id, line.back + 1 FROM line JOIN run ON run.id = line.id
@@ -37,6 +39,8 @@ SELECT line.sampled_id, line.back, run.id AS run_id, run.model, run.status, coal
   LEFT JOIN message AS answer ON answer.id = run.message_id LEFT JOIN feedback ON feedback.message_id = run.message_id
  ORDER BY line.sampled_id, line.back DESC
 """
+_SAMPLE: Final = _CHOSEN + _LINES
+_ONE: Final = f"WITH RECURSIVE chosen AS (SELECT id FROM run WHERE id = %(run_id)s), {_LINES}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +80,16 @@ class SaidTurn:
 async def said_of_late(pool: Pool, wanted: Wanted, *, limit: int, seed: int, turns: int) -> list[Sequence[SaidTurn]]:
     """So many runs at the most, each as its last `turns` turns, itself last; the same for a seed as long as nothing is said or deleted."""
     values = {name: getattr(wanted, name) for name in wanted.__slots__}
-    rows = await fetch_all(pool, _SAMPLE, {**values, "limit": limit, "seed": seed, "turns": turns})
+    return _by_run(await fetch_all(pool, _SAMPLE, {**values, "limit": limit, "seed": seed, "turns": turns}))
+
+
+async def said_in(pool: Pool, run_id: UUID, *, turns: int) -> Sequence[SaidTurn]:
+    """One run as its last `turns` turns, itself last; nothing where it is gone."""
+    runs = _by_run(await fetch_all(pool, _ONE, {"run_id": run_id, "turns": turns}))
+    return runs[0] if runs else ()
+
+
+def _by_run(rows: Sequence[dict[str, Any]]) -> list[Sequence[SaidTurn]]:
     runs: dict[UUID, list[SaidTurn]] = {}
     for row in rows:
         runs.setdefault(row["sampled_id"], []).append(SaidTurn(**row))

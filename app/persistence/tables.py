@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 
 import app.persistence.access_tables  # its tables, and those below, are among METADATA
 import app.persistence.account_tables
+import app.persistence.judgement_tables
 import app.persistence.webhook_tables  # noqa: F401
 from app.persistence.columns import METADATA, MOMENT, column, now
 
@@ -181,6 +182,7 @@ class ModelCallRow(SQLModel, table=True):
     __table_args__ = (
         # A user's calls of some days; and what erasing the user looks for.
         Index("model_call_user_day", "user_id", "created_at"),
+        Index("model_call_judged", "created_at", postgresql_where=text("purpose = 'judge'")),
         {"comment": "The ledger: each call of a model, and what it came to"},
     )
 

@@ -48,6 +48,9 @@ FILES: Final[Mapping[str, str]] = {
     "feedback": """
         SELECT message_id, score, comment, created_at, updated_at FROM feedback WHERE user_id = %(user_id)s ORDER BY created_at, message_id
         """,
+    "judgements": """
+        SELECT judgement.run_id, metric, value, error, judge, judgement.cost_usd, judgement.created_at
+          FROM run JOIN judgement ON judgement.run_id = run.id WHERE run.user_id = %(user_id)s ORDER BY judgement.run_id, metric""",
     "webhooks": """
         SELECT id, url, statuses, session_id, include_message, is_on, off_reason, failing_since, created_at, updated_at
           FROM webhook WHERE user_id = %(user_id)s ORDER BY id""",

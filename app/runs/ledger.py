@@ -17,7 +17,7 @@ log = structlog.get_logger()
 
 
 class CallStore(Protocol):
-    async def add(self, user_id: UUID, session_id: UUID | None, calls: Sequence[LedgerCall]) -> None: ...
+    async def add(self, user_id: UUID, session_id: UUID | None, calls: Sequence[LedgerCall], *, charged: bool = True) -> None: ...
     async def spent(self, user_id: UUID, first: date, last: date) -> tuple[Sequence[DaySpent], Spent]: ...
 
 
@@ -26,26 +26,26 @@ class Ledger:
         self._store = store
 
     @asynccontextmanager
-    async def hearing(self, user_id: UUID, session_id: UUID | None) -> AsyncGenerator[Hearer]:
+    async def hearing(self, user_id: UUID, session_id: UUID | None, *, charged: bool = True) -> AsyncGenerator[Hearer]:
         """A hearer for the Asker of one job; its calls are written when the job ends, however it ends.
 
-        A run needs none: its calls are written with its end.
+        A run needs none: its calls are written with its end. What is not `charged` is no part of the user's quota.
         """
         calls: list[ModelCall] = []
         try:
             yield Accountant(calls.append)
         finally:
             if calls:
-                await self._keep(user_id, session_id, calls)
+                await self._keep(user_id, session_id, calls, charged)
 
     async def spent(self, user_id: UUID, first: date, last: date) -> tuple[Sequence[DaySpent], Spent]:
         """What the user's calls came to from the first day to the last (UTC): by day and model, and in all."""
         return await self._store.spent(user_id, first, last)
 
-    async def _keep(self, user_id: UUID, session_id: UUID | None, calls: Sequence[ModelCall]) -> None:
+    async def _keep(self, user_id: UUID, session_id: UUID | None, calls: Sequence[ModelCall], charged: bool) -> None:
         """Best effort: a job that failed for its account would be done, and paid, again."""
         try:
-            await self._store.add(user_id, session_id, [*map(ledger_call, calls)])
+            await self._store.add(user_id, session_id, [*map(ledger_call, calls)], charged=charged)
         except AppError as error:
             log.error("calls_not_kept", calls=len(calls), error=error.code)  # noqa: TRY400  # the frames are the database's
 

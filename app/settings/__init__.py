@@ -5,6 +5,7 @@ wins over it. `.env.example` lists every variable, and a test keeps it so.
 """
 
 from app.settings.accounts import AccountSettings, MailSettings
+from app.settings.evals import EvalsSettings
 from app.settings.faults import in_words
 from app.settings.files import read_yaml
 from app.settings.hooks import HookSettings
@@ -46,6 +47,7 @@ __all__ = [
     "ContextSettings",
     "DatabaseSettings",
     "Environment",
+    "EvalsSettings",
     "HookSettings",
     "LimitSettings",
     "LogSettings",

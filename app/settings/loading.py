@@ -12,6 +12,7 @@ from pydantic import SecretStr, ValidationError
 
 from app.errors import SettingsInvalid
 from app.settings.accounts import AccountSettings, MailSettings
+from app.settings.evals import EvalsSettings
 from app.settings.faults import in_words
 from app.settings.hooks import HookSettings
 from app.settings.kept import AttachmentSettings, RetentionSettings
@@ -123,6 +124,7 @@ class Settings:
     worker: WorkerSettings
     remembering: RememberingSettings
     tracing: TracingSettings
+    evals: EvalsSettings
     logs: LogSettings
     metrics: MetricsSettings
     model_keys: Mapping[str, SecretStr]
@@ -252,6 +254,7 @@ def _sentences(error: ValidationError) -> Iterator[str]:
 def _contradictions(settings: Settings) -> Iterator[str]:
     """Settings of two sections that cannot both be meant; a default gives way to what is set."""
     yield from settings.tracing.faults()
+    yield from settings.evals.faults()
     yield from settings.oidc.faults(settings.server, is_at_home=settings.environment in {Environment.DEVELOPMENT, Environment.TEST})
     if "turn_seconds" in settings.models.model_fields_set and settings.models.turn_seconds > settings.runs.timeout_seconds:
         yield "LLM_TURN_SECONDS: must not be more than RUN_TIMEOUT_SECONDS, which ends the whole run and the model calls with it."

@@ -159,6 +159,14 @@ def mcp_server_moved(server: str, up: bool) -> None:
     """The line to a server of tools was opened, or was lost."""
 
 
+# Judges.
+
+
+@Signal
+def judged(metric: str, outcome: str, score: float | None) -> None:
+    """An answer that was given was judged: `outcome` is ok, error (the judge could not be read, say) or budget (nobody was asked)."""
+
+
 # Memory.
 
 

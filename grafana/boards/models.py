@@ -187,6 +187,34 @@ _TOOLS: Final = (
 )
 
 
+_JUDGES: Final = (
+    series(
+        "What judges say of answers",
+        "The mean of their scores by metric, 1 being good, of a sample of answers.",
+        Query(mean(m.EVAL_SCORE, "metric"), "{{metric}}"),
+        unit="percentunit",
+        most=1,
+        runbook="judges",
+    ),
+    series(
+        "Answers judged, a minute",
+        "Budget is what nobody was asked for, because the day's money was spent.",
+        Query(per_minute(m.EVAL_JUDGEMENTS, "outcome"), "{{outcome}}"),
+        unit="cpm",
+        stacked=True,
+        colours={"ok": "green", "error": "red", "budget": "orange"},
+        runbook="judges",
+    ),
+    series(
+        "What judging costs, an hour",
+        "In dollars, by the model that judges.",
+        Query(f"{rate(m.MODEL_COST, 'model', where='purpose="judge"')} * 3600", "{{model}}"),
+        unit="currencyUSD",
+        runbook="judges",
+    ),
+)
+
+
 _SPANS: Final[Mapping[str, Colour]] = {"ok": "green", "failed": "red", "dropped": "orange", "waiting": "blue"}
 
 _MEMORY: Final = (
@@ -238,6 +266,7 @@ BOARD: Final = Board(
         Row("Calls", _CALLS),
         Row("Detours", _DETOURS),
         Row("Tokens and money", _MONEY),
+        Row("Judges", _JUDGES),
         Row("Tools", _TOOLS),
         Row("Memory and traces", _MEMORY),
     ),

@@ -105,6 +105,12 @@ TOLD: Final[Sequence[Telling]] = (
     (signals.token_refused, {"reason": "expired"}, ["milepost_tokens_refused"]),
     (signals.refresh_token_reused, {}, ["milepost_refresh_tokens_reused"]),
     (signals.locked_out, {"by": "account"}, ["milepost_lockouts"]),
+    (
+        signals.judged,
+        {"metric": "walked", "outcome": "ok", "score": 0.5},
+        ["milepost_eval_score", "milepost_eval_judgements"],
+    ),
+    (signals.judged, {"metric": "walked", "outcome": "error", "score": None}, ["milepost_eval_judgements"]),
     (signals.webhook_delivered, {"outcome": "ok"}, ["milepost_webhook_deliveries"]),
     (signals.webhook_switched_off, {}, ["milepost_webhooks_switched_off"]),
     (signals.mail_sent, {"outcome": "ok"}, ["milepost_mails"]),

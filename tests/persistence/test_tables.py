@@ -11,7 +11,7 @@ from app.persistence.tables import METADATA
 
 TABLES = [
     *("api_key", "attachment", "attachment_blob", "audit", "chore_done", "export", "export_chunk", "feedback", "identity", "interrupt"),
-    *("login", "login_failure", "message", "message_attachment", "model_call", "quota", "run", "run_event", "session"),
+    *("judgement", "login", "login_failure", "message", "message_attachment", "model_call", "quota", "run", "run_event", "session"),
     *("session_config", "tool_start", "user", "webhook", "webhook_delivery"),
 ]
 # Those that belong to nobody.

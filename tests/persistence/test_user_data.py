@@ -21,6 +21,7 @@ from app.persistence.deliveries import DeliveryTable
 from app.persistence.exports import ExportTable
 from app.persistence.feedback import FeedbackTable
 from app.persistence.identities import IdentityTable
+from app.persistence.judgements import JudgementTable, Verdict
 from app.persistence.logins import LoginTable, Opening
 from app.persistence.sessions import SessionTable
 from app.persistence.spending import LedgerCall
@@ -43,6 +44,8 @@ async def _live(here: Process, user: User, folder: Path) -> None:
     await webhook(here.database, user)
     await DeliveryTable(here.database.pool).announce(run.id)
     assert await FeedbackTable(here.database.pool).keep(user.id, run.message_id, 1, "Good.")
+    verdict = Verdict(metric="helpfulness", value=0.5, error="", judge="stub", cost_usd=0.01)
+    assert await JudgementTable(here.database.pool).keep(run.id, verdict)
     assert await here.runs.finish(asking(await claimed(here, user, session), "which"))
     await remember(here.database, user, "Lives in Oslo")
     logins, login_id = LoginTable(here.database.pool, login_days=1, idle_days=1, grace_seconds=0), uuid7()

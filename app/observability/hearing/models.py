@@ -1,4 +1,4 @@
-"""Calls of models, and what they are kept from by breakers and the response cache."""
+"""Calls of models, what they are kept from by breakers and the response cache, and what judges say of their answers."""
 
 from contextlib import ExitStack
 from typing import Final
@@ -25,6 +25,8 @@ _resets = Children(metrics.MODEL_RESETS)
 _state = Children(metrics.BREAKER_STATE)
 _opened = Children(metrics.BREAKERS_OPENED)
 _cache = Children(metrics.CACHE_REQUESTS)
+_scores = Children(metrics.EVAL_SCORE)
+_judgements = Children(metrics.EVAL_JUDGEMENTS)
 
 
 def listen(ears: ExitStack) -> None:
@@ -34,6 +36,7 @@ def listen(ears: ExitStack) -> None:
     hear(ears, signals.answer_reset, lambda model: _resets(model).inc())
     hear(ears, signals.breaker_moved, _breaker_moved)
     hear(ears, signals.cache_asked, lambda result: _cache(result).inc())
+    hear(ears, signals.judged, _judged)
 
 
 def show_breaker(model: str, state: str) -> None:
@@ -45,6 +48,12 @@ def _breaker_moved(model: str, state: str) -> None:
     show_breaker(model, state)
     if state == _OPEN:
         _opened(model).inc()
+
+
+def _judged(metric: str, outcome: str, score: float | None) -> None:
+    _judgements(metric, outcome).inc()
+    if score is not None:
+        _scores(metric).observe(score)
 
 
 def _called(
