@@ -11,7 +11,7 @@ from evals.errors import EvalsError, Misused
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Exit with the command's code, and for what went wrong one line that says it."""
-    chosen = _parser().parse_args(arguments)
+    chosen = parser().parse_args(arguments)
     try:
         code = chosen.command(chosen)
     except EvalsError as error:
@@ -26,12 +26,13 @@ def _say(sentence: str, code: int) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m evals", description="Know whether a change made the agent better")
-    commands = parser.add_subparsers(required=True, metavar="command")
+def parser() -> argparse.ArgumentParser:
+    """With all commands."""
+    whole = argparse.ArgumentParser(prog="python -m evals", description="Know whether a change made the agent better")
+    commands = whole.add_subparsers(required=True, metavar="command")
     for command in COMMANDS:
         command.add(commands)
-    return parser
+    return whole
 
 
 if __name__ == "__main__":

@@ -144,6 +144,8 @@ def count(most: int) -> Callable[[str], int]:
 
 
 def _address(text: str) -> str:
+    if not text:
+        return text  # the default, which argparse hands in, too
     try:
         parts = urlsplit(text)
         known = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0

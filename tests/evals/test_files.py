@@ -113,3 +113,24 @@ def test_cases_are_chosen_by_tag_and_number_and_unread_ones_are_refused(tmp_path
 def test_a_line_ends_where_json_lines_end_and_nowhere_else(tmp_path: Path) -> None:
     text = '{"name": "x", "version": 1}\n{"id": "one", "input": "One\u2028line"}\n'
     assert load_dataset(written(tmp_path, "a.jsonl", text)).cases[0].input == "One\u2028line"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("deep.jsonl", '{"name": "x", "version": 1}\n' + "[" * 100_000),
+        ("deep.yaml", "[" * 5_000),
+        ("date.yaml", "name: x\nversion: 1\ncases:\n  - {id: a, input: 2026-13-01}\n"),
+    ],
+)
+def test_what_no_reader_can_read_is_told(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(Misused, match=r"is not (YAML|a JSON object)"):
+        load_dataset(str(tmp_path / name))
+
+
+def test_a_wrong_case_is_told_once_and_in_words_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text("name: x\nversion: 1\ncases: [hello]\n")
+    with pytest.raises(Misused) as told:
+        load_dataset(str(tmp_path / "one.yaml"))
+    assert str(told.value) == f"{tmp_path / 'one.yaml'}, case 1: must have fields, each with a name"

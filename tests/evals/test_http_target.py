@@ -1,5 +1,7 @@
 """A server is asked as any client asks it: through its door, word by word, and with patience."""
 
+import asyncio
+
 import pytest
 
 from evals.cases import Case
@@ -81,6 +83,20 @@ async def test_a_model_that_is_not_there_and_a_server_that_is_none_are_told(logg
         await open_http(Options(url=logged_in, model="nope")).__aenter__()
     with pytest.raises(EvalsError, match="No server answers"):
         await open_http(Options(url="http://127.0.0.1:9")).__aenter__()
+
+
+async def test_an_address_where_something_else_answers_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def greeted(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nHello")
+        await writer.drain()
+        writer.close()
+
+    monkeypatch.setenv("MILEPOST_API_KEY", "mp_any")
+    async with await asyncio.start_server(greeted, "127.0.0.1", 0) as other:
+        port = other.sockets[0].getsockname()[1]
+        with pytest.raises(EvalsError, match="is no Milepost server"):
+            async with open_http(Options(target="http", url=f"http://127.0.0.1:{port}")):
+                pass
 
 
 async def test_hang_ups_are_read_on_and_nothing_is_heard_twice(logged_in: str, provider: ProviderStub) -> None:
