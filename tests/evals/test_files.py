@@ -65,7 +65,7 @@ def test_the_digest_is_of_the_cases_and_not_of_their_order(tmp_path: Path) -> No
         ("a.yaml", "name: x\nversion: 1\ncases: [{id: a, input: Hi}, {id: a, input: Ho}]\n", "a.yaml: has cases more than once: a"),
         ("a.yaml", "name: x\ncases:\n  - {id: hello, input: Hi}\n", "a.yaml: version: Field required"),
         ("a.yaml", "name: [x\n", "a.yaml, line 2: is not YAML"),
-        ("a.yaml", "just words", "a.yaml: Input should be"),
+        ("a.yaml", "just words", "a.yaml: must have fields, each with a name"),
         ("a.jsonl", '{"name": "x", "version": 1}\n\n{"id": "hello"}\n', "a.jsonl, line 3, case hello: must have one of input"),
         (
             "a.jsonl",
