@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from evals.cases import Tag
 from evals.errors import Misused
+from evals.yamls import read_yaml
 
 type Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -58,12 +59,12 @@ class Gate(_Part):
 def read_gate(path: Path) -> Gate:
     """Raise `Misused` with the place of what is wrong."""
     try:
-        return Gate.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+        return Gate.model_validate(read_yaml(path.read_text(encoding="utf-8")) or {})
     except OSError as error:
         raise Misused(f"{path}: there is no such file that can be read") from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"
         raise Misused(f"{path}: {place}: {first['msg'].removeprefix('Value error, ')}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise Misused(f"{path}: this is no YAML") from error

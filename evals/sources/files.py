@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from app.settings import ROOT
 from evals.cases import Dataset
 from evals.errors import Misused
+from evals.yamls import read_yaml
 
 DATASETS: Final = Path(ROOT, "evals", "datasets")
 _KINDS: Final = (".yaml", ".yml", ".jsonl")
@@ -51,8 +52,8 @@ def _found(named: str) -> Path:
 
 def _of_yaml(file: Path, text: str) -> Any:  # noqa: ANN401  # what somebody wrote
     try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that is none, and what is nested too deeply
+        return read_yaml(text)
+    except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise Misused(f"{file}{f', line {mark.line + 1}' if mark else ''}: is not YAML.") from None
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-import yaml
 
 from app.settings import ROOT
 from evals.__main__ import parser
@@ -15,6 +14,7 @@ from evals.cases import Case, Checks, Dataset
 from evals.metrics import metrics_for
 from evals.metrics.rubrics import read_rubrics
 from evals.rules import Gate, NoRegression, Threshold
+from evals.yamls import read_yaml
 
 _TEXT: Final = (ROOT / "docs" / "evals.md").read_text()
 _BLOCKS: Final = re.findall(r"^```(\w+)\n(.*?)^```$", _TEXT, re.DOTALL | re.MULTILINE)
@@ -29,7 +29,7 @@ COMMANDS: Final = [line for block in blocks("sh") for line in block.splitlines()
 
 
 def test_the_examples_of_a_gate_and_a_dataset_are_ones() -> None:
-    gate, dataset = map(yaml.safe_load, blocks("yaml"))
+    gate, dataset = map(read_yaml, blocks("yaml"))
     assert Gate.model_validate(gate).no_regression
     metrics = {metric.name for metric in metrics_for(Dataset.model_validate(dataset))}
     assert {"contains", "tool_order", "max_seconds"} <= metrics

@@ -120,13 +120,20 @@ def test_a_line_ends_where_json_lines_end_and_nowhere_else(tmp_path: Path) -> No
     [
         ("deep.jsonl", '{"name": "x", "version": 1}\n' + "[" * 100_000),
         ("deep.yaml", "[" * 5_000),
-        ("date.yaml", "name: x\nversion: 1\ncases:\n  - {id: a, input: 2026-13-01}\n"),
     ],
 )
 def test_what_no_reader_can_read_is_told(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(Misused, match=r"is not (YAML|a JSON object)"):
         load_dataset(str(tmp_path / name))
+
+
+def test_words_that_old_yaml_takes_for_something_else_are_words(tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text(
+        "name: x\nversion: 1\ncases:\n  - {id: a, input: 2026-13-01, checks: {language: no, contains: [yes, on], refuses: false}}\n"
+    )
+    [case] = load_dataset(str(tmp_path / "one.yaml")).cases
+    assert (case.input, case.checks.language, case.checks.contains, case.checks.refuses) == ("2026-13-01", "no", ("yes", "on"), False)
 
 
 def test_a_wrong_case_is_told_once_and_in_words_of_the_file(tmp_path: Path) -> None:
