@@ -14,11 +14,16 @@ _HOUR_SECONDS: Final = 3600
 _FIRST_SECONDS: Final = 5
 _MOST_DOUBLINGS: Final = 30
 
+# Whoever writes of these keys waits here, always in one order. Rows alone would not do: of one that another try deletes and a third writes
+# anew, nobody knows until it is too late to wait in order.
+_TURN: Final = """
+SELECT pg_advisory_xact_lock(hashtext('milepost login failure'), number)
+  FROM (SELECT DISTINCT hashtext(encode(key, 'hex')) AS number FROM unnest(%(keys)s::bytea[]) AS key ORDER BY number) AS turn
+"""
 _MEET: Final = """
 INSERT INTO login_failure (key, failures, failed_at) SELECT key, 0, now() FROM unnest(%(keys)s::bytea[]) AS key ORDER BY key
 ON CONFLICT DO NOTHING
 """
-# Always in this order, and all that will be written: tries at one account from one address would else wait for each other for ever.
 _HOLD: Final = """
 SELECT key, failures, extract(epoch FROM clock_timestamp() - failed_at)::float8 AS age_seconds FROM login_failure
  WHERE key = ANY(%(keys)s) ORDER BY key FOR UPDATE
@@ -98,6 +103,7 @@ class LoginFailures:
         keys = [one.pair, one.account, one.address]
         with database_errors():
             async with self._pool.connection() as connection, connection.transaction():
+                await connection.execute(_TURN, {"keys": keys})
                 await connection.execute(_MEET, {"keys": keys})
                 held = await _rows(connection, _HOLD, {"keys": keys})
                 [known] = await _rows(connection, _CAME_FROM, {"user_id": one.user_id, "address": one.client})
@@ -133,7 +139,7 @@ class LoginFailures:
         """The rows that a statement gives, once these keys are held for it."""
         with database_errors():
             async with self._pool.connection() as connection, connection.transaction():
-                await connection.execute(_HOLD, {"keys": keys})
+                await connection.execute(_TURN, {"keys": keys})
                 return await _rows(connection, statement, values)
 
 

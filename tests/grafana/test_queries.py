@@ -17,6 +17,7 @@ from tests.conftest import Server
 from tests.grafana.exporters import exporters
 from tests.grafana.load import NOWHERE, VARIABLES, Day
 from tests.mcp_process import mcp_file
+from tests.prometheus.load import judge
 from tests.prometheus.process import PrometheusProcess
 from tests.stub.client import ProviderStub
 from tests.tools import needed
@@ -66,7 +67,9 @@ async def _never_shown(asking: Prometheus, asked: Mapping[str, str]) -> dict[str
 async def test_every_panel_has_something_to_show(
     server: Server, prometheus: PrometheusProcess, provider: ProviderStub, second_provider: ProviderStub
 ) -> None:
-    await prometheus.until_found(["milepost_build_info"])
+    judge()
+    assert await prometheus.until_found(["milepost_build_info", "milepost_eval_score_count"]) == []
+    judge()
     await Day(server.url, provider, second_provider).happens()
     with Prometheus(f"http://{prometheus.address}") as asking:
         assert await _never_shown(asking, _asked()) == {}

@@ -30,7 +30,7 @@ async def test_any_number_at_once_are_counted_and_none_waits_for_another_for_eve
 
 async def test_who_comes_in_and_who_guesses_at_once_are_not_in_each_others_way(database: Database) -> None:
     failures, one = LoginFailures(database.pool), _try("a")
-    for _ in range(5):
+    for _ in range(30):
         ends = [failures.clear(one), failures.take_back(one), failures.forget(-1)] * 3
         await asyncio.gather(*(_fail(failures, one) for _ in range(9)), *ends)
     await failures.clear(one)

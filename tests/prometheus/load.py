@@ -1,9 +1,11 @@
 """A little of everything that metrics tell of: answers, a tool, a stand-in, failures, and somebody with a stolen token."""
 
-from typing import Final
+from typing import Any, Final
 
 import httpx
 
+from app import signals
+from tests.observability.told import CALL
 from tests.stub.answers import HttpError, Text, ToolCall, ToolCalls
 from tests.stub.client import ProviderStub
 from tests.visitor import PASSWORD, Visitor, types_of
@@ -24,6 +26,14 @@ async def some_of_everything(url: str, provider: ProviderStub, second_provider: 
         await provider.script(HttpError(400))
         assert (await visitor.ask(session, "What is not taken?")).status_code == httpx.codes.BAD_GATEWAY
         await _steal(visitor)
+
+
+def judge() -> None:
+    """Tell what a worker tells of answers that it had judged; it does so once a minute, which `tests/faults/test_judging.py` waits for."""
+    signals.judged("helpfulness", "ok", 0.8)
+    signals.judged("safety", "error", None)
+    call: dict[str, Any] = {**CALL, "model": "first", "purpose": "judge"}
+    signals.model_called(**call)
 
 
 async def _steal(visitor: Visitor) -> None:
