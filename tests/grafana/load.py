@@ -101,7 +101,8 @@ class Day:
     async def _is_asked(self, visitor: Visitor) -> None:
         # More than there are messages: who names the session shows the model the same words.
         rename = ToolCalls([ToolCall("rename_session", {"name": "Oslo"})], when="rename it", times=6)
-        await self._first.script(rename)
+        for provider in (self._first, self._second):  # for the first may be away at this moment: see `_loses_a_provider`
+            await provider.script(rename)
         session = await visitor.open_session()
         question = (await visitor.ask(session, "Please rename it")).json()["interrupts"][0]
         await visitor.ask(await visitor.open_session(), "Please rename it")  # and stays open
