@@ -1,7 +1,7 @@
 """A whole run of the suite, as it is kept in a folder and read again by reports, comparisons and gates."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -66,4 +66,3 @@ class Experiment:
     calibrations: Sequence[Calibration] = ()
     format: int = FORMAT
     spent_usd: float | None = None
-    labels: Mapping[str, str] = field(default_factory=dict)

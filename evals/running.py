@@ -63,9 +63,6 @@ class Run:
         return answer
 
     async def _score(self, case: Case, answer: Answer) -> Sequence[Score]:
-        """None of an answer that did not come: it is counted as such, and what there is of it says nothing."""
-        if answer.error:
-            return ()
         told = await asyncio.gather(*(metric.score(case, answer) for metric in self._metrics if metric.applies_to(case)))
         scores = [score for several in told for score in several]
         for score in scores:

@@ -37,5 +37,5 @@ class Metric(Protocol):
     def applies_to(self, case: Case) -> bool: ...
 
     async def score(self, case: Case, answer: Answer) -> Sequence[Score]:
-        """Raise nothing: what goes wrong is the `error` of a score."""
+        """Raise nothing: what goes wrong is the `error` of a score. Nothing, too, for an answer that failed and has nothing to tell."""
         ...

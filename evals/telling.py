@@ -82,8 +82,7 @@ def _span(experiment: Experiment, result: Result, *, has_text: bool) -> Span:
 
 
 def _shared(experiment: Experiment) -> Mapping[str, Attribute]:
-    facts = [*experiment.target.items(), *experiment.labels.items()]
-    named = {f"langfuse.experiment.metadata.{name}": value for name, value in facts}
+    named = {f"langfuse.experiment.metadata.{name}": value for name, value in experiment.target.items()}
     return {
         "langfuse.experiment.id": experiment.id,
         "langfuse.experiment.name": experiment.name,

@@ -25,6 +25,7 @@ from app.main import create_app
 from app.persistence import migrate
 from app.persistence.embedded import embedded_postgres
 from app.settings import Settings, load_settings, variables
+from tests.langfuse_stub import LangfuseStub, start_langfuse
 from tests.stub.client import ProviderStub, start_stub
 from tests.tools import tool
 from tests.valkey_process import ValkeyProcess
@@ -110,6 +111,13 @@ def database_url(postgres: str) -> Iterator[str]:
         connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(name, sql.Identifier(_TEMPLATE)))
         yield _named(postgres, name.as_string().strip('"'))
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+
+
+@pytest.fixture
+def langfuse() -> Iterator[LangfuseStub]:
+    """Langfuse's stand-in; a server hears of it by `langfuse.variables`."""
+    with start_langfuse() as stub:
+        yield stub
 
 
 @pytest.fixture

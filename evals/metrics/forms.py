@@ -1,13 +1,17 @@
-"""The form of an answer: a pattern that it matches, a JSON Schema that it fits. Both may be written so that looking takes hours."""
+"""The form of an answer: a pattern that it matches, a JSON Schema that it fits.
+
+A pattern, of a schema's too, may be written so that looking takes hours: there is a limit. Names in `patternProperties` have none.
+"""
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import regex
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
+from jsonschema.validators import extend
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
@@ -43,10 +47,18 @@ def fits_schema(schema: Mapping[str, Any], text: str) -> Verdict:
         return Verdict(passed=False, reasoning="is no JSON")
     try:
         # Without a registry it would fetch what a schema refers to.
-        fault = next(Draft202012Validator(schema, registry=Registry()).iter_errors(value), None)
+        fault = next(_Validator(schema, registry=Registry()).iter_errors(value), None)
     except (Unresolvable, RecursionError) as error:
         raise Undecided("schema_invalid") from error
     return Verdict(fault is None, f"does not fit the schema at {_place(fault)}" if fault else "fits the schema")
+
+
+def _pattern(_: object, wanted: str, value: object, __: object) -> Iterator[ValidationError]:
+    if isinstance(value, str) and not matches_pattern(wanted, value).passed:
+        yield ValidationError("does not match")
+
+
+_Validator: Final = extend(Draft202012Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]  # jsonschema's stubs leave it so
 
 
 def _bare(text: str) -> str:

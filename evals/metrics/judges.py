@@ -9,7 +9,6 @@ from evals.asking import UNREADABLE, Judging
 from evals.cases import Case
 from evals.metrics.judged import judged
 from evals.metrics.rubrics import Rubric
-from evals.metrics.verdicts import NO_ANSWER
 from evals.scores import Kind, Score
 
 
@@ -37,7 +36,7 @@ class Judge:
 
     async def score(self, case: Case, answer: Answer) -> Sequence[Score]:
         if answer.error:
-            return [Score(metric=self.name, value=None, error=NO_ANSWER, judge=self.judging.name)]
+            return []
         said = await self.judging.ask(self.rubric.text, judged(case, answer), self.rubric.schema_of_verdict)
         value = None if said.error else self.rubric.value_of(said.value.get("score"))
         reasoning = said.value.get("reasoning", "")

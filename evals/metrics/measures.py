@@ -6,7 +6,6 @@ from typing import Final, Literal
 
 from evals.answers import Answer
 from evals.cases import Case
-from evals.metrics.verdicts import NO_ANSWER
 from evals.scores import Kind, Score
 
 
@@ -28,7 +27,7 @@ class Measure:
 
     async def score(self, case: Case, answer: Answer) -> Sequence[Score]:  # noqa: ARG002
         if answer.error:
-            return [Score(metric=self.name, value=None, error=NO_ANSWER)]
+            return []
         value = self.read(answer)
         return [Score(metric=self.name, value=value, error=self.unknown if value is None else "")]
 

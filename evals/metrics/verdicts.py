@@ -1,12 +1,10 @@
 """What a check or a look at the trajectory comes to, as a score."""
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from evals.answers import Answer
 from evals.scores import Score
-
-NO_ANSWER: Final = "no_answer"
 
 
 class Verdict(NamedTuple):

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from uuid import UUID
 
 import httpx
@@ -14,7 +14,7 @@ from app.llm.words_embedder import WordsEmbedder
 from app.persistence.database import open_database
 from app.persistence.users import UserTable
 from tests.conftest import Server, serving
-from tests.langfuse_stub import LangfuseStub, SeenSpan, start_langfuse
+from tests.langfuse_stub import LangfuseStub, SeenSpan
 from tests.persistence.memories import remember
 from tests.stub.answers import HttpError, Text, ToolCall, ToolCalls
 from tests.stub.client import ProviderStub
@@ -22,12 +22,6 @@ from tests.visitor import PASSWORD, Visitor, types_of
 
 SUM = ToolCalls([ToolCall("calculate", {"expression": "6*7"})], content="Let me see.")
 EMAIL = "grace@example.org"
-
-
-@pytest.fixture
-def langfuse() -> Iterator[LangfuseStub]:
-    with start_langfuse() as stub:
-        yield stub
 
 
 @pytest.fixture

@@ -69,6 +69,7 @@ async def test_an_answer_that_is_not_is_0_with_a_reason(name: str, wish: Any, te
     [
         ("matches", r"(a|aa)+$", "a" * 5_000 + "b", "pattern_too_slow"),
         ("matches", "(", "text", "pattern_invalid"),
+        ("json_schema", {"pattern": r"^(a|aa)+$"}, f'"{"a" * 5_000}b"', "pattern_too_slow"),
         ("json_schema", {"type": "nothing"}, "{}", "schema_invalid"),
         ("json_schema", {"$ref": "https://schemas.example/one"}, "{}", "schema_invalid"),
         ("language", "xx", "This is the answer to your question.", "language_not_known"),

@@ -127,8 +127,7 @@ async def test_yes_and_no_are_1_and_0(model: Model, provider: ProviderStub) -> N
 
 
 async def test_no_answer_is_not_judged(model: Model, provider: ProviderStub) -> None:
-    score = await judge_of(model, answer=failed())
-    assert (score.value, score.error) == (None, "no_answer")
+    assert await Judge(rubric=RUBRICS["relevancy"], judging=Judging(model=model)).score(CASE, failed()) == []
     assert await provider.requests() == []
 
 

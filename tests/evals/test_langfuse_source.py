@@ -1,23 +1,17 @@
 """What Langfuse has becomes cases: its datasets, and runs with their words, once it shows them."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import pytest
 
 from app.settings import Settings
 from evals.errors import EvalsError, Misused
 from evals.sources.langfuse import langfuse_dataset, langfuse_runs, open_langfuse, said_in
-from tests.langfuse_stub import LangfuseStub, start_langfuse
+from tests.langfuse_stub import LangfuseStub
 from tests.stub.answers import Text
 from tests.stub.client import ProviderStub
 from tests.visitor import Visitor
-
-
-@pytest.fixture
-def langfuse() -> Iterator[LangfuseStub]:
-    with start_langfuse() as stub:
-        yield stub
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from app.persistence.database import open_database
 from app.persistence.judgements import JudgementTable
 from app.settings import ROOT
 from tests.conftest import Server
-from tests.langfuse_stub import LangfuseStub, start_langfuse
+from tests.langfuse_stub import LangfuseStub
 from tests.stub.answers import Text
 from tests.stub.client import ProviderStub
 from tests.visitor import Visitor
@@ -39,12 +39,6 @@ except SettingsInvalid as error:
     print(error.detail)
 print([name for name in sys.modules if name in ("evals", "openevals")])
 """
-
-
-@pytest.fixture
-def langfuse() -> Iterator[LangfuseStub]:
-    with start_langfuse() as stub:
-        yield stub
 
 
 @pytest.fixture

@@ -10,7 +10,9 @@ import pytest
 
 from evals.answers import Answer, Turn
 from evals.budget import Budget
+from evals.cases import Case, Checks, Dataset
 from evals.errors import EvalsError
+from evals.metrics import metrics_for
 from evals.options import Options
 from evals.running import Run, spent_before
 from evals.store import Folder
@@ -40,12 +42,18 @@ async def test_each_case_is_tried_as_often_as_asked_for_and_scored(logged_in: st
         assert {score.value for scores in kept.scores.values() for score in scores} == {4}
 
 
-async def test_an_answer_that_did_not_come_is_scored_by_nobody(logged_in: str, provider: ProviderStub, tmp_path: Path) -> None:
+async def test_an_answer_that_did_not_come_passes_no_check_and_measures_nothing(
+    logged_in: str, provider: ProviderStub, tmp_path: Path
+) -> None:
+    """Else an agent would be the better, the more of its answers fail."""
     await provider.script(HttpError(500))
-    with begun(tmp_path, cases("Hello")) as folder:
-        await _go(folder, logged_in)
+    dataset = Dataset(name="tried", version=1, cases=(Case(id="hello", input="Hello", checks=Checks(lacks=("Oslo",))),))
+    with begun(tmp_path, dataset) as folder:
+        async with open_http(Options(url=logged_in)) as target:
+            await Run(folder, target, metrics_for(dataset), no_player, spent_before(folder)).go(Silent())
         assert [answer.error for answer in folder.answers.values()] == ["model_unavailable"]
-        assert [*folder.scores.values()] == [()]
+        [scores] = folder.scores.values()
+    assert [(score.metric, score.value) for score in scores] == [("lacks", 0)]
 
 
 async def test_nothing_is_asked_once_the_budget_is_spent_by_answers(logged_in: str, provider: ProviderStub, tmp_path: Path) -> None:

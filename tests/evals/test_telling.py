@@ -1,21 +1,11 @@
 """Langfuse is told of an experiment once, however often it is told, and never stops a run."""
 
-from collections.abc import Iterator
-
-import pytest
-
 from app.settings.tracing import TracingSettings
 from evals.telling import tell_langfuse
 from tests.evals.experiments import experiment, passing, result
 from tests.evals.hostile import hostile
-from tests.langfuse_stub import LangfuseStub, start_langfuse
+from tests.langfuse_stub import LangfuseStub
 from tests.ports import held_port
-
-
-@pytest.fixture
-def langfuse() -> Iterator[LangfuseStub]:
-    with start_langfuse() as stub:
-        yield stub
 
 
 def _settings(stub: LangfuseStub, **more: object) -> TracingSettings:

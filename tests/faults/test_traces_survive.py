@@ -1,22 +1,16 @@
 """A run whose process dies goes on in the same trace."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from uuid import UUID
 
 import pytest
 
 from tests.faults.conftest import Door
 from tests.faults.server_process import ServerProcess
-from tests.langfuse_stub import LangfuseStub, start_langfuse
+from tests.langfuse_stub import LangfuseStub
 from tests.stub.answers import Text
 from tests.stub.client import ProviderStub
-
-
-@pytest.fixture
-def langfuse() -> Iterator[LangfuseStub]:
-    with start_langfuse() as stub:
-        yield stub
 
 
 @pytest.fixture
