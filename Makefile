@@ -26,7 +26,7 @@ dev: .venv/.runtime ## Run the server on http://localhost:8000, reloading on cha
 	@exec $(PYTHON) -m app serve
 
 test: .venv/.dev ## Run every test this machine can; narrow it with PYTEST_ARGS="-k chat"
-	@$(PYTHON) -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal $(PYTEST_ARGS)
+	@$(PYTHON) -m pytest --numprocesses auto --maxprocesses 6 --dist worksteal $(PYTEST_ARGS)
 
 eval: ## Try the agent on a dataset and write a report; EVAL_ARGS="--model gpt-5-mini" says what and how
 	@$(MAKE) --no-print-directory EXTRAS="$(sort $(EXTRAS) evals)" evaluate

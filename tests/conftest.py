@@ -36,7 +36,7 @@ _MODEL_PYTHON: Final = Path(__file__).parents[1] / ".venv-model" / "bin" / "pyth
 _START_SECONDS: Final = 40
 _TESTS: Final = Path(__file__).parent
 # Folders whose tests take longest. They come first, or one process would be busy with them long after the others have finished.
-_SLOW: Final = frozenset({"browser", "faults", "prometheus", "scaffold", "security"})
+_SLOW: Final = frozenset({"browser", "faults", "grafana", "prometheus", "scaffold", "security"})
 
 # Tests that need more than Python packages: their marker, and whether this machine has what they need.
 _NEEDS: Final[Mapping[str, Callable[[], bool]]] = {
@@ -57,6 +57,12 @@ def pytest_configure() -> None:
     """What a shell runs in its background ignores Ctrl-C, and so would the programs that tests start and stop so."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Three for two processors: a third of the time tests wait for other processes, which each have to start."""
+    return (os.process_cpu_count() or 1) * 3 // 2
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
