@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help dev test eval evaluate check format lint types imports lock audit bench bench-runs dashboards image-trial test-tools clean FORCE
+.PHONY: help dev test eval evaluate check format lint types imports lock audit sbom bench bench-runs dashboards image-trial test-tools clean FORCE
 
 # Without bytecode every start and every test's child process would compile all libraries anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -64,6 +64,9 @@ lock: ## Rewrite the locks from pyproject.toml; scripts/lock --upgrade takes new
 
 audit: ## Hold the locked packages against known advisories, where they can be reached
 	@scripts/audit
+
+sbom: ## Write sbom.json: what packages the image has, with their licences, as CycloneDX
+	@scripts/sbom
 
 image-trial: ## Build the image and run its processes without a container engine (root, Debian; 5 minutes the first time)
 	@scripts/image-trial
