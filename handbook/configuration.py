@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import UnionType
-from typing import Final, Literal, Union, get_args, get_origin
+from typing import Annotated, Final, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le
 from pydantic import SecretStr
@@ -15,14 +15,15 @@ from app.settings.loading import SECTIONS
 
 _HEAD: Final = """# Configuration
 
-Every setting, its values, and what it does. Settings are variables of the environment or lines of one file; [quickstart.md](quickstart.md#your-own-key-or-model-server)
-says which file, and which of the two wins. Empty counts as not set, a number beyond its bounds is refused, and so is a name in the file that
-is no setting. [`.env.example`](../.env.example) is the same list to copy from.
+Every setting, its values, and what it does. Settings are variables of the environment or lines of one file; which file, and which of
+the two wins, is said in the [quickstart](quickstart.md#your-own-key-or-model-server). Empty counts as not set, a number beyond its
+bounds is refused, and so is a name in the file that is no setting. [`.env.example`](../.env.example) is the same list to copy from.
 
 The defaults are production's; where a development server has another, it is named below the production one. Secrets have none.
 
 This page is written by `.venv/bin/python -m handbook write`.
 """
+_COLUMNS: Final = "| variable | values | default | what it does |\n|---|---|---|---|\n"
 _ROW: Final = re.compile(r"#?([A-Z_]+)=(.*)")
 _AT_HOME: Final = re.compile(r"\s*\bIn development(?:, as all of these)?: (\S+?(?: per minute)?)\.$")
 _EXPLAINED: Final = re.compile(r"\((docs/[\w-]+\.md)\)")
@@ -63,7 +64,8 @@ def _heading(heading: str, section: str) -> str:
     told = [f"{more[:1].upper()}{more[1:]}."] if more else []
     told += [f"The rules are in [{Path(page[1]).name}]({Path(page[1]).name})."] if page else []
     told += [f"In code: `{section}`."] if section else []
-    return f"\n## {name}\n\n{_marked(' '.join(told)) + chr(10) * 2 if told else ''}| variable | values | default | what it does |\n|---|---|---|---|\n"
+    said = f"{_marked(' '.join(told))}\n\n" if told else ""
+    return f"\n## {name}\n\n{said}{_COLUMNS}"
 
 
 def _marked(text: str) -> str:
@@ -93,6 +95,8 @@ def _values(field: FieldInfo | None) -> str:
     kind = field.annotation
     if get_origin(kind) in {Union, UnionType}:
         kind = next(one for one in get_args(kind) if one is not type(None))
+    if get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
     if get_origin(kind) is Literal:
         return " or ".join(f"`{value}`" for value in get_args(kind))
     return f"{_in_a_word(kind)}{_bounds(field)}"

@@ -10,7 +10,9 @@ from app.settings import ROOT
 from handbook.configuration import configuration
 
 _DOCS: Final = ROOT / "docs"
-_GRAPH: Final = re.compile(r"(<!-- the graph of (\w+), by `python -m handbook write` -->\n\n```mermaid\n).*?(?=^```)", re.DOTALL | re.MULTILINE)
+_GRAPH: Final = re.compile(
+    r"(<!-- the graph of (\w+), by `python -m handbook write` -->\n\n```mermaid\n).*?(?=^```)", re.DOTALL | re.MULTILINE
+)
 
 
 def drawn() -> Mapping[Path, str]:

@@ -3,6 +3,7 @@
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -12,9 +13,11 @@ from app.settings import ROOT
 _OF_THE_PROJECT: Final = ("README", "CONTRIBUTING", "DECISIONS", "CHANGELOG", "SECURITY")
 _FENCE: Final = re.compile(r"^ *(```|~~~)")
 _LINK: Final = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\((?!\w+:|#)([^)\s#]*)(#[^)\s]*)?\)")
+_FILE_NAME: Final = re.compile(r"`?(?:[\w./-]+\.md|docs/runbooks)`?")
 _PICTURE: Final = re.compile(r"""(src|srcset)="(?!\w+:)([^"]*)\"""")
 
 
+@cache
 def pages() -> Mapping[str, str]:
     """Where a document's page is, for each document: both as paths, from the repository's root and from the site's."""
     of_docs = {path.relative_to(ROOT).as_posix(): path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
@@ -30,25 +33,34 @@ def as_page(document: str, repository: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _title(document: str) -> str:
+    """What it is called at its head: on GitHub its file's name is a good name of it, and in the site nobody sees one."""
+    return (ROOT / document).read_text().partition("\n")[0].removeprefix("# ").strip()
+
+
 def _linked(line: str, document: str, repository: str) -> str:
     def link(found: re.Match[str]) -> str:
         mark, text, target, anchor = found[1], _LINK.sub(link, found[2]), found[3], found[4] or ""
+        if _FILE_NAME.fullmatch(text) and (named := _path(document, target)) in pages():
+            text = _title(named)
         address = _address(document, target, repository)
         return f"{mark}[{text}]({address}{anchor})" if address else text
 
     def picture(found: re.Match[str]) -> str:
-        # Left as HTML, so relative to the page's folder, which has the page's name.
-        return f'{found[1]}="../{_address(document, found[2], repository)}"'
+        return f'{found[1]}="{_address(document, found[2], repository)}"'
 
     return _PICTURE.sub(picture, _LINK.sub(link, line))
 
 
-def _address(document: str, target: str, repository: str) -> str:
+def _path(document: str, target: str) -> str:
+    """From the repository's root; a folder with a README is that."""
     path = posixpath.normpath(posixpath.join(posixpath.dirname(document), target))
-    known = pages()
+    return f"{path}/README.md" if f"{path}/README.md" in pages() else path
+
+
+def _address(document: str, target: str, repository: str) -> str:
+    path, known = _path(document, target), pages()
     here = posixpath.dirname(known[document]) or "."
-    if path == "docs" or f"{path}/README.md" in known:
-        path = f"{path}/README.md"
     if path in known:
         return posixpath.relpath(known[path], here)
     if Path(path).parts[0] == "docs":

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ from handbook.pages import as_page, named_in, pages
 NAVIGATION: Final = ROOT / "handbook" / "zensical.toml"
 _THEME: Final = ROOT / "handbook" / "theme"
 _WEB: Final = ROOT / "app" / "web"
+_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 _FONTS: Final = ("overpass-latin-wght-normal", "overpass-latin-wght-italic", "overpass-mono-latin-wght-normal")
 
 
@@ -35,23 +37,35 @@ def stage(folder: Path, repository: str = "") -> None:
 
 
 def check_navigation() -> None:
-    named = list(named_in(tomllib.loads(NAVIGATION.read_text())["project"]["nav"]))
-    faults = [f"{page} is not in the navigation of {NAVIGATION.relative_to(ROOT)}." for page in pages().values() if page not in named]
-    faults += [f"{page} is in the navigation, and is no page." for page in named if page not in pages().values()]
-    faults += [f"{page} is in the navigation more than once." for page in sorted({page for page in named if named.count(page) > 1})]
-    if faults:
+    navigation = tomllib.loads(NAVIGATION.read_text())["project"]["nav"]
+    if faults := list(faults_of(list(named_in(navigation)), set(pages().values()))):
         raise AppError("\n".join(faults))
 
 
+def faults_of(named: Sequence[str], there: Set[str]) -> Iterator[str]:
+    """What is wrong with a navigation that names these pages, where there are those."""
+    where = NAVIGATION.relative_to(ROOT)
+    yield from (f"{page} is not in the navigation of {where}." for page in sorted(there - set(named)))
+    yield from (f"{page} is in the navigation of {where}, and is no page." for page in named if page not in there)
+    yield from (
+        f"{page} is in the navigation of {where} more than once." for page in sorted({page for page in named if named.count(page) > 1})
+    )
+
+
 def build(folder: Path, output: Path) -> None:
-    """Raise AppError, with what Zensical says, where a link or an anchor leads nowhere."""
+    """Stage in `folder` and put the site at `output`; raise AppError, with what Zensical says, where a link or an anchor leads nowhere."""
     stage(folder, _repository())
-    # Its colours, one escape for each letter, are for terminals.
-    done = _zensical("build", "--strict", folder=folder, quiet=True)
-    if done.returncode:
-        raise AppError(_without_colours(done.stdout + done.stderr))
+    make(folder)
     shutil.rmtree(output, ignore_errors=True)
     shutil.move(folder / "site", output)
+
+
+def make(folder: Path) -> None:
+    """The site of what is staged, in the folder `site` beside it; raise AppError as `build`."""
+    done = _zensical("build", "--strict", folder=folder, quiet=True)
+    if done.returncode:
+        # Its colours, one escape for each letter, are for terminals; its traceback is for nobody.
+        raise AppError(_COLOUR.sub("", done.stdout + done.stderr).partition("Traceback")[0].strip())
 
 
 def serve(folder: Path) -> None:
@@ -62,10 +76,6 @@ def serve(folder: Path) -> None:
 def _zensical(*arguments: str, folder: Path, quiet: bool) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "zensical", *arguments, "--config-file", str(folder / NAVIGATION.name)]
     return subprocess.run(command, cwd=folder, capture_output=quiet, text=True, check=False)  # noqa: S603  # a module that is locked
-
-
-def _without_colours(text: str) -> str:
-    return re.sub(r"\x1b\[[0-9;]*m", "", text).partition("Traceback")[0].strip()
 
 
 def _repository() -> str:

@@ -33,5 +33,15 @@ async def test_each_command_of_the_guide_is_answered_as_it_says(server: Server, 
 
 def test_the_guide_has_each_thing_that_a_client_does() -> None:
     commands = "\n".join(step.command for step in steps(GUIDE.read_text()))
-    for part in ("auth/register", "auth/login", "/chat ", "/chat/stream", "/resume", "Last-Event-ID", "/cancel", "Idempotency-Key", "/usage"):
+    for part in (
+        "auth/register",
+        "auth/login",
+        "/chat ",
+        "/chat/stream",
+        "/resume",
+        "Last-Event-ID",
+        "/cancel",
+        "Idempotency-Key",
+        "/usage",
+    ):
         assert part in commands, part
