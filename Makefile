@@ -62,7 +62,7 @@ dashboards: .venv/.dev ## Write grafana/dashboards/ from grafana/boards/
 docs: .venv/.dev ## Make the site of docs/ in site/; a link that leads nowhere fails
 	@$(PYTHON) -m handbook build
 
-docs-serve: .venv/.dev ## Show that site, on Zensical's port
+docs-serve: .venv/.dev ## Show that site on http://localhost:8008
 	@$(PYTHON) -m handbook serve
 
 lock: ## Rewrite the locks from pyproject.toml; scripts/lock --upgrade takes newer versions
