@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from playwright.async_api import async_playwright
+from playwright.async_api import async_playwright, expect
 
 from app.errors import AppError
 from app.settings import ROOT
@@ -120,7 +120,8 @@ async def test_a_browser_draws_the_pictures_and_asks_nobody_else(address: str) -
             await page.wait_for_load_state("networkidle")
             assert await page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), name
         await page.goto(f"{address}/architecture/")
-        await page.wait_for_function("document.querySelectorAll('div.mermaid').length === 2 && !document.querySelector('pre.mermaid')")
+        await expect(page.locator("div.mermaid")).to_have_count(2)
+        await expect(page.locator("pre.mermaid")).to_have_count(0)
         await browser.close()
     assert refused == []
     assert {url for url in asked if not url.startswith((address, "data:", "blob:"))} == set()
