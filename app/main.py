@@ -21,6 +21,8 @@ from app.api.deps import State
 from app.api.documentation import Documented
 from app.api.errors import add_error_handlers
 from app.api.headers import DOCS_POLICY, PAGE_POLICY, Cors
+from app.api.legacy.notice import LegacyNotice
+from app.api.legacy.router import router as legacy
 from app.api.limits.middleware import AddressLimits
 from app.api.limits.proxies import TrustedProxies
 from app.api.mcp import endpoint as mcp
@@ -62,16 +64,30 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(BodyLimit, limit_bytes=server.body_limit_bytes, seconds=server.body_seconds, larger=larger)
     app.add_middleware(AddressLimits, routes=app.routes, settings=settings.limits)
     app.add_middleware(RequestLog, https_only=_https_only(settings))
+    if server.legacy_paths:
+        app.add_middleware(LegacyNotice)
     app.add_middleware(
         Cors,
         allow_origins=settings.server.allowed_origins,
         allow_methods=["*"],
         allow_headers=["*"],
-        expose_headers=["X-Request-ID", "X-Run-ID", "Retry-After", "RateLimit", "RateLimit-Policy", "Mcp-Session-Id"],
+        expose_headers=[
+            "X-Request-ID",
+            "X-Run-ID",
+            "Retry-After",
+            "RateLimit",
+            "RateLimit-Policy",
+            "Mcp-Session-Id",
+            "Deprecation",
+            "Sunset",
+            "Link",
+        ],
     )
     if settings.limits.trusted_proxies:
         app.add_middleware(TrustedProxies, networks=settings.limits.trusted_proxies, header=settings.limits.proxy_header)
     app.include_router(v1)
+    if server.legacy_paths:
+        app.include_router(legacy)
     app.include_router(health.router)
     app.include_router(metrics.router)
     if settings.mcp.serves:
