@@ -112,7 +112,7 @@ def test_ci_does_all_that_the_local_check_does() -> None:
         target for command in _commands(ROOT / ".github/workflows/ci.yml") for named in _MAKE.findall(command) for target in named.split()
     }
     assert asked == wanted
-    assert {"lint", "types", "imports", "test", "audit", "test-tools"} == wanted
+    assert {"lint", "types", "imports", "test", "audit", "test-tools"} <= wanted
 
 
 def test_no_test_falls_between_the_two_jobs_that_run_them() -> None:
