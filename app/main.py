@@ -21,6 +21,8 @@ from app.api.deps import State
 from app.api.documentation import Documented
 from app.api.errors import add_error_handlers
 from app.api.headers import DOCS_POLICY, PAGE_POLICY, Cors
+from app.api.legacy.notice import LegacyNotice
+from app.api.legacy.router import router as legacy
 from app.api.limits.middleware import AddressLimits
 from app.api.limits.proxies import TrustedProxies
 from app.api.mcp import endpoint as mcp
@@ -36,6 +38,11 @@ from app.wiring import Services, working
 _WEB: Final = Path(__file__).parent / "web"
 # Probes and those who look whether a link is still good ask without wanting the body.
 _READS: Final = ["GET", "HEAD"]
+# What a page elsewhere may read of an answer's head.
+_EXPOSED: Final = [
+    *("X-Request-ID", "X-Run-ID", "Retry-After", "RateLimit", "RateLimit-Policy", "Mcp-Session-Id"),
+    *("Deprecation", "Sunset", "Link"),
+]
 _DESCRIPTION: Final = """\
 A LangGraph agent server with checkpointed state. Register, open a session, send a message, and read the answer as server-sent events.
 Every error is an RFC 9457 problem document; program against its `code`.
@@ -58,20 +65,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
     )
     add_error_handlers(app)
-    server, larger = settings.server, {UPLOAD_PATH: settings.attachments.max_bytes}
-    app.add_middleware(BodyLimit, limit_bytes=server.body_limit_bytes, seconds=server.body_seconds, larger=larger)
-    app.add_middleware(AddressLimits, routes=app.routes, settings=settings.limits)
-    app.add_middleware(RequestLog, https_only=_https_only(settings))
-    app.add_middleware(
-        Cors,
-        allow_origins=settings.server.allowed_origins,
-        allow_methods=["*"],
-        allow_headers=["*"],
-        expose_headers=["X-Request-ID", "X-Run-ID", "Retry-After", "RateLimit", "RateLimit-Policy", "Mcp-Session-Id"],
-    )
-    if settings.limits.trusted_proxies:
-        app.add_middleware(TrustedProxies, networks=settings.limits.trusted_proxies, header=settings.limits.proxy_header)
+    _add_middleware(app, settings)
     app.include_router(v1)
+    if settings.server.legacy_paths:
+        app.include_router(legacy)
     app.include_router(health.router)
     app.include_router(metrics.router)
     if settings.mcp.serves:
@@ -82,6 +79,25 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.add_api_route(path, _link_page, methods=_READS, include_in_schema=False)
     app.add_api_route("/docs", _docs, methods=_READS, include_in_schema=False)
     return app
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    """From the inside out."""
+    server, larger = settings.server, {UPLOAD_PATH: settings.attachments.max_bytes}
+    app.add_middleware(BodyLimit, limit_bytes=server.body_limit_bytes, seconds=server.body_seconds, larger=larger)
+    app.add_middleware(AddressLimits, routes=app.routes, settings=settings.limits)
+    app.add_middleware(RequestLog, https_only=_https_only(settings))
+    if server.legacy_paths:
+        app.add_middleware(LegacyNotice)
+    app.add_middleware(
+        Cors,
+        allow_origins=settings.server.allowed_origins,
+        allow_methods=["*"],
+        allow_headers=["*"],
+        expose_headers=_EXPOSED,
+    )
+    if settings.limits.trusted_proxies:
+        app.add_middleware(TrustedProxies, networks=settings.limits.trusted_proxies, header=settings.limits.proxy_header)
 
 
 def _https_only(settings: Settings) -> frozenset[str]:

@@ -57,3 +57,18 @@ def test_links_between_documents_lead_somewhere(document: Path) -> None:
                 re.sub(r"[^\w\- ]", "", line.lstrip("# ").lower()).replace(" ", "-") for line in _lines(file) if line.startswith("#")
             }
             assert anchor in headings, f"{target}#{anchor}"
+
+
+def test_the_chinese_readme_has_the_same_code_links_and_sections() -> None:
+    english, chinese = ((ROOT / name).read_text() for name in ("README.md", "README.zh.md"))
+    blocks = [[block[0] for block in re.finditer(_CODE, text)] for text in (english, chinese)]
+    assert len(blocks[0]) >= 5
+    assert blocks[1] == blocks[0]
+    inline = re.compile(r"`([^`\n]+)`")
+    prose = [_CODE.sub("", text) for text in (english, chinese)]
+    assert {*inline.findall(prose[1])} == {*inline.findall(prose[0])}
+    links = [{*re.findall(r"\]\(([^)\s]+)\)", text)} - {"README.md", "README.zh.md"} for text in prose]
+    assert links[1] == links[0]
+    assert [[line.count("#") for line in text.splitlines() if line.startswith("#")] for text in prose] == [[1] + [2] * 7] * 2
+    assert "](README.zh.md)" in english
+    assert "](README.md)" in chinese

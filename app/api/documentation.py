@@ -6,7 +6,7 @@ from fastapi import FastAPI
 
 from app.api.errors import Problem
 from app.api.page_cookie import CSRF_HEADER
-from app.api.scopes import ROOT, Need, need_of
+from app.api.scopes import NEEDS, ROOT, Need, need_of
 
 _SCHEMES: Final[dict[str, dict[str, Any]]] = {
     "OAuth2PasswordBearer": {
@@ -34,8 +34,8 @@ class Documented(FastAPI):
             document["components"]["securitySchemes"] = _SCHEMES
             document["components"]["schemas"][Problem.__name__] = Problem.model_json_schema(mode="serialization")
             for path, operations in document["paths"].items():
-                if path.startswith(ROOT):
-                    for method, operation in operations.items():
+                for method, operation in operations.items():
+                    if path.startswith(ROOT) or (method.upper(), path) in NEEDS:
                         operation["security"] = _security(need_of(method.upper(), path))
         return super().openapi()
 

@@ -1,6 +1,11 @@
 """Which route a request came to."""
 
+from typing import Final
+
 from starlette.types import Scope
+
+# Paths of the API that lie outside /api: those of earlier servers.
+UNVERSIONED: Final = ("/chat", "/history")
 
 
 def route_of(scope: Scope) -> str:

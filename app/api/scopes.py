@@ -110,12 +110,23 @@ _TABLE: Final[Mapping[Need, str]] = {
 }
 
 
+# The unversioned paths, whole; their successors need the same.
+_LEGACY: Final[Mapping[tuple[str, str], Need]] = {
+    ("POST", "/chat"): Need.CHAT,
+    ("POST", "/api/agent/chat"): Need.CHAT,
+    ("POST", "/api/sessions/{session_id}/chat"): Need.CHAT,
+    ("GET", "/history"): Need.READ,
+    ("POST", "/history"): Need.READ,
+    ("GET", "/api/sessions/{session_id}/history"): Need.READ,
+}
+
+
 def _by_route() -> Mapping[tuple[str, str], Need]:
     lines = ((need, line.split()) for need, lines in _TABLE.items() for line in lines.strip().splitlines())
     return {(method, ROOT + path): need for need, (method, path) in lines}
 
 
-NEEDS: Final = _by_route()
+NEEDS: Final = {**_by_route(), **_LEGACY}
 
 
 def need_of(method: str, path: str) -> Need:

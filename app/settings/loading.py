@@ -75,11 +75,13 @@ _ONE_PROCESS: Final = (
     " containers."
 )
 _GENEROUS: Final = "100000 per minute"
+_LEGACY: Final = {"LEGACY_PATHS": "true"}
 _AT_HOME: Final = {
     "DEBUG": "true",
     "LOG_FORMAT": "console",
     "MIGRATE_ON_START": "true",
     "ALLOW_DEMO_MODEL": "true",
+    **_LEGACY,
     "TIERS_FILE": "tiers.development.yaml",
     **dict.fromkeys((f"RATE_LIMIT_{group}" for group in ("DEFAULT", "LOGIN", "CHAT", "STREAM", "READ", "WRITE", "PAGE")), _GENEROUS),
 }
@@ -93,6 +95,7 @@ _DEFAULTS: Final[Mapping[Environment, Mapping[str, str]]] = {
         "DRAIN_SECONDS": "2",
         "ACCESS_TOKEN_MINUTES": "10080",
     },
+    Environment.STAGING: _LEGACY,
     Environment.TEST: _AT_HOME,
 }
 

@@ -95,6 +95,12 @@ class ServerSettings(Section):
         10, validation_alias="DRAIN_SECONDS", description="How long a stopping server waits for what it is doing"
     )
 
+    legacy_paths: bool = Field(
+        False,
+        validation_alias="LEGACY_PATHS",
+        description="Answer /chat, /history and the other unversioned paths of earlier servers; in staging true too",
+    )
+
     @property
     def is_public_over_tls(self) -> bool:
         return urlsplit(self.public_url).scheme == "https"

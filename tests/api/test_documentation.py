@@ -56,6 +56,7 @@ async def test_every_error_is_documented_with_a_whole_problem_document(document:
 # The example's email is Ada's, who has registered and has another password; nothing is asked here, nothing branches, and a run waits
 # for a worker.
 _SOUND_BUT_REFUSED: Final = {
+    "session_not_found",
     *("email_taken", "interrupt_not_found", "branch_not_found", "session_busy", "message_not_found", "wrong_password"),
     *("checkpoint_not_found", "csrf_refused", "user_not_found", "webhook_not_found", "invalid_refresh_token", "link_invalid"),
 }

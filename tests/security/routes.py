@@ -130,6 +130,7 @@ _ALSO_CALLED: Final[Mapping[str, str]] = {
     "instead_of": "message_id",
     "attachments": "attachment_id",
     "cursor": "session_id",
+    "thread_id": "session_id",
     "before": "message_id",
 }
 

@@ -23,12 +23,20 @@ _ENDS_A_LOGIN: Final = r"/logout|/password|/revoke"
 # Not: that every sound body is taken, for a sound id is not somebody's; that logins are needed, which test_ownership proves of each route.
 _LEFT_OUT: Final = "positive_data_acceptance,ignored_auth,use_after_free"
 _EXAMPLES: Final = "4"
+_CONFIG: Final = Path(__file__).with_name("schemathesis.toml")
 
 
 async def _attack(server: Server, visitor: Visitor, folder: Path, *options: str) -> tuple[int, str]:
     """Run it, the same each time; its exit code and what it says."""
     command = (
-        *("run", f"{server.url}/openapi.json", "--header", f"Authorization: {visitor.http.headers['Authorization']}"),
+        *(
+            "--config-file",
+            str(_CONFIG),
+            "run",
+            f"{server.url}/openapi.json",
+            "--header",
+            f"Authorization: {visitor.http.headers['Authorization']}",
+        ),
         *("--phases", "examples,coverage,fuzzing", "--mode", "all", "--seed", "1", "--max-examples", _EXAMPLES),
         *("--checks", "all", "--exclude-checks", _LEFT_OUT, "--no-color", "--warnings", "off", *options),
     )

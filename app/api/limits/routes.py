@@ -39,6 +39,10 @@ _PROVES: Final = frozenset({("GET", "/api/v1/auth/oidc/login"), ("GET", "/api/v1
 _ASKS: Final = frozenset({"chat", "regenerate", "resume", "replay", "runs", "mcp"})
 
 
+# The last word of a path that only reads, by POST too.
+_LOOKS_BACK: Final = "history"
+
+
 def group_of(method: str, template: str) -> Group:
     """By the method and the template of a path; a method of a route that looks at it itself is `*`."""
     reads, last = method in _READS, template.rpartition("/")[2]
@@ -46,6 +50,7 @@ def group_of(method: str, template: str) -> Group:
         (Group.EXEMPT, template in _PROBES),
         (Group.PAGE, template in _PAGE),
         (Group.CHAT, last in _ASKS and not reads),
+        (Group.READ, last == _LOOKS_BACK),
         (Group.DEFAULT, not template.startswith("/api/")),
         (Group.LOGIN, (method, template) in _PROVES or (template.startswith("/api/v1/auth/") and method == "POST")),
         (Group.READ, reads),

@@ -8,8 +8,9 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.api.deps import State
+from app.api.v1.opening import opened
 from app.api.v1.text import MessageText
-from app.errors import AppError, InvalidInput
+from app.errors import InvalidInput
 from app.persistence.accounts import User
 from app.persistence.configured import Held
 from app.persistence.values import Session
@@ -62,12 +63,9 @@ async def begin(state: State, user: User, tool: str, arguments: Mapping[str, Any
         if session.agent != agent:
             raise InvalidInput(f"session_id: this conversation is held with {session.agent}; go on with it by {tool_name(session.agent)}.")
         return Asked(session, await state["runs"].start(_ask(user, session, asked.message)))
-    session = await state["sessions"].create(user.id, "", Held(remembers=True, temporary=False, agent=agent, config={}))
-    try:
-        return Asked(session, await state["runs"].start(_ask(user, session, asked.message)))
-    except AppError:
-        await state["sessions"].delete(session.id)
-        raise
+    async with opened(state["sessions"], user.id, Held(agent=agent)) as session:
+        run_id = await state["runs"].start(_ask(user, session, asked.message))
+    return Asked(session, run_id)
 
 
 async def answer(state: State, asked: Asked, heard: Heard) -> SaidOut:

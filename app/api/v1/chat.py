@@ -95,7 +95,8 @@ def begun(request: Request, own: Own, run_id: UUID, on_disconnect: OnDisconnect)
     return Begun(run_id, parts.presence.guest(own.caller), on_disconnect, parts.runs, parts.tails, parts.server)
 
 
-async def _asked(own: OwnDep, ask: AskIn, request: Request, idempotency_key: Key = None) -> Begun:
+async def asked(own: OwnDep, ask: AskIn, request: Request, idempotency_key: Key = None) -> Begun:
+    """The run that a message sets off; raise what `Runs.start` does, or AttachmentNotFound."""
     runs: Runs = request.state.runs
     attached = await _attached(own, ask, request.state.attachments)
     return begun(request, own, await runs.start(_ask(own, ask, attached, idempotency_key)), ask.on_disconnect)
@@ -130,7 +131,7 @@ async def _attached(own: Own, ask: AskIn, attachments: Attachments) -> Sequence[
     return None if ask.attachments is None else await attachments.find(own.user.id, ask.attachments)
 
 
-AskedRun = Annotated[Begun, Depends(_asked)]
+AskedRun = Annotated[Begun, Depends(asked)]
 AskedAgainRun = Annotated[Begun, Depends(_asked_again)]
 RepliedRun = Annotated[Begun, Depends(_replied)]
 
