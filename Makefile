@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help dev test eval evaluate check format lint types imports lock audit sbom bench bench-runs dashboards docs docs-serve image-trial test-tools clean FORCE
+.PHONY: help dev test eval evaluate check format lint types imports lock audit sbom bench bench-runs dashboards rules docs docs-serve image-trial test-tools clean FORCE
 
 # Without bytecode every start and every test's child process would compile all libraries anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -65,6 +65,9 @@ docs: .venv/.dev ## Make the site of docs/ in site/; a link that leads nowhere f
 docs-serve: .venv/.dev ## Show that site on http://localhost:8008
 	@$(PYTHON) -m handbook serve
 
+rules: .venv/.dev ## Write the cluster's copy of prometheus/rules/
+	@$(PYTHON) -m deploy.kubernetes
+
 lock: ## Rewrite the locks from pyproject.toml; scripts/lock --upgrade takes newer versions
 	@scripts/lock
 
@@ -82,7 +85,7 @@ test-tools: .venv-model/.installed ## Fetch what tests need beyond Python: Chrom
 
 clean: ## Remove all that was installed or cached here; the data in .data/ stays
 	@rm -rf .venv .venv-model .venv-tools .uv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .handbook site
-	@find app evals tests benchmarks grafana handbook -name __pycache__ -prune -exec rm -rf {} +
+	@find app deploy evals tests benchmarks grafana handbook -name __pycache__ -prune -exec rm -rf {} +
 
 # The environment: what runs the server, then what checks it on top. Each stamp is newer than all it was made from.
 .venv/.runtime: requirements.lock $(EXTRA_LOCKS) .venv/.extras .venv/pyvenv.cfg

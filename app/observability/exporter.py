@@ -1,4 +1,4 @@
-"""A port of its own for the metrics of a process that serves nothing else."""
+"""A port of its own for the metrics of a process that serves nothing else, where a probe can ask whether it lives."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -11,6 +11,8 @@ from app.settings import MetricsSettings
 if TYPE_CHECKING:
     from aiohttp import web
 
+# As a server has it.
+LIVE: Final = "/health/live"
 _STATUSES: Final = {NotFound: 404, NotAuthenticated: 401}
 _STOP_SECONDS: Final = 1
 
@@ -25,6 +27,7 @@ async def exporting(exposition: Exposition, settings: MetricsSettings) -> AsyncG
 
     application = web.Application()
     application.router.add_get("/metrics", lambda request: _answer(exposition, request))
+    application.router.add_get(LIVE, _live)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=_STOP_SECONDS)
     await runner.setup()
     try:
@@ -40,6 +43,13 @@ async def _listen(site: "web.TCPSite", settings: MetricsSettings) -> None:
     except OSError as error:
         words = f"METRICS_PORT: {settings.host}:{settings.port} cannot be listened at ({error.strerror or type(error).__name__})."
         raise SettingsInvalid(words) from error
+
+
+async def _live(_request: "web.Request") -> "web.Response":
+    """Whoever gets this knows that the event loop goes round."""
+    from aiohttp import web  # noqa: PLC0415
+
+    return web.json_response({"status": "ok"})
 
 
 async def _answer(exposition: Exposition, request: "web.Request") -> "web.Response":

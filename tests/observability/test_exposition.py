@@ -39,10 +39,10 @@ SELECT gen_random_uuid(), made.id, 'Key', 'mp_', given.hash, '{read,chat}', now(
 """
 
 
-async def _get(server: Server | str, method: str = "GET", **headers: str) -> httpx.Response:
+async def _get(server: Server | str, path: str = "/metrics", method: str = "GET", **headers: str) -> httpx.Response:
     async with httpx.AsyncClient() as client:
         url = server if isinstance(server, str) else server.url
-        return await client.request(method, f"{url}/metrics", headers=headers)
+        return await client.request(method, f"{url}{path}", headers=headers)
 
 
 async def test_a_scrape_tells_what_runs_and_how_it_is(server: Server, ada: Visitor) -> None:
@@ -72,9 +72,9 @@ async def test_the_form_is_what_prometheus_asks_for(server: Server) -> None:
     assert "content-encoding" not in newer.headers
     assert newer.text.endswith("# EOF\n")
     assert len([*text_string_to_metric_families(newer.text)]) > 60  # type: ignore[no-untyped-call]  # the library leaves it bare
-    head = await _get(server, "HEAD")
+    head = await _get(server, method="HEAD")
     assert (head.status_code, head.content) == (httpx.codes.OK, b"")
-    assert (await _get(server, "POST")).status_code == httpx.codes.METHOD_NOT_ALLOWED
+    assert (await _get(server, method="POST")).status_code == httpx.codes.METHOD_NOT_ALLOWED
 
 
 @pytest.mark.variables(METRICS_TOKEN=TOKEN)
@@ -252,6 +252,7 @@ async def test_a_worker_tells_its_own_at_a_port_of_its_own(variables_of_test: di
             assert of(found, "milepost_build_info", role="worker") == 1
             refused = await _get(url)
             assert (refused.status_code, refused.headers["www-authenticate"]) == (httpx.codes.UNAUTHORIZED, "Bearer")
+            assert (await _get(url, "/health/live")).json() == {"status": "ok"}, "a probe has no token"
             async with ServerProcess(variables, tmp_path / "second.log", "worker") as second:
                 assert second.wait() == 1
                 assert second.output().startswith(f"Port {port} of 127.0.0.1 is taken already. Set another: METRICS_PORT=…")

@@ -1,0 +1,1 @@
+"""Kustomize's files, and what writes those of them that repeat others."""
