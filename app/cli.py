@@ -228,7 +228,9 @@ def _migrate(settings: Settings, chosen: argparse.Namespace) -> int:
             case "check" if differences := migrate.check(url):
                 _tell(*differences)
                 return _FAILED
-        return _tell(f"The schema is at {migrate.current(url) or 'no revision'}.")
+        current = migrate.current(url)
+        later = ", of a later version than this; it is left as it is" if migrate.is_ahead(current) else ""
+        return _tell(f"The schema is at {current or 'no revision'}{later}.")
 
 
 def _export_user(settings: Settings, chosen: argparse.Namespace) -> int:
