@@ -43,8 +43,8 @@ def is_ours(name: str | None, kind: str, _parents: object) -> bool:
 def up(url: str, revision: str = "head") -> None:
     """Bring the schema to `revision`, and the checkpointer's and the queue's tables to their libraries' versions.
 
-    Safe to call from several processes at once: they take turns. A schema of a later version is left as it is, for who goes back to this one
-    finds all that it needs there. Raise MigrationFailed or DatabaseUnavailable.
+    Safe to call from several processes at once: they take turns. A schema of a later version is left as it is: who goes back to this one
+    has what it needs there. Raise MigrationFailed or DatabaseUnavailable.
     """
     with _locked(url) as connection:
         if revision == "head" and is_ahead(MigrationContext.configure(connection).get_current_revision() or ""):

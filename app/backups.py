@@ -1,0 +1,65 @@
+"""The commands for backups: their arguments, and what they say."""
+
+import argparse
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from app.developing import Commands
+from app.lifecycle import attachment_folder
+from app.observability.logging import set_up_logging
+from app.persistence.address import database_url
+from app.settings import Settings
+
+_OWNER_ONLY = 0o077
+
+
+def add_backup_commands(commands: Commands) -> None:
+    words = "write the database and the attachments into a new folder in FOLDER, and note that"
+    backup = commands.add_parser("backup", help=words, description=words)
+    backup.set_defaults(command=_backup)
+    backup.add_argument("folder", type=Path, metavar="FOLDER")
+    backup.add_argument("--keep", type=_count, metavar="N", help="then delete all but the newest N in there")
+    backup.add_argument("--verify", action="store_true", help="restore it into a Postgres of its own, and compare, before it counts")
+    words = "restore a backup, a folder that `backup` wrote, into the empty database of DATABASE_URL"
+    restore = commands.add_parser("restore", help=words, description=words)
+    restore.set_defaults(command=_restore)
+    restore.add_argument("backup", type=Path, metavar="BACKUP")
+    restore.add_argument("--replace", action="store_true", help="drop what is in the database before")
+    for parser in (backup, restore):
+        parser.add_argument("--programs", type=Path, metavar="DIR", help="where pg_dump and pg_restore are, if not those found here")
+
+
+def _backup(settings: Settings, chosen: argparse.Namespace) -> int:
+    # As for `migrate`, what others need not wait for.
+    from app.operating import note_backup  # noqa: PLC0415
+    from app.persistence.backups.folder import prune  # noqa: PLC0415
+    from app.persistence.backups.making import make_backup  # noqa: PLC0415
+
+    set_up_logging(settings.logs, sys.stderr)
+    os.umask(_OWNER_ONLY)
+    with database_url(settings.database) as url:
+        made = make_backup(url, attachment_folder(settings), chosen.folder, verify=chosen.verify, folder=chosen.programs)
+        deleted = prune(chosen.folder, chosen.keep) if chosen.keep else 0
+        asyncio.run(note_backup(settings))
+    sys.stdout.write(f"Wrote {made}{', restored it elsewhere and compared' if chosen.verify else ''}. Deleted: {deleted} old ones.\n")
+    return 0
+
+
+def _restore(settings: Settings, chosen: argparse.Namespace) -> int:
+    from app.persistence import migrate  # noqa: PLC0415
+    from app.persistence.backups.restoring import restore  # noqa: PLC0415
+
+    os.umask(_OWNER_ONLY)
+    with database_url(settings.database) as url:
+        restored = restore(url, attachment_folder(settings), chosen.backup, replace=chosen.replace, folder=chosen.programs)
+    behind = "" if restored.revision == migrate.head() else " Its schema is older than this version: run `python -m app migrate up`."
+    sys.stdout.write(f"Restored what there was at {restored.made_at}.{behind}\n")
+    return 0
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError("keep at least 1")
+    return int(text)
