@@ -4,7 +4,10 @@ import argparse
 import asyncio
 import os
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from app.developing import Commands
 from app.lifecycle import attachment_folder
@@ -12,7 +15,7 @@ from app.observability.logging import set_up_logging
 from app.persistence.address import database_url
 from app.settings import Settings
 
-_OWNER_ONLY = 0o077
+_OWNER_ONLY: Final = 0o077
 
 
 def add_backup_commands(commands: Commands) -> None:
@@ -38,8 +41,7 @@ def _backup(settings: Settings, chosen: argparse.Namespace) -> int:
     from app.persistence.backups.making import make_backup  # noqa: PLC0415
 
     set_up_logging(settings.logs, sys.stderr)
-    os.umask(_OWNER_ONLY)
-    with database_url(settings.database) as url:
+    with _private(), database_url(settings.database) as url:
         made = make_backup(url, attachment_folder(settings), chosen.folder, verify=chosen.verify, folder=chosen.programs)
         deleted = prune(chosen.folder, chosen.keep) if chosen.keep else 0
         asyncio.run(note_backup(settings))
@@ -51,12 +53,21 @@ def _restore(settings: Settings, chosen: argparse.Namespace) -> int:
     from app.persistence import migrate  # noqa: PLC0415
     from app.persistence.backups.restoring import restore  # noqa: PLC0415
 
-    os.umask(_OWNER_ONLY)
-    with database_url(settings.database) as url:
+    with _private(), database_url(settings.database) as url:
         restored = restore(url, attachment_folder(settings), chosen.backup, replace=chosen.replace, folder=chosen.programs)
     behind = "" if restored.revision == migrate.head() else " Its schema is older than this version: run `python -m app migrate up`."
     sys.stdout.write(f"Restored what there was at {restored.made_at}.{behind}\n")
     return 0
+
+
+@contextmanager
+def _private() -> Generator[None]:
+    """What we and Postgres' programs write is for nobody else's eyes."""
+    before = os.umask(_OWNER_ONLY)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def _count(text: str) -> int:

@@ -63,8 +63,7 @@ async def test_what_was_lost_goes_on_elsewhere(process_variables: Mapping[str, s
         assert (await ada.ask(session, "I am Ada.")).json()["status"] == "completed"
         running = (await ada.http.post(f"/sessions/{other}/runs", json={"message": "Tell a story."})).json()["id"]
         await provider.wait_until_asked(containing="Tell a story.")
-        said = await asyncio.to_thread(run, here, "backup", tmp_path / "backups", "--verify")
-        assert said.endswith("restored it elsewhere and compared. Deleted: 0 old ones.\n")
+        await asyncio.to_thread(run, here, "backup", tmp_path / "backups")
         assert (await ada.http.get(f"/runs/{running}")).json()["status"] == "running", "too late to be a backup of a run that is being made"
         token = ada.http.headers["Authorization"]
         await asyncio.to_thread(_lose, server, tmp_path / "here")
