@@ -17,7 +17,7 @@ import uvicorn
 
 from app import VERSION
 from app.api.connections import take_all_files
-from app.backups import add_backup_commands
+from app.databases import add_database_commands
 from app.developing import add_commands
 from app.errors import AppError, SettingsInvalid
 from app.llm.choice import Choice, choose_models
@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "reembed-memories", _reembed_memories, "give all memories new vectors, after EMBEDDING_MODEL has changed")
     _add(commands, "note-backup", _note_backup, "note that a backup was made just now: the last step of whatever makes yours")
     _add_lifecycle(commands)
-    add_backup_commands(commands)
+    add_database_commands(commands)
     add_operators_commands(commands)
     add_commands(commands)
     steps = _add(commands, "migrate", _migrate, "change or look at the database's schema").add_subparsers(dest="step", required=True)

@@ -181,6 +181,14 @@ def test_attachments_that_are_on_another_machine_are_missed(command: Command, fi
     assert _names(tmp_path / "backups") == []
 
 
+def test_a_file_that_was_lost_before_is_told_and_the_rest_backed_up(command: Command, filled: str, tmp_path: Path) -> None:
+    ask(filled, "INSERT INTO attachment_blob (user_id, sha256) SELECT id, repeat('0', 64) FROM \"user\"")
+    code, said = command("backup", tmp_path / "backups", DATABASE_URL=filled, LOG_FORMAT="json")
+    assert (code, "backup_lacks_files" in said, '"files": 1' in said) == (0, True, True), said
+    [made] = _names(tmp_path / "backups")
+    assert json.loads((tmp_path / "backups" / made / "manifest.json").read_text())["attachment_files"] == 1
+
+
 def test_a_number_to_keep_is_one_at_least(command: Command, tmp_path: Path) -> None:
     code, said = command("backup", tmp_path, "--keep", 0)
     assert (code, "keep at least 1" in said) == (2, True)

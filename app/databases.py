@@ -1,7 +1,8 @@
-"""The commands for backups: their arguments, and what they say."""
+"""The commands for a database as a whole, which is made, backed up and restored: their arguments, and what they say."""
 
 import argparse
 import asyncio
+import getpass
 import os
 import sys
 from collections.abc import Generator
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from app.developing import Commands
+from app.errors import InvalidInput
 from app.lifecycle import attachment_folder
 from app.observability.logging import set_up_logging
 from app.persistence.address import database_url
@@ -18,7 +20,11 @@ from app.settings import Settings
 _OWNER_ONLY: Final = 0o077
 
 
-def add_backup_commands(commands: Commands) -> None:
+def add_database_commands(commands: Commands) -> None:
+    words = "make the role and the database that DATABASE_URL names; asks for an administrator's address, or reads it from a pipe"
+    init = commands.add_parser("init-database", help=words, description=words)
+    init.set_defaults(command=_init)
+    init.add_argument("--print", action="store_true", help="write what an administrator would give psql, and do nothing")
     words = "write the database and the attachments into a new folder in FOLDER, and note that"
     backup = commands.add_parser("backup", help=words, description=words)
     backup.set_defaults(command=_backup)
@@ -34,8 +40,30 @@ def add_backup_commands(commands: Commands) -> None:
         parser.add_argument("--programs", type=Path, metavar="DIR", help="where pg_dump and pg_restore are, if not those found here")
 
 
-def _backup(settings: Settings, chosen: argparse.Namespace) -> int:
+def _init(settings: Settings, chosen: argparse.Namespace) -> int:
     # As for `migrate`, what others need not wait for.
+    from app.persistence import migrate, provisioning  # noqa: PLC0415
+
+    url = settings.database.url
+    if not url:
+        raise InvalidInput("DATABASE_URL is empty: the embedded Postgres makes its own database.")
+    if chosen.print:
+        sys.stdout.write(provisioning.script(url))
+        return 0
+    made = provisioning.provide(url, _administrator())
+    migrate.up(url)
+    sys.stdout.write(f"Made: {', '.join(made) or 'nothing, for both are there'}. The schema is at {migrate.head()}.\n")
+    return 0
+
+
+def _administrator() -> str:
+    """Not on the command line, for it holds a password."""
+    if sys.stdin.isatty():
+        return getpass.getpass("The administrator's postgresql:// address: ")
+    return sys.stdin.readline().strip()
+
+
+def _backup(settings: Settings, chosen: argparse.Namespace) -> int:
     from app.operating import note_backup  # noqa: PLC0415
     from app.persistence.backups.folder import prune  # noqa: PLC0415
     from app.persistence.backups.making import make_backup  # noqa: PLC0415
