@@ -17,6 +17,7 @@ import uvicorn
 
 from app import VERSION
 from app.api.connections import take_all_files
+from app.databases import add_database_commands
 from app.developing import add_commands
 from app.errors import AppError, SettingsInvalid
 from app.llm.choice import Choice, choose_models
@@ -68,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "reembed-memories", _reembed_memories, "give all memories new vectors, after EMBEDDING_MODEL has changed")
     _add(commands, "note-backup", _note_backup, "note that a backup was made just now: the last step of whatever makes yours")
     _add_lifecycle(commands)
+    add_database_commands(commands)
     add_operators_commands(commands)
     add_commands(commands)
     steps = _add(commands, "migrate", _migrate, "change or look at the database's schema").add_subparsers(dest="step", required=True)
@@ -228,7 +230,9 @@ def _migrate(settings: Settings, chosen: argparse.Namespace) -> int:
             case "check" if differences := migrate.check(url):
                 _tell(*differences)
                 return _FAILED
-        return _tell(f"The schema is at {migrate.current(url) or 'no revision'}.")
+        current = migrate.current(url)
+        later = ", of a later version than this; it is left as it is" if migrate.is_ahead(current) else ""
+        return _tell(f"The schema is at {current or 'no revision'}{later}.")
 
 
 def _export_user(settings: Settings, chosen: argparse.Namespace) -> int:

@@ -57,7 +57,7 @@ def create_database(url: str) -> None:
 
     Raise DatabaseUnavailable, never with a word of the URL, which may hold a password.
     """
-    address = _address(url)
+    address = conninfo(url)
     try:
         _open_or_create(address)
     except psycopg.errors.InsufficientPrivilege as error:
@@ -69,20 +69,21 @@ def create_database(url: str) -> None:
 @contextmanager
 def _served(cluster: Path, settings: tuple[str, ...]) -> Generator[str]:
     deadline = time.monotonic() + _START_SECONDS
-    binaries = _binaries()
+    programs = binaries()
     cluster.parent.mkdir(parents=True, exist_ok=True)
     with _client_lock(cluster, deadline), _socket_folder(cluster) as folder:
         url = f"postgresql://postgres@/{_DATABASE}?host={quote(str(folder), safe='')}&port=5432"
-        _start(url, cluster, [str(cluster), str(binaries), *settings], deadline)
+        _start(url, cluster, [str(cluster), str(programs), *settings], deadline)
         yield url
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
+    """The folder of Postgres' programs that came with our packages; raise DatabaseUnavailable where none did."""
     for package, install in _PACKAGES:
         spec = find_spec(package)
         for folder in (spec and spec.submodule_search_locations) or ():
-            if (binaries := Path(folder, install, "bin")).is_dir():
-                return binaries
+            if (found := Path(folder, install, "bin")).is_dir():
+                return found
     raise DatabaseUnavailable("There is no embedded Postgres for this machine: set DATABASE_URL.")
 
 
@@ -142,7 +143,8 @@ def _start_keeper(orders: list[str], log: Path) -> bool:
     return launched.returncode == 0
 
 
-def _address(url: str) -> str:
+def conninfo(url: str) -> str:
+    """The same with an end to waiting; raise DatabaseUnavailable for what is no address."""
     try:
         return make_conninfo(url, connect_timeout=conninfo_to_dict(url).get("connect_timeout") or _CONNECT_SECONDS)
     except psycopg.ProgrammingError:

@@ -26,6 +26,10 @@ from app.persistence.database import database_errors, sqlalchemy_url
 _FOLDER: Final = Path(__file__).parent / "migrations"
 _TRY_LOCK: Final = "SELECT pg_try_advisory_lock(hashtextextended('milepost.migrate', 0))"
 _LOOK_SECONDS: Final = 0.1
+# Whoever asks for a table after a statement that waits for it waits too: rather none of it than everybody for long.
+_LOCK_SECONDS: Final = 5
+_LOCK_TIMEOUT: Final = f"SET lock_timeout = '{_LOCK_SECONDS}s'"
+_IN_USE: Final = f"A table was in use for longer than {_LOCK_SECONDS} seconds, so nothing was changed: try again when it is quiet."
 # Which of the queue's files were applied last stands in the comment of its table; no row when there is no such table yet.
 _QUEUE_VERSION: Final = "SELECT obj_description(oid, 'pg_class') FROM pg_class WHERE oid = to_regclass('procrastinate_jobs')"
 # Tables that others create and alter, and ours of vectors, a type that Alembic does not know: it must neither drop nor describe them.
@@ -39,9 +43,12 @@ def is_ours(name: str | None, kind: str, _parents: object) -> bool:
 def up(url: str, revision: str = "head") -> None:
     """Bring the schema to `revision`, and the checkpointer's and the queue's tables to their libraries' versions.
 
-    Safe to call from several processes at once: they take turns. Raise MigrationFailed or DatabaseUnavailable.
+    Safe to call from several processes at once: they take turns. A schema of a later version is left as it is: who goes back to this one
+    has what it needs there. Raise MigrationFailed or DatabaseUnavailable.
     """
     with _locked(url) as connection:
+        if revision == "head" and is_ahead(MigrationContext.configure(connection).get_current_revision() or ""):
+            return
         _run(connection, lambda config: alembic.command.upgrade(config, revision))
         _set_up_checkpointer(url)
         _set_up_queue(url)
@@ -85,6 +92,11 @@ def check(url: str) -> list[str]:
 def revisions() -> set[str]:
     """All that this code knows."""
     return {script.revision for script in _scripts().walk_revisions()}
+
+
+def is_ahead(revision: str) -> bool:
+    """Whether a database's revision is one that this code does not know: a later version has brought it."""
+    return bool(revision) and revision not in revisions()
 
 
 def head() -> str:
@@ -135,8 +147,14 @@ def _in_words(difference: tuple[Any, ...] | list[tuple[Any, ...]]) -> str:
 def _run(connection: sa.Connection, command: Callable[[Config], object]) -> None:
     config = _config()
     config.attributes["connection"] = connection
+    connection.execute(sa.text(_LOCK_TIMEOUT))
+    connection.commit()
     try:
         command(config)
+    except sa.exc.OperationalError as error:
+        if isinstance(error.orig, psycopg.errors.LockNotAvailable):
+            raise MigrationFailed(_IN_USE) from error
+        raise
     except (alembic.util.exc.CommandError, sa.exc.ProgrammingError) as error:
         raise MigrationFailed(f"The schema could not be changed ({type(error).__name__}).") from error
     connection.commit()

@@ -22,9 +22,9 @@ _STOP_SECONDS: Final = 20
 class ServerProcess:
     """`python -m app serve` on a port of its own, or another command; leaving kills it with all it started."""
 
-    def __init__(self, variables: Mapping[str, str], log: Path, command: str = "serve", *, ready: int = 200) -> None:
-        """`ready` is the status by which the server is known to answer."""
-        self._command, self._ready = command, ready
+    def __init__(self, variables: Mapping[str, str], log: Path, command: str = "serve", *, ready: int = 200, root: Path = ROOT) -> None:
+        """`ready` is the status by which the server is known to answer, `root` the folder that holds its code."""
+        self._command, self._ready, self._root = command, ready, root
         self._held = held_port()
         self.port: int = self._held.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -51,7 +51,7 @@ class ServerProcess:
         with self._log.open("ab") as output:
             command = [sys.executable, "-m", "app", self._command]
             self.process = subprocess.Popen(  # noqa: ASYNC220, S603  # returns at once; our own module
-                command, cwd=ROOT, env=self._variables, stdout=output, stderr=output, start_new_session=True
+                command, cwd=self._root, env=self._variables, stdout=output, stderr=output, start_new_session=True
             )
         if self._command != "serve":
             return  # it shows in what it does

@@ -18,7 +18,7 @@ import psycopg
 import pytest
 from redis.asyncio import Redis
 
-from app.persistence.embedded import _binaries
+from app.persistence.embedded import binaries
 from tests.faults.server_process import ROOT, ServerProcess
 from tests.stub.answers import Text, ToolCall, ToolCalls
 from tests.stub.client import ProviderStub
@@ -70,7 +70,7 @@ def process_variables(process_variables: Mapping[str, str], valkey: ValkeyProces
 
 def _dump(url: str) -> str:
     """All rows of all tables, as text."""
-    command = [str(_binaries() / "pg_dump"), "--data-only", url]
+    command = [str(binaries() / "pg_dump"), "--data-only", url]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603  # the locked package's program
 
 

@@ -252,6 +252,28 @@ def test_a_revision_nobody_knows_is_refused_and_nothing_changes(database_url: st
     assert migrate.check(database_url) == []
 
 
+def test_a_schema_of_a_later_version_is_left_as_it_is(database_url: str) -> None:
+    ask(database_url, "UPDATE alembic_version SET version_num = '5f3759df'")
+    ask(database_url, "COMMENT ON TABLE procrastinate_jobs IS '99.99.99'")
+    migrate.up(database_url)
+    assert migrate.current(database_url) == "5f3759df"
+    assert ask(database_url, QUEUE_VERSION) == "99.99.99"
+
+
+def test_a_table_that_somebody_uses_is_not_waited_for_while_everybody_waits_behind(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate.down(database_url, LINES)
+    monkeypatch.setattr(migrate, "_LOCK_TIMEOUT", "SET lock_timeout = '50ms'")
+    with psycopg.connect(database_url) as reader:
+        reader.execute("SELECT FROM run")
+        with pytest.raises(MigrationFailed, match="nothing was changed"):
+            migrate.up(database_url)
+    assert migrate.current(database_url) == LINES
+    migrate.up(database_url)
+    assert migrate.check(database_url) == []
+
+
 def test_below_the_first_revision_there_is_nothing(empty: str) -> None:
     with pytest.raises(MigrationFailed):
         migrate.down(empty)

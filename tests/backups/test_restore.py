@@ -1,0 +1,131 @@
+"""`restore` brings all of a backup back, or changes nothing and says why."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import psycopg
+import pytest
+
+from app.persistence import migrate
+from tests.backups.conftest import PICTURE, Command
+from tests.persistence.clients import ask
+
+_TABLES: Final = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+_LATER: Final = """
+CREATE TYPE colour AS ENUM ('red');
+CREATE TABLE of_a_later_version (user_id uuid REFERENCES "user" (id), colour colour);
+CREATE VIEW of_sessions AS SELECT name FROM session;
+"""
+
+
+def _change(backup: Path, **fields: object) -> None:
+    """Say something else in the manifest, as if it had been written so."""
+    file, sums = backup / "manifest.json", backup / "SHA256SUMS"
+    was = hashlib.sha256(file.read_bytes()).hexdigest()
+    file.write_text(json.dumps({**json.loads(file.read_text()), **fields}))
+    sums.write_text(sums.read_text().replace(was, hashlib.sha256(file.read_bytes()).hexdigest()))
+
+
+def test_all_of_it_comes_back(command: Command, backup: Path, filled: str, empty: str, tmp_path: Path) -> None:
+    code, said = command("restore", backup, DATABASE_URL=empty, DATA_DIR=str(tmp_path / "there"))
+    assert (code, said.startswith("Restored what there was at "), "migrate up" in said) == (0, True, False)
+    assert migrate.check(empty) == []
+    for statement in ("SELECT string_agg(email, '') FROM \"user\"", "SELECT array_agg(id) FROM session", _TABLES):
+        assert ask(empty, statement) == ask(filled, statement)
+    assert [file.read_bytes() for file in (tmp_path / "there" / "attachments").glob("*/*")] == [PICTURE]
+    migrate.up(empty)
+    assert migrate.check(empty) == []
+
+
+@pytest.mark.parametrize("name", ["database.dump", "attachments.tar", "manifest.json", "SHA256SUMS"])
+def test_a_byte_that_has_changed_is_noticed_before_anything_is(
+    name: str, command: Command, backup: Path, empty: str, tmp_path: Path
+) -> None:
+    content = bytearray((backup / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (backup / name).write_bytes(content)
+    code, said = command("restore", backup, DATABASE_URL=empty, DATA_DIR=str(tmp_path / "there"))
+    assert (code, said.count("\n")) == (1, 1)
+    assert "is damaged: " in said or "is no whole backup" in said
+    assert ask(empty, _TABLES) == 0
+    assert not (tmp_path / "there").exists()
+
+
+def test_a_backup_that_lacks_a_file_is_no_backup(command: Command, backup: Path, empty: str) -> None:
+    (backup / "database.dump").unlink()
+    assert command("restore", backup, DATABASE_URL=empty) == (1, f"{backup} is no whole backup.\n")
+
+
+def test_a_database_that_is_not_empty_is_replaced_only_when_told_so(command: Command, backup: Path, filled: str) -> None:
+    ask(filled, _LATER)
+    ask(filled, "UPDATE session SET name = 'Of today'")
+    code, said = command("restore", backup, DATABASE_URL=filled)
+    assert (code, said.startswith("The database is not empty")) == (1, True)
+    assert ask(filled, "SELECT name FROM session") == "Of today"
+    assert command("restore", backup, "--replace", DATABASE_URL=filled)[0] == 0
+    assert ask(filled, "SELECT name FROM session") == "Mine"
+    assert ask(filled, "SELECT to_regclass('of_a_later_version') IS NULL AND to_regtype('colour') IS NULL") is True
+    assert migrate.check(filled) == []
+
+
+def test_nothing_is_replaced_under_who_is_connected(command: Command, backup: Path, filled: str) -> None:
+    with psycopg.connect(filled):
+        code, said = command("restore", backup, "--replace", DATABASE_URL=filled)
+    assert (code, said.startswith("Others are connected to the database (1)")) == (1, True)
+    assert ask(filled, "SELECT name FROM session") == "Mine"
+
+
+def test_a_backup_of_an_older_version_wants_its_migrations(command: Command, filled: str, empty: str, tmp_path: Path) -> None:
+    migrate.down(filled)
+    assert command("backup", tmp_path, DATABASE_URL=filled)[0] == 0
+    [backup] = tmp_path.glob("milepost-*")
+    code, said = command("restore", backup, DATABASE_URL=empty)
+    assert (code, said.endswith("run `python -m app migrate up`.\n")) == (0, True)
+    migrate.up(empty)
+    assert migrate.check(empty) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"revision": "5f3759df"}, "is of a later version than this"),
+        ({"server": 99}, "The backup is of Postgres 99, and this server is of "),
+        ({"pg_dump": 99}, "and the server of 99: install client programs"),
+        ({"of_another_form": 1}, "has no manifest that this version can read"),
+    ],
+)
+def test_what_this_version_cannot_restore_is_refused(
+    fields: Mapping[str, object], words: str, command: Command, backup: Path, empty: str
+) -> None:
+    _change(backup, **fields)
+    code, said = command("restore", backup, DATABASE_URL=empty)
+    assert (code, words in said) == (1, True), said
+    assert ask(empty, _TABLES) == 0
+
+
+def test_rows_that_are_not_those_that_were_counted_are_told(command: Command, backup: Path, empty: str) -> None:
+    tables = json.loads((backup / "manifest.json").read_text())["tables"]
+    _change(backup, tables={**tables, "public.session": 2})
+    assert command("restore", backup, DATABASE_URL=empty) == (1, "What was restored is not what was backed up: public.session differs.\n")
+
+
+def test_who_may_not_make_the_extension_restores_where_it_is(command: Command, backup: Path, empty: str, postgres: str) -> None:
+    """As a role of a managed Postgres: it owns its database, and is no superuser."""
+    name = str(ask(empty, "SELECT current_database()")).replace('"', '""')
+    ask(postgres, "DROP ROLE IF EXISTS humble")
+    ask(postgres, "CREATE ROLE humble LOGIN")
+    ask(postgres, f'ALTER DATABASE "{name}" OWNER TO humble')
+    humble = empty.replace("postgres@", "humble@")
+    code, said = command("restore", backup, DATABASE_URL=humble)
+    assert (code, said) == (1, "The database needs pgvector: have a superuser run CREATE EXTENSION vector in it.\n")
+    ask(empty, "CREATE EXTENSION vector")
+    assert command("restore", backup, DATABASE_URL=humble)[0] == 0
+    assert migrate.check(humble) == []
+    assert command("restore", backup, "--replace", DATABASE_URL=humble)[0] == 0
+    assert ask(humble, "SELECT name FROM session") == "Mine"
+    ask(postgres, f'ALTER DATABASE "{name}" OWNER TO postgres')
+    ask(empty, "DROP OWNED BY humble")
+    ask(postgres, "DROP ROLE humble")
