@@ -108,6 +108,11 @@ class ServerSettings(Section):
 
 class DatabaseSettings(Section):
     url: str = Field("", validation_alias="DATABASE_URL", description="postgresql:// address; empty starts the embedded Postgres")
+    direct_url: str = Field(
+        "",
+        validation_alias="DATABASE_DIRECT_URL",
+        description="The same database without the pooler, where DATABASE_URL is a pool by transaction (pgbouncer); empty is DATABASE_URL",
+    )
     data_dir: RootedPath = Field(
         Path(".data"), validation_alias="DATA_DIR", description="Folder of the embedded database and of files the server writes"
     )
@@ -121,6 +126,14 @@ class DatabaseSettings(Section):
     migrate_on_start: bool = Field(
         False, validation_alias="MIGRATE_ON_START", description="Bring the schema up to date when the server starts; refused in production"
     )
+
+    @property
+    def is_pooled(self) -> bool:
+        return bool(self.url and self.direct_url)
+
+    def direct(self, url: str) -> str:
+        """Where a connection to the database at `url` has a backend to itself: what listens, locks or migrates goes there."""
+        return self.direct_url if self.is_pooled else url
 
 
 class RedisSettings(Section):
