@@ -11,6 +11,9 @@ from app.settings import ROOT
 _BROUGHT: Final = ROOT / ".venv-tools" / "usr"
 _PLACES: Final = f"{_BROUGHT / 'bin'}:{_BROUGHT / 'sbin'}"
 
+# Before a command: it would outlive a test run that is killed; the shell sees the end of its input, whatever ends us.
+UNTIL_INPUT_ENDS: Final = ("/bin/sh", "-c", '"$@" & read -r _; kill -9 $!; wait', "sh")
+
 
 def tool(name: str) -> Path | None:
     # Debian keeps servers in sbin, which is on no user's path.
