@@ -22,8 +22,8 @@ PROXY_FILE: Final = ROOT / "deploy" / "proxy" / "haproxy.cfg"
 POOLER_FILE: Final = ROOT / "deploy" / "pgbouncer" / "pgbouncer.ini"
 
 _START_SECONDS: Final = 20
-# Who may not be there, and where nobody but root may write.
-_OF_ITS_MACHINE: Final = re.compile(r"^ +(?:user|group|stats socket|log stdout) .*\n", re.MULTILINE)
+# Who may not be there, where nobody but root may write, and more files than a test may open.
+_OF_ITS_MACHINE: Final = re.compile(r"^ +(?:user|group|stats socket|log stdout|maxconn) .*\n", re.MULTILINE)
 _OWN_PLACES: Final = ("bind", "server")
 # Root in name only: pgbouncer takes no root, and another user could not reach the embedded Postgres.
 _AS_NOBODY: Final = ("unshare", "--map-user=65534", "--")
@@ -51,7 +51,9 @@ class _Program:
             )
         deadline = time.monotonic() + _START_SECONDS
         while not is_ready():
-            assert time.monotonic() < deadline, log.read_text()
+            if time.monotonic() > deadline:
+                self.__exit__()
+                raise AssertionError(log.read_text())
             time.sleep(0.02)
 
     def __exit__(self, *_: object) -> None:
