@@ -33,6 +33,7 @@ def cluster_variables(variables_of_test: Mapping[str, str]) -> dict[str, str]:
         "LEASE_SECONDS": str(LEASE_SECONDS),
         "LLM_IDLE_SECONDS": "20",
         "LOG_FORMAT": "json",
+        "WORKER_CONCURRENCY": "4",  # so that one alone cannot take all there is
         "TRUSTED_PROXIES": "127.0.0.0/8",
         "JWT_SECRET_KEY": "one-for-all-of-them-and-for-this-test-only",
     }
@@ -45,11 +46,11 @@ def pooler(database_url: str, tmp_path: Path) -> Iterator[PoolerProcess]:
 
 
 @asynccontextmanager
-async def cluster_of(variables: Mapping[str, str], folder: Path) -> AsyncIterator[Cluster]:
+async def cluster_of(variables: Mapping[str, str], folder: Path, *, workers_count: int = WORKERS) -> AsyncIterator[Cluster]:
     servers = [ServerProcess(variables, folder / f"server-{number}.log") for number in range(SERVERS)]
-    workers = [ServerProcess(variables, folder / f"worker-{number}.log", command="worker") for number in range(WORKERS)]
+    workers = [ServerProcess(variables, folder / f"worker-{number}.log", command="worker") for number in range(workers_count)]
     async with AsyncExitStack() as stack:
-        for process in (*servers, *workers):  # one after the other: at once none would be ready in its time
+        for process in (*workers, *servers):  # one after the other: at once none would be ready in its time
             await stack.enter_async_context(process)
         proxy = stack.enter_context(ProxyProcess(folder, [server.port for server in servers]))
         yield Cluster(url=proxy.url, servers=servers, workers=workers)

@@ -11,14 +11,15 @@ import httpx
 import psycopg
 import pytest
 
-from tests.scale.conftest import SERVERS, Cluster, cluster_of, until
+from tests.scale.conftest import SERVERS, WORKERS, Cluster, cluster_of, until
 from tests.scale.programs import PoolerProcess
 from tests.scale.reader import Reader
 from tests.stub.answers import Text
 from tests.stub.client import ProviderStub
 from tests.visitor import Visitor
 
-pytestmark = pytest.mark.proxy
+# A dozen processes are started here, on whatever the machine has left.
+pytestmark = [pytest.mark.proxy, pytest.mark.timeout(300)]
 
 WORDS: Final = "one two three four five six seven eight nine ten"
 _STREAMS: Final = 36
@@ -30,27 +31,25 @@ _DIRECT: Final = "direct"
 async def test_a_server_and_a_worker_are_killed_in_the_middle_and_every_answer_comes_whole(
     cluster_variables: Mapping[str, str], tmp_path: Path, provider: ProviderStub, database_url: str
 ) -> None:
-    await provider.script(Text(WORDS, seconds_between=0.3, times=200))
+    await provider.script(Text(WORDS, seconds_between=1, times=200))
     async with cluster_of(cluster_variables, tmp_path) as cluster, Visitor(cluster.url) as ada:
         await ada.register("ada@example.com")
         sessions = [await ada.open_session() for _ in range(_STREAMS + _IN_BACKGROUND)]
         in_background = sessions[_STREAMS:]
         readers, behind = [Reader(ada) for _ in range(_STREAMS)], [Reader(ada) for _ in in_background]
         async with asyncio.TaskGroup() as reading:
-            for reader, session in zip(readers, sessions, strict=False):
-                reading.create_task(reader.ask(session, "Count to ten"))
             for reader, run in zip(behind, await _begun(ada, in_background), strict=True):
                 reading.create_task(reader.read_on(run))
-            await until(lambda: all(reader.tokens >= 2 for reader in (*readers, *behind)))
-            before = _owners(database_url)
+            await until(lambda: len(_owners(database_url)) == WORKERS)
+            for reader, session in zip(readers, sessions, strict=False):
+                reading.create_task(reader.ask(session, "Count to ten"))
+            await until(lambda: len(_owners(database_url)) == WORKERS + SERVERS and all(reader.tokens for reader in readers))
             cluster.servers[0].kill()
             cluster.workers[0].kill()
-        assert len(before) == SERVERS + len(cluster.workers)
-        assert min(before.values()) > 0
         for reader in (*readers, *behind):
             reader.assert_whole(WORDS)
-        assert sum("reset" in {event.type for event in reader.read} for reader in readers) >= _STREAMS // SERVERS
-        assert sum("reset" in {event.type for event in reader.read} for reader in behind) > 0
+        for crowd in (readers, behind):
+            assert 0 < sum("reset" in {event.type for event in reader.read} for reader in crowd) < len(crowd)
         await _assert_kept(ada, sessions)
         await _assert_read_and_stopped_from_anywhere(cluster, ada, readers[0], provider)
 
@@ -60,7 +59,7 @@ async def test_a_rolling_restart_under_load_through_a_pooler_loses_no_answer(
 ) -> None:
     await provider.script(Text(WORDS, seconds_between=0.1, times=900))
     variables = {**cluster_variables, "DATABASE_URL": pooler.url, "DATABASE_DIRECT_URL": f"{database_url}&application_name={_DIRECT}"}
-    async with cluster_of(variables, tmp_path) as cluster, Visitor(cluster.url) as ada:
+    async with cluster_of(variables, tmp_path, workers_count=1) as cluster, Visitor(cluster.url) as ada:
         await ada.register("ada@example.com")
         over, refused = asyncio.Event(), Counter[tuple[str, int]]()
 
@@ -77,10 +76,10 @@ async def test_a_rolling_restart_under_load_through_a_pooler_loses_no_answer(
         asking = [asyncio.create_task(keep_asking(await ada.open_session())) for _ in range(_ASKING)]
         behind = await ada.open_session()
         (run,) = await _begun(ada, [behind])
-        for process in (*cluster.servers, cluster.workers[0]):
-            process.signal(signal.SIGTERM)
-            assert await asyncio.to_thread(process.wait) in (0, -signal.SIGTERM), process.output()
-            await process.start()
+        for server in cluster.servers:
+            server.signal(signal.SIGTERM)
+            assert await asyncio.to_thread(server.wait) == -signal.SIGTERM, server.output()
+            await server.start()
         over.set()
         for session, asked in await asyncio.gather(*asking):
             assert asked > 1
@@ -108,11 +107,11 @@ async def _assert_kept(visitor: Visitor, sessions: Sequence[str], times: int = 1
 
 
 async def _assert_read_and_stopped_from_anywhere(cluster: Cluster, ada: Visitor, reader: Reader, provider: ProviderStub) -> None:
-    await cluster.servers[0].start()
-    for server in cluster.servers:
+    left = cluster.servers[1:]
+    for server in left:
         async with _known_at(server.url, ada) as there:
             assert await there.read_on(reader.run) == reader.read
-    for server in cluster.servers:
+    for server in left:
         await provider.clear()
         await provider.script(Text(WORDS, ending="hang", after=3))
         async with _known_at(server.url, ada) as there, ada.streaming(await ada.open_session(), "Count for ever") as events:
