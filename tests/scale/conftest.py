@@ -47,11 +47,14 @@ def pooler(database_url: str, tmp_path: Path) -> Iterator[PoolerProcess]:
 
 @asynccontextmanager
 async def cluster_of(variables: Mapping[str, str], folder: Path, *, workers_count: int = WORKERS) -> AsyncIterator[Cluster]:
-    servers = [ServerProcess(variables, folder / f"server-{number}.log") for number in range(SERVERS)]
-    workers = [ServerProcess(variables, folder / f"worker-{number}.log", command="worker") for number in range(workers_count)]
     async with AsyncExitStack() as stack:
-        for process in (*workers, *servers):  # one after the other: at once none would be ready in its time
-            await stack.enter_async_context(process)
+
+        async def started(name: str, command: str = "serve") -> ServerProcess:
+            return await stack.enter_async_context(ServerProcess(variables, folder / f"{name}.log", command))
+
+        # One after the other: at once none would be ready in its time.
+        servers = [await started(f"server-{number}") for number in range(SERVERS)]
+        workers = [await started(f"worker-{number}", "worker") for number in range(workers_count)]
         proxy = stack.enter_context(ProxyProcess(folder, [server.port for server in servers]))
         yield Cluster(url=proxy.url, servers=servers, workers=workers)
 
