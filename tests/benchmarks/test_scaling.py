@@ -41,11 +41,11 @@ ASSUMED = Assumptions(daily_share=0.5, turns_a_day=8.64, peak_factor=2, answer_s
 
 def test_a_size_is_the_turns_of_the_peak_times_what_one_takes() -> None:
     size = size_for(100_000, MEASURED, ASSUMED)  # 432,000 turns a day, 5 a second, 10 at the peak
-    assert (size.turns_per_second, size.streams) == (pytest.approx(10), pytest.approx(50))
+    assert (size.turns_per_second, size.streams) == pytest.approx((10, 50))
     assert size.server_processes == math.ceil(10 * 0.040 / 0.5) + 1 == 2
-    assert (size.postgres_cores, size.proxy_cores) == (pytest.approx(0.2), pytest.approx(0.04))
+    assert (size.postgres_cores, size.proxy_cores) == pytest.approx((0.2, 0.04))
     assert size.server_gb == pytest.approx(0.5)
-    assert (size.commits_per_second, size.wal_syncs_per_second) == (pytest.approx(50), pytest.approx(30))
+    assert (size.commits_per_second, size.wal_syncs_per_second) == pytest.approx((50, 30))
     assert size.wal_mb_per_second == pytest.approx(0.2)
 
 

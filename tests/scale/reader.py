@@ -3,6 +3,8 @@
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Final
 from uuid import uuid4
 
 import httpx
@@ -10,7 +12,8 @@ import httpx
 from tests.visitor import Event, Visitor, events_of, text_of
 
 _AWAY = frozenset({httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT})
-_PAUSE_SECONDS = 0.05
+_PAUSE_SECONDS: Final = 0.05
+IDS_PER_ATTEMPT: Final = 1_000_000
 
 
 @dataclass(slots=True)
@@ -55,8 +58,11 @@ class Reader:
             await asyncio.sleep(_PAUSE_SECONDS)
 
     def assert_whole(self, text: str) -> None:
-        """The whole answer once, one end, and no event missing or told twice."""
+        """The whole answer once, one end, and in each attempt no event missing or told twice."""
         assert text_of(self.read) == text
-        assert [event.id for event in self.read] == list(range(self.read[0].id, self.read[0].id + len(self.read)))
+        for attempt, told in groupby(self.read, lambda event: (event.id - 1) // IDS_PER_ATTEMPT):
+            events, first = list(told), attempt * IDS_PER_ATTEMPT + 1
+            assert [event.id for event in events] == list(range(first, first + len(events)))
+            assert (events[0].type == "reset") == (attempt > 0)
         assert [event.type for event in self.read].count("end") == 1
         assert self.read[-1].data["status"] == "completed"

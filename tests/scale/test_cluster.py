@@ -16,7 +16,7 @@ from tests.scale.programs import PoolerProcess
 from tests.scale.reader import Reader
 from tests.stub.answers import Text
 from tests.stub.client import ProviderStub
-from tests.visitor import Visitor
+from tests.visitor import Event, Visitor
 
 # A dozen processes are started here, on whatever the machine has left.
 pytestmark = [pytest.mark.proxy, pytest.mark.timeout(300)]
@@ -107,9 +107,14 @@ async def _assert_kept(visitor: Visitor, sessions: Sequence[str]) -> None:
 
 async def _assert_read_and_stopped_from_anywhere(cluster: Cluster, ada: Visitor, reader: Reader, provider: ProviderStub) -> None:
     left = cluster.servers[1:]
+    told = list[list[Event]]()
     for server in left:
         async with _known_at(server.url, ada) as there:
-            assert await there.read_on(reader.run) == reader.read
+            anew = Reader(there)
+            await anew.read_on(reader.run)
+            anew.assert_whole(WORDS)
+            told.append(anew.read)
+    assert all(events == told[0] for events in told)
     for server in left:
         await provider.clear()
         await provider.script(Text(WORDS, ending="hang", after=3))
@@ -117,8 +122,8 @@ async def _assert_read_and_stopped_from_anywhere(cluster: Cluster, ada: Visitor,
             run = (await anext(events)).data["run_id"]
             await provider.wait_until_asked(containing="Count for ever")
             assert (await there.http.post(f"/runs/{run}/cancel")).status_code == httpx.codes.NO_CONTENT
-            told = [event async for event in events]
-            assert (told[-1].type, told[-1].data["status"]) == ("end", "cancelled")
+            *_, end = [event async for event in events]
+            assert (end.type, end.data["status"]) == ("end", "cancelled")
 
 
 def _known_at(url: str, visitor: Visitor) -> Visitor:
