@@ -6,7 +6,7 @@ Servers, proxy, Postgres, stub provider and clients share the cores of one machi
 import argparse
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,7 +38,7 @@ def main() -> None:
         replace(scenario, users=chosen.users or scenario.users, stages=(chosen.turns or scenario.turns,))
         for scenario in (_FULL_SPEED, _PACED)
     ]
-    rows = [*_rows({str(scenario): scenario for scenario in sized})]
+    rows = [*_rows(sized)]
     now = datetime.now(UTC)
     assumed = Assumptions(answer_seconds=_PACED.tokens / _PACED.tokens_per_second)
     unpooled = [row for row in rows if row.scenario == str(sized[-1]) and not row.is_pooled]
@@ -52,12 +52,12 @@ def main() -> None:
         write_into(_DOCUMENT, "sizing", f"{sizing}\n")
 
 
-def _rows(scenarios: dict[str, Scenario]) -> Iterator[Measured]:
+def _rows(scenarios: Sequence[Scenario]) -> Iterator[Measured]:
     for servers, is_pooled in _PLACES:
-        with start_provider() as provider, start_parts(scenarios, provider, servers, is_pooled=is_pooled) as parts:
-            for name, scenario in scenarios.items():
-                print(f"{servers} servers{', through pgbouncer' if is_pooled else ''}: {name} …", flush=True)
-                yield measure(parts, name, scenario)
+        for scenario in scenarios:  # each has a model of its own, which the servers know from their start
+            print(f"{servers} servers{', through pgbouncer' if is_pooled else ''}: {scenario} …", flush=True)
+            with start_provider() as provider, start_parts(scenario, provider, servers, is_pooled=is_pooled) as parts:
+                yield measure(parts, scenario)
 
 
 def _arguments() -> argparse.Namespace:

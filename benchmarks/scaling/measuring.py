@@ -39,9 +39,9 @@ class _Database:
         return _Database(**{name: getattr(self, name) - getattr(earlier, name) for name in self.__slots__})
 
 
-def measure(parts: Parts, name: str, scenario: Scenario) -> Measured:
+def measure(parts: Parts, scenario: Scenario) -> Measured:
     """Everybody has one turn that does not count first."""
-    order = Order(scenario=scenario, conversations=parts.conversations[name], first_turn=1, turns=scenario.turns, seconds=scenario.seconds)
+    order = Order(scenario=scenario, conversations=parts.conversations, first_turn=1, turns=scenario.turns, seconds=scenario.seconds)
     unspread = replace(scenario, spread=False)
     parts.driver.obey(replace(order, scenario=unspread, first_turn=0, turns=1, seconds=_WARM_UP_SECONDS))
     everybody = [process for processes in parts.processes.values() for process in processes]
@@ -50,6 +50,8 @@ def measure(parts: Parts, name: str, scenario: Scenario) -> Measured:
         reply = parts.driver.obey(order)
     cpu = [late - early for early, late in zip(cpu_before, quiet_cpu_seconds(everybody), strict=True)]
     good = [turn for turn in reply.turns if not turn.failure]
+    if not good:
+        raise RuntimeError(f"no turn was answered: {', '.join(sorted({turn.failure for turn in reply.turns}))}")
     times = iter(cpu)
     cpu_seconds = {part: [next(times) for _ in processes] for part, processes in parts.processes.items()}
     servers = parts.processes[SERVERS]
@@ -57,7 +59,7 @@ def measure(parts: Parts, name: str, scenario: Scenario) -> Measured:
     return Measured(
         servers=len(servers),
         is_pooled=POOLER in parts.processes,
-        scenario=name,
+        scenario=str(scenario),
         seconds=max(turn.ended_at for turn in reply.turns) - min(turn.began_at for turn in reply.turns),
         good=len(good),
         failed=scenario.users * scenario.turns - len(good),

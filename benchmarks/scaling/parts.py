@@ -31,19 +31,18 @@ class Parts:
     database: Database
     driver: Driver
     provider: Provider
-    conversations: Mapping[str, Sequence[Conversation]]
+    conversations: Sequence[Conversation]
 
 
 @contextmanager
-def start_parts(scenarios: Mapping[str, Scenario], provider: Provider, servers: int, *, is_pooled: bool) -> Iterator[Parts]:
-    """Sign everybody up for each scenario, through the proxy."""
+def start_parts(scenario: Scenario, provider: Provider, servers: int, *, is_pooled: bool) -> Iterator[Parts]:
+    """Sign everybody up, through the proxy."""
     with TemporaryDirectory(ignore_cleanup_errors=True) as name, ExitStack() as stack:
         folder = Path(name)
         database = stack.enter_context(start_database(folder / "data"))
         migrate.up(database.url)
         pooler = stack.enter_context(PoolerProcess(folder, database.url)) if is_pooled else None
-        largest = max(scenarios.values(), key=lambda scenario: scenario.users)
-        variables = {**server_variables(largest, provider.url, 0, folder), **_addresses(database, pooler)}
+        variables = {**server_variables(scenario, provider.url, 0, folder), **_addresses(database, pooler)}
         ports = [free_port() for _ in range(servers)]
         running = [stack.enter_context(_started(port, number, variables, folder)) for number, port in enumerate(ports)]
         proxy = stack.enter_context(ProxyProcess(folder, ports))
@@ -61,15 +60,8 @@ def start_parts(scenarios: Mapping[str, Scenario], provider: Provider, servers: 
             database=database,
             driver=driver,
             provider=provider,
-            conversations=asyncio.run(_signed_up(api, scenarios)),
+            conversations=asyncio.run(signed_up(api, scenario)),
         )
-
-
-async def _signed_up(api: str, scenarios: Mapping[str, Scenario]) -> Mapping[str, Sequence[Conversation]]:
-    """The same sessions serve each scenario, or the second would find accounts that are there."""
-    largest = max(scenarios.values(), key=lambda scenario: scenario.users)
-    conversations = await signed_up(api, largest)
-    return {name: conversations[: scenario.users] for name, scenario in scenarios.items()}
 
 
 def _addresses(database: Database, pooler: PoolerProcess | None) -> Mapping[str, str]:
