@@ -80,7 +80,7 @@ sbom: ## Write sbom.json: what packages the image has, with their licences, as C
 image-trial: ## Build the image and run its processes without a container engine (root, Debian; 5 minutes the first time)
 	@scripts/image-trial
 
-test-tools: .venv-model/.installed ## Fetch what tests need beyond Python: Chromium, Prometheus and a small real model
+test-tools: .venv-model/.installed ## Fetch what tests need beyond Python: Chromium, Prometheus, HAProxy, pgbouncer and a small real model
 	@scripts/test-tools
 
 clean: ## Remove all that was installed or cached here; the data in .data/ stays

@@ -217,7 +217,8 @@ def _migrate(settings: Settings, chosen: argparse.Namespace) -> int:
     # Half a second that `serve` need not spend before its server starts.
     from app.persistence import migrate  # noqa: PLC0415
 
-    with database_url(settings.database) as url:
+    with database_url(settings.database) as pooled:
+        url = settings.database.direct(pooled)
         match chosen.step:
             case "up":
                 migrate.up(url, chosen.revision)

@@ -111,13 +111,13 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         models, tiers = await enter(_open_models(settings)), checked_tiers(settings)
-        url, database, cache, notices = await enter(_open_stores(settings))
+        database, cache, notices = await enter(_open_stores(settings))
         judging = judging_of(settings, models, ledger := Ledger(LedgerTable(database.pool)), database.pool)
         accounts, access, limits = await enter(_open_doors(settings, database, tiers))
         sessions, (turns, events, attachments, rows) = SessionTable(database), _as_one_owner(database.pool, settings, notices)
         embedder, tracing, means, bench, forget = await enter(_open_means(settings, database.pool, sessions, cache))
         office = await enter(open_runs(means, models, bench, rows, limits.quotas))
-        await enter(_listening(url, office, notices, forget))
+        await enter(_listening(database.direct_url, office, notices, forget))
         catalog = Catalog(means.agents, models)
         questions = Questions(InterruptTable(database.pool), turns, office.runs, office.tails)
         naming = partial(name_session, sessions, models, ledger, settings.worker, cache=cache)
@@ -173,24 +173,24 @@ async def _open_means(
 
 
 @asynccontextmanager
-async def _open_stores(settings: Settings) -> AsyncGenerator[tuple[str, Database, ResponseCache | None, RedisNotices | None]]:
-    """The database with its address, and what a Redis may share between servers."""
+async def _open_stores(settings: Settings) -> AsyncGenerator[tuple[Database, ResponseCache | None, RedisNotices | None]]:
+    """The database, and what a Redis may share between servers."""
     async with (
-        _open_database(settings.database) as (url, database),
+        _open_database(settings.database) as database,
         open_response_cache(settings.cache, settings.redis) as cache,
         open_redis_notices(settings.redis) as notices,
     ):
-        yield url, database, cache, notices
+        yield database, cache, notices
 
 
 @asynccontextmanager
-async def _open_database(settings: DatabaseSettings) -> AsyncGenerator[tuple[str, Database]]:
-    """The database with its address, at the schema that this server needs where it may see to that itself."""
+async def _open_database(settings: DatabaseSettings) -> AsyncGenerator[Database]:
+    """The database, at the schema that this server needs where it may see to that itself."""
     with database_url(settings) as url:
         if settings.migrate_on_start:
-            await asyncio.to_thread(migrate.up, url)
+            await asyncio.to_thread(migrate.up, settings.direct(url))
         async with open_database(url, settings) as database:
-            yield url, database
+            yield database
 
 
 @asynccontextmanager
@@ -220,7 +220,7 @@ async def _open_background(
     ):
         jobs = {**jobs, **telling.jobs, "remember": by_id(remembering.job), "export_user": by_id(lifecycle.exports.make)}
         chores = [*chores, *remembering.chores, *lifecycle.chores, *telling.chores]
-        async with open_queue(database.pool, jobs, chores, patient=LETTERS | SCORES) as queue:
+        async with open_queue(database.pool, jobs, chores, patient=LETTERS | SCORES, listens_at=database.direct_url) as queue:
             yield queue, lifecycle, telling.webhooks
 
 

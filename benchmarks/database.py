@@ -1,10 +1,10 @@
 """The Postgres beneath a target, and how much is in it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import psutil
 import psycopg
@@ -36,8 +36,17 @@ class Database:
         """
         with psycopg.connect(self.url, autocommit=True) as connection:
             written = _one_number(connection, sql.SQL(_WRITTEN))
-            tables = connection.execute(_COLUMNS).fetchall()
-            return sum(_one_number(connection, _bytes_of(table, columns)) for table, columns in tables), written
+            return sum(_kept_bytes(connection).values()), written
+
+    def kept_bytes(self) -> Mapping[str, float]:
+        """The same by table."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            return _kept_bytes(connection)
+
+
+def _kept_bytes(connection: "psycopg.Connection[Any]") -> Mapping[str, float]:
+    tables = connection.execute(_COLUMNS).fetchall()
+    return {table: _one_number(connection, _bytes_of(table, columns)) for table, columns in tables}
 
 
 def _bytes_of(table: str, columns: list[str]) -> sql.SQL:

@@ -14,7 +14,7 @@ from benchmarks.rows import Row
 from benchmarks.scenario import Scenario
 from benchmarks.tables import row_table, window_table
 
-_RESULTS: Final = Path(__file__).parent / "results"
+RESULTS: Final = Path(__file__).parent / "results"
 _CPU_FACTS: Final = Path("/proc/cpuinfo")
 _PACKAGES: Final = (
     "fastapi",
@@ -31,8 +31,8 @@ _PACKAGES: Final = (
 def write(name: str, scenario: Scenario, rows: Sequence[Row]) -> str:
     """Leave both files in benchmarks/results and return the tables."""
     now = datetime.now(UTC)
-    stem = _RESULTS / f"{name}-{now:%Y%m%dT%H%M%SZ}"
-    text = "\n\n".join([*_blocks(name, scenario, rows), _circumstances(now)]) + "\n"
+    stem = RESULTS / f"{name}-{now:%Y%m%dT%H%M%SZ}"
+    text = "\n\n".join([*_blocks(name, scenario, rows), circumstances(now)]) + "\n"
     versions = {package: version(package) for package in _PACKAGES}
     facts = {"name": name, "measured_at": now, "machine": _machine(), "versions": versions, "scenario": scenario, "rows": rows}
     stem.with_suffix(".json").write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2))
@@ -84,7 +84,7 @@ def _turns(scenario: Scenario, stage: int) -> str:
     return f"{before + 1} to {before + scenario.stages[stage]}"
 
 
-def _circumstances(now: datetime) -> str:
+def circumstances(now: datetime) -> str:
     versions = ", ".join(f"{package} {version(package)}" for package in _PACKAGES)
     return f"Measured {now:%Y-%m-%d %H:%M} UTC on {_machine()}; {versions}. Target, clients, stub and Postgres share these cores."
 

@@ -139,16 +139,16 @@ def _serving(scenario: Scenario, provider: Provider, name: str, how: str, more: 
     url = f"http://127.0.0.1:{port}"
     with TemporaryDirectory(ignore_cleanup_errors=True) as temporary, start_database(Path(temporary, "data")) as database:
         folder = Path(temporary)
-        variables = {**_server_variables(scenario, provider.url, port, folder), **more}
+        variables = {**server_variables(scenario, provider.url, port, folder), **more}
         with (
             started("app", "serve", ready_url=f"{url}/health/ready", log=folder / "log", variables=variables) as process,
             start_driver("benchmarks.load", log=folder / "load.log") as driver,
         ):
-            conversations = asyncio.run(_signed_up(f"{url}/api/v1", scenario))
+            conversations = asyncio.run(signed_up(f"{url}/api/v1", scenario))
             yield Target(name=name, how=how, process=process, driver=driver, conversations=conversations, database=database)
 
 
-def _server_variables(scenario: Scenario, provider_url: str, port: int, folder: Path) -> Mapping[str, str]:
+def server_variables(scenario: Scenario, provider_url: str, port: int, folder: Path) -> Mapping[str, str]:
     models = folder / "models.yaml"
     models.write_text(yaml.safe_dump({"models": [{"name": scenario.model, "context_window": _CONTEXT_WINDOW, "prices": _PRICES}]}))
     return {
@@ -175,7 +175,7 @@ def _path(scenario: Scenario) -> str:
     return "chat" if scenario.whole else "chat/stream"
 
 
-async def _signed_up(api: str, scenario: Scenario) -> Sequence[Conversation]:
+async def signed_up(api: str, scenario: Scenario) -> Sequence[Conversation]:
     """Give each user a session. Of many, several share an account: argon2 is dear on purpose, and no part of a turn."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_SIGN_UP_SECONDS), raise_for_status=True) as http:
         accounts = await asyncio.gather(*(_register(http, api, number) for number in range(min(scenario.users, _MOST_ACCOUNTS))))

@@ -36,12 +36,13 @@ _MODEL_PYTHON: Final = Path(__file__).parents[1] / ".venv-model" / "bin" / "pyth
 _START_SECONDS: Final = 40
 _TESTS: Final = Path(__file__).parent
 # Folders whose tests take longest. They come first, or one process would be busy with them long after the others have finished.
-_SLOW: Final = frozenset({"browser", "faults", "grafana", "prometheus", "scaffold", "security"})
+_SLOW: Final = frozenset({"browser", "faults", "grafana", "prometheus", "scale", "scaffold", "security"})
 
 # Tests that need more than Python packages: their marker, and whether this machine has what they need.
 _NEEDS: Final[Mapping[str, Callable[[], bool]]] = {
     "browser": lambda: shutil.which("chromium") is not None,
     "prometheus": lambda: all(tool(name) for name in ("prometheus", "promtool")),
+    "proxy": lambda: all(tool(name) for name in ("haproxy", "pgbouncer")),
     "real_model": _MODEL_PYTHON.exists,
 }
 _LEFT_OUT: Final = pytest.StashKey[dict[str, int]]()

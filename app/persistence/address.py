@@ -4,15 +4,21 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from app.persistence.embedded import create_database, embedded_postgres
+from app.persistence.pooling import refuse_shared_backends
 from app.settings import DatabaseSettings
 
 
 @contextmanager
 def database_url(settings: DatabaseSettings) -> Generator[str]:
-    """The address of a database that exists: the configured one, or an embedded Postgres that runs until we leave."""
-    if settings.url:
-        create_database(settings.url)
-        yield settings.url
+    """The address of a database that exists: the configured one, or an embedded Postgres that runs until we leave.
+
+    Raise SettingsInvalid where what is said to be the database is a pool by transaction.
+    """
+    if not settings.url:
+        with embedded_postgres(settings.data_dir) as url:
+            yield url
         return
-    with embedded_postgres(settings.data_dir) as url:
-        yield url
+    direct = settings.direct(settings.url)
+    create_database(direct)
+    refuse_shared_backends(direct, "DATABASE_DIRECT_URL" if settings.is_pooled else "DATABASE_URL")
+    yield settings.url

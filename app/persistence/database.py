@@ -59,8 +59,11 @@ _LONGEST_PAUSE_SECONDS: Final = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
+    """`direct_url` is where a connection has a backend to itself."""
+
     pool: Pool
     query: Query
+    direct_url: str
 
 
 @contextmanager
@@ -95,7 +98,8 @@ def _refused(error: Exception) -> DatabaseRefused:
 @asynccontextmanager
 async def open_database(url: str, settings: DatabaseSettings) -> AsyncGenerator[Database]:
     async with _open_pool(url, settings) as pool, _open_engine(url, settings) as engine:
-        yield Database(pool=pool, query=async_sessionmaker(engine, class_=AsyncSession, expire_on_commit=False))
+        sessions = async_sessionmaker(engine, class_=AsyncSession, expire_on_commit=False)
+        yield Database(pool=pool, query=sessions, direct_url=settings.direct(url))
 
 
 async def patiently[T](seconds: float, do: Callable[[], Awaitable[T]]) -> T:
@@ -137,7 +141,7 @@ async def _open_pool(url: str, settings: DatabaseSettings) -> AsyncGenerator[Poo
     pool: Pool = psycopg_pool.AsyncConnectionPool(
         url,
         connection_class=psycopg.AsyncConnection[DictRow],
-        kwargs={"row_factory": dict_row, "tcp_user_timeout": _DEAD_PEER_MILLISECONDS},
+        kwargs={"row_factory": dict_row, **_connecting(settings)},
         configure=partial(_configure, statement_seconds=settings.statement_seconds),
         check=_check,
         min_size=2,
@@ -151,6 +155,12 @@ async def _open_pool(url: str, settings: DatabaseSettings) -> AsyncGenerator[Poo
         await pool.open(wait=True, timeout=settings.connect_seconds)
     async with pool:
         yield pool
+
+
+def _connecting(settings: DatabaseSettings) -> dict[str, Any]:
+    # Behind a pool by transaction a statement would be prepared with one backend, and asked of another.
+    unprepared = {"prepare_threshold": None} if settings.is_pooled else {}
+    return {"tcp_user_timeout": _DEAD_PEER_MILLISECONDS, **unprepared}
 
 
 async def _check(connection: psycopg.AsyncConnection[DictRow]) -> None:
@@ -176,7 +186,7 @@ async def _open_engine(url: str, settings: DatabaseSettings) -> AsyncGenerator[A
         pool_timeout=settings.connect_seconds,
         pool_recycle=_CONNECTION_LIFE_SECONDS,
         pool_pre_ping=True,
-        connect_args={"tcp_user_timeout": _DEAD_PEER_MILLISECONDS},
+        connect_args=_connecting(settings),
     )
 
     # In a transaction of its own, or the first rollback would take it back.

@@ -1,7 +1,7 @@
 """The queue of background work: procrastinate on the pool that everything shares."""
 
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +10,8 @@ from uuid import UUID
 
 import structlog
 from procrastinate import App, PsycopgConnector, RetryStrategy
+from procrastinate.connector import Notify
+from psycopg_pool import AsyncConnectionPool
 
 from app import signals
 from app.crashes import log_crash
@@ -59,13 +61,30 @@ def by_id(job: Callable[[UUID], Awaitable[None]]) -> Job:
     return do
 
 
+class _Connector(PsycopgConnector):
+    """Hears of new jobs at an address of its own, for notices do not come through every pooler."""
+
+    def __init__(self, listens_at: str) -> None:
+        super().__init__()
+        self._listens_at = listens_at
+
+    async def listen_notify(self, on_notification: Notify, channels: Iterable[str]) -> None:
+        ear = PsycopgConnector()
+        # Never opened: the connection that listens is none of a pool's, and the pool says only where it goes.
+        await ear.open_async(AsyncConnectionPool(self._listens_at, open=False))
+        await ear.listen_notify(on_notification, channels)
+
+
 @asynccontextmanager
-async def open_queue(pool: Pool, jobs: Mapping[str, Job], chores: Sequence[Chore], patient: Collection[str] = ()) -> AsyncGenerator[App]:
+async def open_queue(
+    pool: Pool, jobs: Mapping[str, Job], chores: Sequence[Chore], patient: Collection[str] = (), *, listens_at: str | None = None
+) -> AsyncGenerator[App]:
     """Jobs are named as the statements that put them there name them; each is tried again, later and later, when it fails.
 
-    Those that are `patient` go on for half an hour, for what they need is not ours and may be away for that long.
+    Those that are `patient` go on for half an hour, for what they need is not ours and may be away for that long. Without `listens_at`
+    it listens where the pool's connections go.
     """
-    queue = App(connector=PsycopgConnector())
+    queue = App(connector=_Connector(listens_at) if listens_at else PsycopgConnector())
     for name, job in jobs.items():
         tries = _MOST_PATIENT_RETRIES if name in patient else _MOST_RETRIES
         retry = RetryStrategy(max_attempts=tries, exponential_wait=_WAIT_SECONDS)

@@ -5,6 +5,7 @@ wins over it. `.env.example` lists every variable, and a test keeps it so.
 """
 
 from app.settings.accounts import AccountSettings, MailSettings
+from app.settings.database import DatabaseSettings
 from app.settings.evals import EvalsSettings
 from app.settings.faults import in_words
 from app.settings.files import read_yaml
@@ -21,7 +22,6 @@ from app.settings.sections import (
     SECONDS_PER_HOUR,
     CacheSettings,
     ContextSettings,
-    DatabaseSettings,
     Environment,
     LogSettings,
     ModelSettings,

@@ -12,6 +12,7 @@ from pydantic import SecretStr, ValidationError
 
 from app.errors import SettingsInvalid
 from app.settings.accounts import AccountSettings, MailSettings
+from app.settings.database import DatabaseSettings
 from app.settings.evals import EvalsSettings
 from app.settings.faults import in_words
 from app.settings.hooks import HookSettings
@@ -26,7 +27,6 @@ from app.settings.sections import (
     ROOT,
     CacheSettings,
     ContextSettings,
-    DatabaseSettings,
     Environment,
     LogSettings,
     ModelSettings,

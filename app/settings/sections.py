@@ -106,23 +106,6 @@ class ServerSettings(Section):
         return urlsplit(self.public_url).scheme == "https"
 
 
-class DatabaseSettings(Section):
-    url: str = Field("", validation_alias="DATABASE_URL", description="postgresql:// address; empty starts the embedded Postgres")
-    data_dir: RootedPath = Field(
-        Path(".data"), validation_alias="DATA_DIR", description="Folder of the embedded database and of files the server writes"
-    )
-    pool_size: Count = Field(20, le=1_000, validation_alias="DATABASE_POOL_SIZE", description="Most connections a process opens")
-    connect_seconds: Seconds = Field(
-        5, validation_alias="DATABASE_CONNECT_SECONDS", description="How long a request waits for a connection"
-    )
-    statement_seconds: Seconds = Field(
-        30, validation_alias="DATABASE_STATEMENT_SECONDS", description="How long one statement may take before it counts as failed"
-    )
-    migrate_on_start: bool = Field(
-        False, validation_alias="MIGRATE_ON_START", description="Bring the schema up to date when the server starts; refused in production"
-    )
-
-
 class RedisSettings(Section):
     # Secret, for it may hold a password.
     url: SecretStr = Field(

@@ -13,13 +13,11 @@ import yaml
 
 from app.settings import ROOT
 from tests.ports import held_port
-from tests.tools import needed
+from tests.tools import UNTIL_INPUT_ENDS, needed
 
 FOLDER: Final = ROOT / "prometheus"
 _START_SECONDS: Final = 30
 _INTERVAL: Final = "1s"
-# It would outlive a test run that is killed; the shell sees the end of its input, whatever ends us.
-_UNTIL_INPUT_ENDS: Final = '"$@" & read -r _; kill -9 $!; wait'
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ class PrometheusProcess:
         ]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603  # the program that `make test-tools` brings
-                ["/bin/sh", "-c", _UNTIL_INPUT_ENDS, "sh", str(needed("prometheus")), *options],
+                [*UNTIL_INPUT_ENDS, str(needed("prometheus")), *options],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
