@@ -19,6 +19,7 @@ from app import VERSION
 from app.api.connections import take_all_files
 from app.databases import add_database_commands
 from app.developing import add_commands
+from app.doctor.files import check_files
 from app.errors import AppError, SettingsInvalid
 from app.llm.choice import Choice, choose_models
 from app.llm.embedding import choose_embedder, other_embedder
@@ -27,7 +28,6 @@ from app.operators import add_operators_commands
 from app.persistence.address import database_url
 from app.persistence.embedder_in_use import embedder_in_use
 from app.settings import ROOT, Settings, load_settings
-from app.tiers import checked_tiers
 
 _FAILED: Final = 1
 _MISUSED: Final = 2
@@ -104,7 +104,7 @@ def _add(
 def _serve(settings: Settings, _: argparse.Namespace) -> int:
     choice = choose_models(settings.models, settings.model_keys)
     embedder = choose_embedder(settings.memory, settings.models) if settings.memory.is_on else None
-    _check_files(settings)
+    check_files(settings)
     _check_port(settings.server.host, settings.server.port, "PORT")
     # Held here, so that the database outlives a reload of the server.
     with database_url(settings.database) as url:
@@ -155,32 +155,6 @@ def _check_port(host: str, port: int, variable: str) -> None:
         if error.errno == errno.EADDRINUSE:
             words = f"Port {port} of {host} is taken already. Set another: {variable}=…, in the environment or in .env."
             raise AppError(words) from error
-
-
-def _check_files(settings: Settings) -> None:
-    """Raise SettingsInvalid, with what is wrong with each of them, before a server is started that would."""
-    faults = []
-    for check in (checked_tiers, _check_servers, _check_blocklist):
-        try:
-            check(settings)
-        except SettingsInvalid as error:
-            faults.append(error.detail)
-    if faults:
-        raise SettingsInvalid("\n".join(faults))
-
-
-def _check_servers(settings: Settings) -> None:
-    if settings.mcp.file:
-        from app.agent.mcp.file import read_servers  # noqa: PLC0415
-
-        read_servers(settings.mcp.file, settings.mcp_variables)
-
-
-def _check_blocklist(settings: Settings) -> None:
-    if settings.hooks.blocklist:
-        from app.agent.hooks.blocklist import open_blocklist  # noqa: PLC0415
-
-        open_blocklist(settings.hooks.blocklist)
 
 
 def _worker(settings: Settings, _: argparse.Namespace) -> int:

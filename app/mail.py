@@ -46,6 +46,21 @@ class SmtpPost:
             raise
         signals.mail_sent("ok")
 
+    async def reach(self, seconds: float) -> None:
+        """Come in and say nothing; raise MailUnavailable, or MailRefused for a user or password that will not do."""
+        await asyncio.to_thread(self._reach, seconds)
+
+    def _reach(self, seconds: float) -> None:
+        try:
+            with _connected(urlsplit(self._url.get_secret_value()), seconds) as server:
+                server.noop()
+        except smtplib.SMTPAuthenticationError:
+            raise MailRefused("The mail server refuses the user or the password.") from None
+        except smtplib.SMTPNotSupportedError:
+            raise MailRefused("The mail server lacks STARTTLS, or wants no login.") from None
+        except (smtplib.SMTPException, OSError):
+            raise MailUnavailable("The mail server is not answering.") from None
+
     def _message(self, mail: Mail) -> EmailMessage:
         message = EmailMessage(policy=SMTP)
         message["From"] = self._sender
@@ -86,12 +101,12 @@ class LoggedPost:
         log.info("mail_not_sent", subject=mail.subject, to=mail.to, link=_Bare(mail.link))
 
 
-def _connected(address: SplitResult) -> smtplib.SMTP:
+def _connected(address: SplitResult, seconds: float = _SECONDS) -> smtplib.SMTP:
     host, port = address.hostname or "", address.port or _PORTS[address.scheme]
     if address.scheme == "smtps":
-        server: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=_SECONDS, context=ssl.create_default_context())
+        server: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=seconds, context=ssl.create_default_context())
     else:
-        server = smtplib.SMTP(host, port, timeout=_SECONDS)
+        server = smtplib.SMTP(host, port, timeout=seconds)
     try:
         if address.scheme == "smtp":
             server.starttls(context=ssl.create_default_context())

@@ -1,4 +1,4 @@
-"""The commands for accounts: their arguments, and what they say."""
+"""The commands for accounts, and for a look at the whole server: their arguments, and what they say."""
 
 import argparse
 import asyncio
@@ -16,6 +16,7 @@ from app.persistence.audit import AuditEvent, AuditSearch
 from app.settings import Settings
 
 _MOMENTS: Final = "2026-11-01 or 2026-11-01T12:00+01:00"
+_LONGEST_SECONDS: Final = 600
 _ROLES: Final = [role.value for role in UserRole]
 
 type _Command = Callable[[Settings, argparse.Namespace], int]
@@ -31,6 +32,16 @@ def add_operators_commands(commands: Commands) -> None:
     log.add_argument("--event", type=_event, metavar="EVENT", help="of this event only, such as login_failed")
     log.add_argument("--user", default="", metavar="EMAIL", help="about or by this user only")
     log.add_argument("--since", type=_moment, help=f"from this moment on, such as {_MOMENTS}")
+    _add_doctor(commands)
+
+
+def _add_doctor(commands: Commands) -> None:
+    words = "look at all that a server needs, and say what is wrong with it; exit code 1 if something is"
+    doctor = commands.add_parser("doctor", help=words, description=words.capitalize())
+    doctor.set_defaults(bare_command=_doctor)
+    doctor.add_argument("--json", action="store_true", help="as docs/doctor.md has it, for programs")
+    doctor.add_argument("--strict", action="store_true", help="exit with 1 for warnings too")
+    doctor.add_argument("--timeout", type=_seconds, default=5, metavar="SECONDS", help="how long a check may take; 5 unless given")
 
 
 def _add_users(steps: Commands) -> None:
@@ -110,6 +121,23 @@ def _audit(settings: Settings, chosen: argparse.Namespace) -> int:
 
     asyncio.run(audit(settings, AuditSearch(event=chosen.event or "", since=chosen.since), chosen.user))
     return 0
+
+
+def _doctor(chosen: argparse.Namespace) -> int:
+    """Not as the others, for settings that cannot be read are a finding too."""
+    from app.doctor.command import doctor  # noqa: PLC0415
+
+    return doctor(chosen.timeout, as_data=chosen.json, strict=chosen.strict)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds <= _LONGEST_SECONDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds up to {_LONGEST_SECONDS}")
+    return seconds
 
 
 def _role(name: str | None) -> UserRole | None:

@@ -12,7 +12,7 @@ _ALGORITHM: Final = "HS256"
 _ISSUER: Final = "milepost"
 _LONGEST_TOKEN: Final = 4096
 # As far as the clocks of servers and of those who sign for them may be apart.
-_LEEWAY_SECONDS: Final = 5
+LEEWAY_SECONDS: Final = 5
 _KID_CHARACTERS: Final = 16
 # Of the 32 that a mark has, as many as nobody can guess.
 MARK_BYTES: Final = 16
@@ -52,7 +52,7 @@ class SigningKeys:
                 algorithms=[_ALGORITHM],
                 issuer=_ISSUER,
                 audience=audience,
-                leeway=_LEEWAY_SECONDS,
+                leeway=LEEWAY_SECONDS,
                 options={"require": ["exp", "iat", *required], "strict_aud": True},
             )
         except jwt.ExpiredSignatureError as error:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from langfuse.api.core.request_options import RequestOptions
 
 _CALL_SECONDS: Final = 10
+_REFUSALS: Final = (401, 403)
 _AT_ONCE: Final = 500
 _MOST_PAGES: Final = 10_000
 USER_FEEDBACK: Final = "user_feedback"
@@ -68,6 +69,13 @@ class LangfuseApi:
         for begin in range(0, len(traces), _AT_ONCE):
             await _translated(client.trace.delete_multiple(trace_ids=traces[begin : begin + _AT_ONCE], request_options=_once()))
         return len(traces)
+
+    async def reach(self) -> str:
+        """Its version, once it has answered and taken our keys."""
+        client = await self._opened()
+        version = (await _translated(client.health.health(request_options=_once()))).version
+        await _translated(client.projects.get(request_options=_once()))
+        return str(version)
 
     async def prompt(self, name: str, label: str) -> ServedPrompt:
         client = await self._opened()
@@ -121,7 +129,8 @@ async def _translated[Answer](call: Awaitable[Answer]) -> Answer:
             return await call
     except ApiError as error:
         log.warning("langfuse_refused", status=error.status_code)
-        raise TracesUnavailable from None  # its words quote what was sent
+        # Its own words quote what was sent.
+        raise TracesUnavailable("Langfuse refuses our keys." if error.status_code in _REFUSALS else None) from None
     except (httpx.HTTPError, TimeoutError, ValueError, OSError) as error:
         log.warning("langfuse_failed", error=type(error).__name__)
         raise TracesUnavailable from None

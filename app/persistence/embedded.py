@@ -37,19 +37,32 @@ _THROWAWAY: Final = ("fsync=off", "synchronous_commit=off", "full_page_writes=of
 
 
 @contextmanager
-def embedded_postgres(data_dir: Path, *, durable: bool = True) -> Generator[str]:
+def embedded_postgres(data_dir: Path, *, durable: bool = True, patience_seconds: float = _START_SECONDS) -> Generator[str]:
     """Use the Postgres in `data_dir`, started unless somebody uses it already; yield the postgresql:// URL of its database.
 
     The client that starts it decides whether it is durable; one that is not loses data when the machine fails. Raise
-    DatabaseUnavailable when it cannot be had within a minute.
+    DatabaseUnavailable when it cannot be had within so many seconds.
     """
-    cluster = data_dir.resolve() / _CLUSTER
+    cluster = _cluster(data_dir)
     with ExitStack() as stack:
         try:
-            url = stack.enter_context(_served(cluster, () if durable else _THROWAWAY))
+            url = stack.enter_context(_served(cluster, () if durable else _THROWAWAY, patience_seconds))
         except OSError as error:
             raise DatabaseUnavailable(f"The embedded Postgres cannot use the folder {cluster.parent}.") from error
         yield url
+
+
+def is_made(data_dir: Path) -> bool:
+    """Whether there is an embedded Postgres, at work or not."""
+    return _cluster(data_dir).is_dir()
+
+
+def is_at_work(data_dir: Path) -> bool:
+    """Whether somebody has one that is made at work just now; raise DatabaseUnavailable where we may not know."""
+    try:
+        return _is_kept(_cluster(data_dir))
+    except OSError as error:
+        raise DatabaseUnavailable(f"The embedded Postgres in {data_dir} is another user's.") from error
 
 
 def create_database(url: str) -> None:
@@ -66,9 +79,13 @@ def create_database(url: str) -> None:
         raise DatabaseUnavailable("The database server is not answering or refuses us.") from error
 
 
+def _cluster(data_dir: Path) -> Path:
+    return data_dir.resolve() / _CLUSTER
+
+
 @contextmanager
-def _served(cluster: Path, settings: tuple[str, ...]) -> Generator[str]:
-    deadline = time.monotonic() + _START_SECONDS
+def _served(cluster: Path, settings: tuple[str, ...], patience_seconds: float) -> Generator[str]:
+    deadline = time.monotonic() + patience_seconds
     programs = binaries()
     cluster.parent.mkdir(parents=True, exist_ok=True)
     with _client_lock(cluster, deadline), _socket_folder(cluster) as folder:

@@ -7,14 +7,14 @@ import psycopg
 from app.errors import DatabaseUnavailable
 
 _CONNECT_SECONDS: Final = 10
-_IN_USE: Final = "SELECT name FROM memory_embedder WHERE EXISTS (SELECT FROM memory)"
+IN_USE: Final = "SELECT name FROM memory_embedder WHERE EXISTS (SELECT FROM memory)"
 
 
 def embedder_in_use(url: str) -> str | None:
     """The name of the embedder whose vectors the memories have; None when nothing is remembered. Raise DatabaseUnavailable."""
     try:
         with psycopg.connect(url, connect_timeout=_CONNECT_SECONDS) as connection:
-            row = connection.execute(_IN_USE).fetchone()
+            row = connection.execute(IN_USE).fetchone()
     except psycopg.errors.UndefinedTable:  # of a schema that is yet to be made
         return None
     except psycopg.Error as error:

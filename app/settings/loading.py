@@ -142,7 +142,7 @@ SECTIONS: Final[Mapping[str, type[Section]]] = {
 def load_settings(folder: Path = ROOT) -> Settings:
     """Read the environment and the first settings file in `folder`; raise SettingsInvalid naming every variable at fault."""
     environment = _environment(folder)
-    file = _settings_file(folder, environment)
+    file = settings_file(folder, environment)
     problems = [*_unknown_variables(file), *_several_processes(file)]
     sections: dict[str, Section] = {}
     for name, section in SECTIONS.items():
@@ -208,7 +208,8 @@ def _first_named(folder: Path) -> str | None:
     return next((named for file in found if file.is_file() and (named := dotenv_values(file).get("APP_ENV"))), None)
 
 
-def _settings_file(folder: Path, environment: Environment) -> Path | None:
+def settings_file(folder: Path, environment: Environment) -> Path | None:
+    """The one that is read."""
     names = (f".env.{environment}.local", f".env.{environment}", ".env.local", ".env")
     return next((folder / name for name in names if (folder / name).is_file()), None)
 

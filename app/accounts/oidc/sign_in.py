@@ -36,6 +36,10 @@ class SignIn:
     def name(self) -> str:
         return self._settings.name or urlsplit(self._settings.issuer).hostname or ""
 
+    async def reach(self) -> None:
+        """Read what the provider tells of itself, and its keys; raise ProviderUnavailable or ProviderBadAnswer."""
+        await self._provider.key(None)
+
     async def address(self, attempt: Attempt) -> str:
         """Where to send them; raise ProviderUnavailable or ProviderBadAnswer."""
         endpoint = (await self._provider.metadata()).authorization_endpoint
