@@ -110,6 +110,12 @@ class LangfuseStub:
         self.spans += _decoded(await request.read())
         return web.Response(content_type="application/x-protobuf")
 
+    async def name_project(self, request: web.Request) -> web.Response:
+        if refused := self._refused(request):
+            return refused
+        project = {"id": "project", "name": "test", "organization": {"id": "home", "name": "home"}, "metadata": {}}
+        return web.json_response({"data": [project]})
+
     async def take_scores(self, request: web.Request) -> web.Response:
         if refused := self._refused(request):
             return refused
@@ -173,6 +179,8 @@ class LangfuseStub:
                 web.get("/api/public/v2/observations", self.list_observations),
                 web.get("/api/public/dataset-items", self.list_items),
                 web.delete("/api/public/traces", self.delete_traces),
+                web.get("/api/public/health", _healthy),
+                web.get("/api/public/projects", self.name_project),
                 web.get("/health", _healthy),
             ]
         )
@@ -215,7 +223,7 @@ def _is_ours(request: web.Request) -> bool:
 
 
 async def _healthy(_: web.Request) -> web.Response:
-    return web.json_response({"status": "OK"})
+    return web.json_response({"status": "OK", "version": "4.59.0"})
 
 
 def _observation(span: SeenSpan) -> Mapping[str, Any]:

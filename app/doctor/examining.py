@@ -8,7 +8,7 @@ from typing import Final
 from app.doctor.database import NAMES, check_database
 from app.doctor.findings import Check, Checked, checked, failed, not_checked
 from app.doctor.machine import check_disk, check_files, check_folder, check_settings
-from app.doctor.models import model_checks
+from app.doctor.models import AWAY, model_checks
 from app.doctor.services import ADVICE, service_checks
 from app.errors import SettingsInvalid
 from app.settings import Settings
@@ -22,7 +22,7 @@ async def examine(settings: Settings, seconds: float) -> Sequence[Checked]:
     database, *others = await asyncio.gather(
         check_database(settings, seconds),
         _all({"settings": partial(check_settings, settings), **_of_machine(settings)}, seconds),
-        _all(model_checks(settings, seconds), seconds),
+        _all(model_checks(settings), seconds, AWAY),
         _all(service_checks(settings, seconds), seconds),
     )
     machine, models, services = others
@@ -41,5 +41,5 @@ def _of_machine(settings: Settings) -> Mapping[str, Check]:
     return {name: partial(check, settings) for name, check in zip(_MACHINE, checks, strict=True)}
 
 
-async def _all(checks: Mapping[str, Check], seconds: float) -> Sequence[Checked]:
-    return await asyncio.gather(*(checked(name, check, seconds, advice=ADVICE.get(name, "")) for name, check in checks.items()))
+async def _all(checks: Mapping[str, Check], seconds: float, advice: str = "") -> Sequence[Checked]:
+    return await asyncio.gather(*(checked(name, check, seconds, advice=ADVICE.get(name, advice)) for name, check in checks.items()))

@@ -14,18 +14,18 @@ from app.settings import Environment, Settings
 
 _AT_HOME: Final = (Environment.DEVELOPMENT, Environment.TEST)
 _KEY: Final = "Set a key that is still good: {}."
-_AWAY: Final = "Look at the provider's status page, and at what lies between: its address, a proxy, a firewall."
+AWAY: Final = "Look at the provider's status page, and at what lies between: its address, a proxy, a firewall."
 
 
-def model_checks(settings: Settings, seconds: float) -> Mapping[str, Check]:
+def model_checks(settings: Settings) -> Mapping[str, Check]:
     """One for what can be asked at all, one for each model of it, and one for the embedder."""
     checks: dict[str, Check] = {"models": partial(_check_choice, settings)}
     try:
         choice = choose_models(settings.models, settings.model_keys)
     except SettingsInvalid:  # which `models` tells
         choice = Choice(specs=(), default="")
-    checks |= {f"model {spec.name}": partial(_check_model, spec, settings, seconds) for spec in choice.specs}
-    return {**checks, "embedder": partial(_check_embedder, settings, seconds)}
+    checks |= {f"model {spec.name}": partial(_check_model, spec, settings) for spec in choice.specs}
+    return {**checks, "embedder": partial(_check_embedder, settings)}
 
 
 async def _check_choice(settings: Settings) -> Finding:
@@ -41,32 +41,32 @@ async def _check_choice(settings: Settings) -> Finding:
     return ok(f"{len(choice.specs)} can be asked, {choice.default} by default{missing}")
 
 
-async def _check_model(spec: ModelSpec, settings: Settings, seconds: float) -> Finding:
+async def _check_model(spec: ModelSpec, settings: Settings) -> Finding:
     if spec.provider == "demo":
         return ok("built in")
     if spec.provider != "openai":
         return skipped(f"Of {spec.provider} nothing can be asked that is the same everywhere and costs nothing; its key is set")
     key = settings.model_keys.get(spec.key_name)
     base_url = spec.base_url or settings.models.openai_base_url or OPENAI
-    return await _listed(base_url, key.get_secret_value() if key else "", spec.id_at_provider, spec.key_name or "key_variable", seconds)
+    return await _listed(base_url, key.get_secret_value() if key else "", spec.id_at_provider, spec.key_name or "key_variable")
 
 
-async def _check_embedder(settings: Settings, seconds: float) -> Finding:
+async def _check_embedder(settings: Settings) -> Finding:
     if not settings.memory.is_on:
         return skipped("MEMORY_ENABLED is false")
     choice = choose_embedder(settings.memory, settings.models)
     if not choice.model:
         return ok("words, built in")
-    return await _listed(choice.base_url, choice.key.get_secret_value() if choice.key else "", choice.model, "EMBEDDING_API_KEY", seconds)
+    return await _listed(choice.base_url, choice.key.get_secret_value() if choice.key else "", choice.model, "EMBEDDING_API_KEY")
 
 
-async def _listed(base_url: str, key: str, model: str, key_name: str, seconds: float) -> Finding:
+async def _listed(base_url: str, key: str, model: str, key_name: str) -> Finding:
     try:
-        models = await listed_models(base_url, key, seconds)
+        models = await listed_models(base_url, key)
     except (ModelAuthFailed, ModelForbidden) as error:
         return failed(error.detail, _KEY.format(key_name))
     except ModelError as error:
-        return failed(error.detail, _AWAY)
+        return failed(error.detail, AWAY)
     if models is None:
         return warning("The server answers, and has no list of models to ask for", "Send a message: only that tells whether it works.")
     if model not in models:

@@ -14,13 +14,13 @@ _OK: Final = 200
 _NO_LIST: Final = (404, 405, 501)
 
 
-async def listed_models(base_url: str, key: str, seconds: float) -> frozenset[str] | None:
-    """Their ids; None where the server answers and keeps no list. Raise ModelError."""
+async def listed_models(base_url: str, key: str) -> frozenset[str] | None:
+    """Their ids; None where the server answers and keeps no list. Raise ModelError; how long it may take is for who asks."""
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    timeout, no_cookies = aiohttp.ClientTimeout(total=seconds), aiohttp.DummyCookieJar()
+    no_cookies = aiohttp.DummyCookieJar()
     with model_errors():
         async with (
-            aiohttp.ClientSession(timeout=timeout, headers=headers, proxy=proxy_of(base_url), cookie_jar=no_cookies) as http,
+            aiohttp.ClientSession(headers=headers, proxy=proxy_of(base_url), cookie_jar=no_cookies) as http,
             http.get(f"{base_url.rstrip('/')}/{_PATH}", allow_redirects=False) as response,
         ):
             if response.status in _NO_LIST:

@@ -132,10 +132,9 @@ async def _no_way_to(host: str, port: int) -> str:
 
 
 async def _has_no_database(url: str, name: str, seconds: float) -> bool:
+    connecting = psycopg.AsyncConnection.connect(url, connect_timeout=_whole(seconds), dbname="postgres", autocommit=True)
     try:
-        async with await psycopg.AsyncConnection.connect(
-            url, connect_timeout=_whole(seconds), dbname="postgres", autocommit=True
-        ) as connection:
+        async with await connecting as connection:
             return await (await connection.execute(_NAMED, [name])).fetchone() is None
     except psycopg.Error:
         return False
