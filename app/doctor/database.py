@@ -102,7 +102,7 @@ async def _pgvector(look: Examination) -> Finding:
 
 
 async def _migrations(pool: Pool) -> Finding:
-    health = DatabaseHealth(pool)
+    health = await asyncio.to_thread(DatabaseHealth, pool)  # which reads all migrations
     if drift := await health.drift():
         return failed(drift, _MIGRATE)
     if (found := await health.revision()) != health.needed:

@@ -1,5 +1,6 @@
 """What is on this machine: the settings, the files they name, and the folder for what the server writes."""
 
+import asyncio
 import os
 import shutil
 import stat
@@ -47,8 +48,8 @@ def _open(file: Path | None) -> Iterator[tuple[str, str]]:
 
 
 async def check_files(settings: Settings) -> Finding:
-    faults = [*_faults_of_models(settings), *faults_of_files(settings)]
-    if faults:
+    # In a thread, for it may import all tools.
+    if faults := await asyncio.to_thread(lambda: [*_faults_of_models(settings), *faults_of_files(settings)]):
         return failed("\n".join(dict.fromkeys(faults)), "Put the file there, readable for the server's user, or change the variable.")
     return ok(", ".join(f"{variable} {file.name}" for variable, file in named_files(settings).items()))
 

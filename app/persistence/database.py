@@ -151,10 +151,13 @@ async def _open_pool(url: str, settings: DatabaseSettings) -> AsyncGenerator[Poo
         reconnect_timeout=_RECONNECT_SECONDS,
         open=False,
     )
-    with database_errors():
-        await pool.open(wait=True, timeout=settings.connect_seconds)
-    async with pool:
+    try:
+        with database_errors():
+            await pool.open(wait=True, timeout=settings.connect_seconds)
         yield pool
+    finally:
+        # Also when the wait is cancelled: what connects meanwhile would go on, and hold up the end of the loop for ever.
+        await pool.close()
 
 
 def _connecting(settings: DatabaseSettings) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Whatever the database does to us becomes one error of ours; a bug stays what it is."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
@@ -51,3 +52,20 @@ async def test_a_mistake_in_our_sql_is_not_taken_for_an_absent_database(database
         async with database.pool.connection() as connection:
             await connection.execute("SELEKT 1")
     assert isinstance(refused.value.__cause__, psycopg.errors.SyntaxError)
+
+
+@pytest.mark.parametrize("steps", range(1, 30, 2))
+async def test_who_gives_up_while_a_database_is_opened_leaves_nobody_connecting(steps: int, database_url: str) -> None:
+    """What was left went on for ever, and with it the loop."""
+    before = asyncio.all_tasks()
+
+    async def open_and_use() -> None:
+        async with open_database(database_url, DatabaseSettings()):
+            await asyncio.Event().wait()
+
+    opening = asyncio.create_task(open_and_use())
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    opening.cancel()
+    await asyncio.wait([opening])
+    assert asyncio.all_tasks() - before == set()
