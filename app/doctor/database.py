@@ -9,6 +9,7 @@ from typing import Final
 from app.accounts.signing import LEEWAY_SECONDS
 from app.doctor.findings import Check, Checked, Finding, checked, failed, not_checked, ok, skipped, warning
 from app.llm.embedding import choose_embedder, other_embedder
+from app.persistence.address import refuse_pool
 from app.persistence.database import Pool, open_database
 from app.persistence.embedded import embedded_postgres, is_at_work, is_made
 from app.persistence.examining import Examination, connections_of_process, reach
@@ -53,7 +54,9 @@ class _Opening:
 
     async def open(self) -> Finding:
         where, url = await self._address()
-        await reach(url, self._seconds)
+        for address in dict.fromkeys((url, self._settings.direct(url))):
+            await reach(address, self._seconds)
+        await asyncio.to_thread(refuse_pool, self._settings)
         database = await self.stack.enter_async_context(open_database(url, self._settings))
         version, latency = await Examination(database.pool).version()
         self.pool = database.pool
@@ -62,7 +65,7 @@ class _Opening:
     async def _address(self) -> tuple[str, str]:
         """Not by `database_url`, which would make a database that is not there."""
         if self._settings.url:
-            return "at DATABASE_URL", self._settings.url
+            return "by way of a pooler" if self._settings.is_pooled else "at DATABASE_URL", self._settings.url
         folder, embedded = self._settings.data_dir, ExitStack()
         where = "embedded, of a server at work" if is_at_work(folder) else "embedded, started for this look"
         self.stack.callback(embedded.close)
@@ -83,8 +86,10 @@ def _checks(settings: Settings, pool: Pool) -> Mapping[str, Check]:
 
 async def _connections(look: Examination, settings: DatabaseSettings) -> Finding:
     room, each = await look.room(), connections_of_process(settings)
-    found = f"{room.used} of {room.most} in use; a server or worker opens {each} at the most, so there is room for {room.most // each}"
-    if each > room.most:
+    found = f"{room.used} of {room.most} in use"
+    if not settings.is_pooled:
+        found += f"; a server or worker opens {each} at the most, so there is room for {room.most // each}"
+    if not settings.is_pooled and each > room.most:
         return failed(found, "Lower DATABASE_POOL_SIZE, or raise max_connections of Postgres.")
     if room.used > _FULL * room.most:
         return warning(found, "Find out who holds them (pg_stat_activity), or raise max_connections of Postgres.")

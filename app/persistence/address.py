@@ -18,7 +18,12 @@ def database_url(settings: DatabaseSettings) -> Generator[str]:
         with embedded_postgres(settings.data_dir) as url:
             yield url
         return
-    direct = settings.direct(settings.url)
-    create_database(direct)
-    refuse_shared_backends(direct, "DATABASE_DIRECT_URL" if settings.is_pooled else "DATABASE_URL")
+    create_database(settings.direct(settings.url))
+    refuse_pool(settings)
     yield settings.url
+
+
+def refuse_pool(settings: DatabaseSettings) -> None:
+    """Raise SettingsInvalid where what is said to be the database is a pool by transaction; the embedded one is none."""
+    if settings.url:
+        refuse_shared_backends(settings.direct(settings.url), "DATABASE_DIRECT_URL" if settings.is_pooled else "DATABASE_URL")
