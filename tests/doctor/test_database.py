@@ -16,6 +16,7 @@ from app.persistence.embedded import embedded_postgres, is_at_work
 from tests.doctor.looking import Look
 from tests.gone import gone
 from tests.ports import held_port
+from tests.scale.programs import PoolerProcess
 
 _SHADOW: Final = """
 CREATE SCHEMA shadow;
@@ -129,3 +130,13 @@ async def test_an_embedded_database_is_found_at_work_or_started_for_the_look_and
     again = await look()
     assert "started for this look" in again["database"].found
     assert _states(again) == dict.fromkeys(NAMES, "ok")
+
+
+@pytest.mark.proxy
+async def test_a_pool_by_transaction_is_well_only_with_a_way_past_it(look: Look, database_url: str, tmp_path: Path) -> None:
+    with PoolerProcess(tmp_path, database_url) as pooler:
+        alone = (await look({"DATABASE_URL": pooler.url}))["database"]
+        assert (alone.state, "DATABASE_DIRECT_URL" in alone.found) == ("failed", True)
+        found = await look({"DATABASE_DIRECT_URL": database_url})
+        assert _states(found) == dict.fromkeys(NAMES, "ok")
+        assert "by way of a pooler" in found["database"].found
