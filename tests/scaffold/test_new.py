@@ -21,6 +21,15 @@ _SECONDS: Final = 600
 _GUIDE: Final = ROOT / "docs" / "your-own-agent.md"
 # Whoever has followed the guide has its names already.
 _NAMES_OF_GUIDE: Final = {"cook": "trial_cook", "COOK": "TRIAL_COOK", "scale_amount": "trial_amount"}
+# In its order, by the names that are tried here.
+_FILES_OF_GUIDE: Final = (
+    "app/agent/tools/trial_amount.py",
+    "tests/agent/test_trial_amount.py",
+    "app/agent/trial_cook/__init__.py",
+    "app/agent/trial_cook/shopping.py",
+    "app/agent/trial_cook/graph.py",
+    "tests/api/test_trial_cook.py",
+)
 # First and last among the imports, numbers that sort by their value, and the longest name of all.
 _TOOLS: Final = ["trial_status", "a_trial", "z10_trial", "z9_trial", "q" * MAX_LENGTH]
 _AGENTS: Final = ["trial_poet", "aa_trial", "x" * MAX_LENGTH]
@@ -28,6 +37,7 @@ _AGENTS: Final = ["trial_poet", "aa_trial", "x" * MAX_LENGTH]
 _TOUCHED: Final = [
     *(f"tests/agent/test_{name}.py" for name in [*_TOOLS, *(f"{agent}_agent" for agent in _AGENTS), "trial_cook_agent", "trial_amount"]),
     *(f"tests/agent/test_{about}.py" for about in ("agents", "approval", "graph", "prompts", "tools", "tool_safety")),
+    "tests/api/test_trial_cook.py",
     "tests/api/test_agents.py::test_the_agents_are_listed_with_their_schemas_and_a_picture",
     "tests/api/test_agents.py::test_an_unknown_agent_is_refused_with_the_list",
     "tests/api/test_mcp_server.py::test_each_agent_is_a_tool",
@@ -80,7 +90,7 @@ def texts(copy: Path) -> dict[str, str]:
 
 
 def follow_the_guide(copy: Path) -> None:
-    """Have its agent and its tool, with each file as the guide says it becomes."""
+    """Have its agent, its tool and its subgraph, with each file as the guide says it is or becomes."""
     text = _GUIDE.read_text()
     for name, other in _NAMES_OF_GUIDE.items():
         text = text.replace(name, other)
@@ -89,9 +99,8 @@ def follow_the_guide(copy: Path) -> None:
     prompt = copy / "app/agent/prompts/trial_cook.md"
     [first_line] = re.findall(r"^```\n(You are .*)\n```", text, re.MULTILINE)
     prompt.write_text("\n".join([first_line, *prompt.read_text().splitlines()[1:], ""]))
-    files = ("app/agent/tools/trial_amount.py", "tests/agent/test_trial_amount.py", "app/agent/trial_cook/__init__.py")
-    for file, code in zip(files, re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL), strict=True):
-        assert (copy / file).exists()
+    for file, code in zip(_FILES_OF_GUIDE, re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL), strict=True):
+        assert file in text
         (copy / file).write_text(code)
 
 
