@@ -8,6 +8,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import StateSnapshot
 
 from app.agent.approval import asked_call
+from app.agent.origin import Origin
 from app.agent.spec import AgentGraph, Recount
 from app.llm.calls import noted
 from app.llm.reasoning import thoughts_of
@@ -23,7 +24,7 @@ async def retell(agent: AgentGraph, config: RunnableConfig, taken: TakenRun, sto
 
     Return how many steps it has made, None when nothing is left to be done.
     """
-    now, before = await agent.aget_state(config, subgraphs=recount is not None), await _snapshot_at(agent, config, taken.from_checkpoint)
+    now, before = await agent.aget_state(config, subgraphs=True), await _snapshot_at(agent, config, taken.from_checkpoint)
     if before and taken.answers is not None:
         _tell_asked(before, taken.answers, story)
     if kept_from := now.values.get("kept_from"):
@@ -36,6 +37,7 @@ async def retell(agent: AgentGraph, config: RunnableConfig, taken: TakenRun, sto
     # What it replays, another run has paid for.
     paid = {message.id for message in _messages(replayed)}
     _tell(_after_question([message for message in _messages(now) if message.id not in known]), story, paid)
+    _tell_within(now, taken.agent, {message.id for message in _messages(now)}, story)
     # Not `next`: it leaves out a step that was done but not checkpointed, and all that should follow it.
     return _step_of(now) - _step_of(replayed or before) if now.tasks else None
 
@@ -50,6 +52,17 @@ def _tell_asked(snapshot: StateSnapshot, answers: Mapping[str, Any], story: Stor
     for question in (question for task in snapshot.tasks for question in task.interrupts if question.id in answers):
         if call := asked_call(question.value):
             story.tool_called(call["call_id"], call["tool"], call["args"])
+
+
+def _tell_within(now: StateSnapshot, agent: str, known: Collection[str | None], story: Story) -> None:
+    """What tools have answered in a graph within the agent's that is not through: the agent's own messages do not have it yet."""
+    for task in now.tasks:
+        if isinstance(task.state, StateSnapshot):
+            at = story.at(Origin(agent=agent, node=task.name, namespace=str(task.state.config["configurable"]["checkpoint_ns"])))
+            for message in _messages(task.state):
+                if isinstance(message, ToolMessage) and message.id not in known and story.knows(message.tool_call_id):
+                    at.tool_answered(message.tool_call_id, message.name or "", message.text, is_error=message.status == "error")
+            _tell_within(task.state, agent, known, story)
 
 
 async def _snapshot_at(agent: AgentGraph, config: RunnableConfig, checkpoint: str | None) -> StateSnapshot | None:

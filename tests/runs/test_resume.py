@@ -21,6 +21,7 @@ from app.agent.assistant.graph import build_assistant
 from app.agent.config import Limits
 from app.agent.marks import needs_approval
 from app.agent.registry import Agents
+from app.agent.spec import Build
 from app.agent.tools import TOOLS
 from app.errors import AppError, CostLimitReached, RunCancelled, RunTimeout
 from app.llm.asking import Asker
@@ -118,6 +119,8 @@ class Session:
     head: LiveRun | None = None
     chat: ScriptedChat = field(default_factory=ScriptedChat)
     kind: type[Replying] = Replying
+    build: Build = build_assistant
+    most_writes: int = MOST_WRITES
     most_usd: float | None = None
 
     def run(self, answers: Mapping[str, Any] | None = None) -> TakenRun:
@@ -147,7 +150,7 @@ class Session:
         self.head = LiveRun(
             taken=TakenRun(**{**names, "attempt": attempt, "checkpoint": checkpoint}),
             asker=Asker(models_of(self.chat, prices=PRICES), None, story, most_usd=self.most_usd),
-            bench=Bench(agent=build_assistant(saver, [*TOOLS, fetch]), place=saver, starts=StartsInMemory()),
+            bench=Bench(agent=self.build(saver, [*TOOLS, fetch]), place=saver, starts=StartsInMemory()),
             log=log,
             story=story,
         )
@@ -156,7 +159,7 @@ class Session:
     async def dies_after(self, lives: int, taken: TakenRun) -> None:
         self.saver.count, self.saver.lives = 0, lives
         await self.walks(taken)
-        assert self.saver.count <= MOST_WRITES
+        assert self.saver.count <= self.most_writes
         self.saver.lives = None
 
     @property
