@@ -25,7 +25,7 @@ from app.llm.choice import Choice, choose_models
 from app.llm.embedding import choose_embedder, other_embedder
 from app.observability.logging import keep_loggers
 from app.operators import add_operators_commands
-from app.persistence.address import database_url
+from app.persistence.address import database_url, direct_url
 from app.persistence.embedder_in_use import embedder_in_use
 from app.settings import ROOT, Settings, load_settings
 
@@ -191,8 +191,7 @@ def _migrate(settings: Settings, chosen: argparse.Namespace) -> int:
     # Half a second that `serve` need not spend before its server starts.
     from app.persistence import migrate  # noqa: PLC0415
 
-    with database_url(settings.database) as pooled:
-        url = settings.database.direct(pooled)
+    with direct_url(settings.database) as url:
         match chosen.step:
             case "up":
                 migrate.up(url, chosen.revision)

@@ -14,7 +14,7 @@ from app.developing import Commands
 from app.errors import InvalidInput
 from app.lifecycle import attachment_folder
 from app.observability.logging import set_up_logging
-from app.persistence.address import database_url
+from app.persistence.address import direct_url
 from app.settings import Settings
 
 _OWNER_ONLY: Final = 0o077
@@ -44,7 +44,7 @@ def _init(settings: Settings, chosen: argparse.Namespace) -> int:
     # As for `migrate`, what others need not wait for.
     from app.persistence import migrate, provisioning  # noqa: PLC0415
 
-    url = settings.database.url
+    url = settings.database.direct(settings.database.url)
     if not url:
         raise InvalidInput("DATABASE_URL is empty: the embedded Postgres makes its own database.")
     if chosen.print:
@@ -58,9 +58,10 @@ def _init(settings: Settings, chosen: argparse.Namespace) -> int:
 
 def _administrator() -> str:
     """Not on the command line, for it holds a password."""
-    if sys.stdin.isatty():
-        return getpass.getpass("The administrator's postgresql:// address: ")
-    return sys.stdin.readline().strip()
+    asked = getpass.getpass("The administrator's postgresql:// address: ") if sys.stdin.isatty() else sys.stdin.readline()
+    if not (address := asked.strip()):
+        raise InvalidInput("Name an administrator by a postgresql:// address.")  # libpq would try whoever runs this
+    return address
 
 
 def _backup(settings: Settings, chosen: argparse.Namespace) -> int:
@@ -69,10 +70,10 @@ def _backup(settings: Settings, chosen: argparse.Namespace) -> int:
     from app.persistence.backups.making import make_backup  # noqa: PLC0415
 
     set_up_logging(settings.logs, sys.stderr)
-    with _private(), database_url(settings.database) as url:
+    with _private(), direct_url(settings.database) as url:
         made = make_backup(url, attachment_folder(settings), chosen.folder, verify=chosen.verify, folder=chosen.programs)
-        deleted = prune(chosen.folder, chosen.keep) if chosen.keep else 0
         asyncio.run(note_backup(settings))
+        deleted = prune(chosen.folder, chosen.keep) if chosen.keep else 0
     sys.stdout.write(f"Wrote {made}{', restored it elsewhere and compared' if chosen.verify else ''}. Deleted: {deleted} old ones.\n")
     return 0
 
@@ -81,7 +82,7 @@ def _restore(settings: Settings, chosen: argparse.Namespace) -> int:
     from app.persistence import migrate  # noqa: PLC0415
     from app.persistence.backups.restoring import restore  # noqa: PLC0415
 
-    with _private(), database_url(settings.database) as url:
+    with _private(), direct_url(settings.database) as url:
         restored = restore(url, attachment_folder(settings), chosen.backup, replace=chosen.replace, folder=chosen.programs)
     behind = "" if restored.revision == migrate.head() else " Its schema is older than this version: run `python -m app migrate up`."
     sys.stdout.write(f"Restored what there was at {restored.made_at}.{behind}\n")

@@ -65,12 +65,12 @@ def is_at_work(data_dir: Path) -> bool:
         raise DatabaseUnavailable(f"The embedded Postgres in {data_dir} is another user's.") from error
 
 
-def create_database(url: str) -> None:
+def create_database(url: str, name: str = "DATABASE_URL") -> None:
     """Create the database that `url` names unless its server has it; of two at once both succeed.
 
-    Raise DatabaseUnavailable, never with a word of the URL, which may hold a password.
+    Raise DatabaseUnavailable, with the `name` of the variable, and never with a word of the URL, which may hold a password.
     """
-    address = conninfo(url)
+    address = conninfo(url, name)
     try:
         _open_or_create(address)
     except psycopg.errors.InsufficientPrivilege as error:
@@ -160,13 +160,13 @@ def _start_keeper(orders: list[str], log: Path) -> bool:
     return launched.returncode == 0
 
 
-def conninfo(url: str) -> str:
-    """The same with an end to waiting; raise DatabaseUnavailable for what is no address."""
+def conninfo(url: str, name: str = "DATABASE_URL") -> str:
+    """The same with an end to waiting; raise DatabaseUnavailable for what is no address, and say what has that `name`."""
     try:
         return make_conninfo(url, connect_timeout=conninfo_to_dict(url).get("connect_timeout") or _CONNECT_SECONDS)
     except psycopg.ProgrammingError:
         # libpq's own words quote what they do not understand.
-        raise DatabaseUnavailable("DATABASE_URL is not a valid postgresql:// address.") from None
+        raise DatabaseUnavailable(f"{name} is not a valid postgresql:// address.") from None
 
 
 def _open_or_create(address: str) -> None:

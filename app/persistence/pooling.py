@@ -14,7 +14,7 @@ _BACKEND: Final = "SELECT pg_backend_pid()"
 
 
 def refuse_shared_backends(url: str, name: str) -> None:
-    """Raise SettingsInvalid for the variable `name` where two connections to `url` are of one backend, and DatabaseUnavailable.
+    """Raise SettingsInvalid for the variable `name` where a connection to `url` has no backend to itself, and DatabaseUnavailable.
 
     What a session has, such as LISTEN or a lock, would be lost or another's there, and nobody would be told.
     """
@@ -22,7 +22,7 @@ def refuse_shared_backends(url: str, name: str) -> None:
         if not _is_pooled(first):
             return
         with _connected(url) as second:
-            if any(_backend(first) == _backend(second) for _ in range(_MOST_LOOKS)):
+            if any(_are_lent(first, second) for _ in range(_MOST_LOOKS)):
                 raise SettingsInvalid(f"{name}: {_REMEDIES[name]}")
 
 
@@ -42,6 +42,12 @@ def _connected(url: str) -> "psycopg.Connection[tuple[int]]":
 def _is_pooled(connection: "psycopg.Connection[tuple[int]]") -> bool:
     """Whether who let us in is another than who answers: a pooler says a number of its own."""
     return connection.pgconn.backend_pid != _backend(connection)
+
+
+def _are_lent(first: "psycopg.Connection[tuple[int]]", second: "psycopg.Connection[tuple[int]]") -> bool:
+    """Whether one backend answers both, or two answer the first: a pooler may give each of its backends a turn."""
+    before, after, other = _backend(first), _backend(first), _backend(second)
+    return before != after or after == other
 
 
 def _backend(connection: "psycopg.Connection[tuple[int]]") -> int:

@@ -80,17 +80,18 @@ def _wanted(url: str) -> _Wanted:
 
 
 def _make_role(connection: _Connection, wanted: _Wanted) -> None:
-    connection.execute(wanted.said(_ROLE).encode())
-    if wanted.password:
-        # Hashed here, so that it is in none of the server's logs.
-        hashed = connection.pgconn.encrypt_password(wanted.password.encode(), wanted.role.encode(), b"scram-sha-256").decode()
-        role = sql.Identifier(wanted.role)
-        connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, sql.Literal(hashed)))
+    with connection.transaction():  # one that is there has its password
+        connection.execute(wanted.said(_ROLE).encode())
+        if wanted.password:
+            # Hashed here, so that it is in none of the server's logs.
+            hashed = connection.pgconn.encrypt_password(wanted.password.encode(), wanted.role.encode(), b"scram-sha-256").decode()
+            role = sql.Identifier(wanted.role)
+            connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, sql.Literal(hashed)))
 
 
 @contextmanager
 def _as(administrator: str, database: str | None = None) -> Generator[_Connection]:
-    address = conninfo(administrator)
+    address = conninfo(administrator, "The administrator's address")
     with database_errors():
         try:
             with psycopg.connect(make_conninfo(address, dbname=database) if database else address, autocommit=True) as connection:

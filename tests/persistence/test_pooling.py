@@ -47,6 +47,19 @@ def test_the_way_past_a_pool_does_not_lead_through_it(pooler: PoolerProcess) -> 
         pass
 
 
+def test_a_pool_that_gives_each_of_its_backends_a_turn_is_noticed_too(database_url: str, tmp_path: Path) -> None:
+    with PoolerProcess(tmp_path, database_url, server_round_robin="1") as pooler:
+        with psycopg.connect(pooler.url) as first, psycopg.connect(pooler.url) as second:
+            assert ask_both(first, second) == 2
+        with pytest.raises(SettingsInvalid), address.database_url(settings_of(pooler.url)):
+            pass
+
+
+def ask_both(*connections: "psycopg.Connection[tuple[int]]") -> int:
+    """By how many backends they are answered, each in a transaction that goes on."""
+    return len({row for connection in connections for row in connection.execute("SELECT pg_backend_pid()")})
+
+
 def test_a_pool_by_session_is_as_good_as_the_database(database_url: str, tmp_path: Path) -> None:
     with PoolerProcess(tmp_path, database_url, pool_mode="session") as pooler, address.database_url(settings_of(pooler.url)) as url:
         assert url == pooler.url

@@ -10,6 +10,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from app.cli import main
 from app.persistence import migrate
@@ -22,6 +23,12 @@ type Command = Callable[..., tuple[int, str, str]]
 
 _RIGHTS = "SELECT rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls FROM pg_roles WHERE rolname = '{}'"
 _HASH = "SELECT rolpassword FROM pg_authid WHERE rolname = '{}'"
+_IS_THERE = "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = '{}')"
+# Its maker became a member when it was made; its row is as old as its password. Or it might be there for good without one.
+_AT_ONCE = """
+SELECT role.xmin = member.xmin FROM pg_authid role JOIN pg_auth_members member ON member.roleid = role.oid AND member.grantor = 10
+ WHERE rolname = '{}'
+"""
 _PASSWORD = "hidden-pässword"
 
 
@@ -97,6 +104,7 @@ def test_an_administrator_who_is_no_superuser_needs_one_for_the_extension_only(c
     manager = postgres.replace("postgres@", "manager@")
     try:
         assert command(administrator=manager)[0] == 1
+        assert ask(postgres, _AT_ONCE.format(_role(wanted))) is True
         inside = postgres.replace("/milepost?", f"/{quote(_role(wanted))}?")
         ask(inside, "CREATE EXTENSION vector")
         assert command(administrator=manager) == (0, f"Made: nothing, for both are there. The schema is at {migrate.head()}.\n", "")
@@ -125,6 +133,17 @@ def test_an_address_that_leads_nowhere_is_said_so_without_its_password(command: 
     code, out, err = command(administrator=address)
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert "secret" not in err
+    assert "DATABASE_URL" not in err
+
+
+def test_without_an_administrator_nobody_is_taken_for_one(
+    command: Command, postgres: str, wanted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """libpq would take whoever its own variables name."""
+    for name, value in environment_for(postgres).items():
+        monkeypatch.setenv(name, value)
+    assert command() == (1, "", "Name an administrator by a postgresql:// address.\n")
+    assert ask(postgres, _IS_THERE.format(conninfo_to_dict(wanted)["user"])) is False
 
 
 def test_an_address_without_a_role_and_a_database_is_refused(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

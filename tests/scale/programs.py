@@ -99,14 +99,14 @@ class ProxyProcess(_Program):
 
 
 class PoolerProcess(_Program):
-    """pgbouncer before the server of the database at `url`, for each of its databases."""
+    """pgbouncer before the server of the database at `url`, for each of its databases, with some of its settings changed."""
 
-    def __init__(self, folder: Path, url: str, *, pool_mode: str = "transaction") -> None:
+    def __init__(self, folder: Path, url: str, **changed: str) -> None:
         super().__init__(folder, "pooler")
         place = {name: str(value) for name, value in conninfo_to_dict(url).items()}
         self._host, self._port = place["host"], place["port"]
         self.url = f"postgresql://postgres@127.0.0.1:{self.port}/{place['dbname']}"
-        self._pool_mode = pool_mode
+        self._changed = changed
 
     def __enter__(self) -> Self:
         self._folder.mkdir()
@@ -127,9 +127,8 @@ class PoolerProcess(_Program):
             "unix_socket_dir": "",
             "auth_type": "trust",
             "auth_file": str(self._folder / "users"),
-            "pool_mode": self._pool_mode,
         }
-        config["pgbouncer"].update(ours)
+        config["pgbouncer"].update(ours | self._changed)
         return config
 
     def _is_ready(self) -> bool:
