@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from app.persistence import migrate
+from app.persistence.backups.folder import new_backup, prune
 from app.persistence.embedded import binaries
 from app.settings import ROOT
 from tests.backups.conftest import Command
@@ -57,10 +58,46 @@ def test_the_newest_are_kept_and_nothing_else_is_touched(command: Command, fille
     for day in (1, 2, 3):
         (tmp_path / "backups" / _OLD.format(day)).mkdir(parents=True)
     (tmp_path / "backups" / "milepost-notes").mkdir()
+    (tmp_path / "backups" / "film.partial").touch()
+    (tmp_path / "backups" / "films.partial").mkdir()
     code, said = command("backup", tmp_path / "backups", "--keep", 2, DATABASE_URL=filled)
     assert (code, said.endswith(" Deleted: 2 old ones.\n")) == (0, True)
     [*kept, notes] = _names(tmp_path / "backups")
     assert (kept[0], len(kept), notes) == (_OLD.format(3), 2, "milepost-notes")
+    assert len([*(tmp_path / "backups").glob("film*.partial")]) == 2
+
+
+def test_old_ones_that_cannot_be_deleted_make_no_backup_less_of_one(command: Command, filled: str, tmp_path: Path) -> None:
+    (tmp_path / "backups" / _OLD.format(1)).mkdir(parents=True)
+    (tmp_path / "backups" / f"{_OLD.format(1)}.partial").touch()  # in the way
+    code, said = command("backup", tmp_path / "backups", "--keep", 1, DATABASE_URL=filled)
+    assert (code, said.startswith("The backup was made, but old ones cannot be deleted: ")) == (1, True), said
+    assert ask(filled, "SELECT name FROM chore_done") == "backup"
+    assert len([*(tmp_path / "backups").glob("milepost-*Z")]) == 2
+
+
+def test_who_makes_another_meanwhile_deletes_the_old_ones(tmp_path: Path) -> None:
+    for day in (1, 2):
+        (tmp_path / _OLD.format(day)).mkdir()
+    with new_backup(tmp_path) as partial:
+        for name in ("attachments.tar", "database.dump", "manifest.json"):
+            (partial / name).touch()
+        assert prune(tmp_path, 1) == 0
+    assert prune(tmp_path, 1) == 2
+
+
+def test_a_killed_try_of_a_backup_leaves_no_database_behind(
+    command: Command, filled: str, variables_of_test: Mapping[str, str], tmp_path: Path
+) -> None:
+    into = tmp_path / "backups"
+    arguments = [sys.executable, "-m", "app", "backup", str(into), "--verify"]
+    process = subprocess.Popen(arguments, cwd=ROOT, env={**variables_of_test, "DATABASE_URL": filled})  # noqa: S603
+    assert eventually(lambda: any(into.rglob("PG_VERSION")), _SECONDS)
+    process.kill()
+    process.wait()
+    assert eventually(lambda: not any(into.rglob("postmaster.pid")), _SECONDS)
+    assert command("backup", into, DATABASE_URL=filled)[0] == 0
+    assert not any(into.rglob("PG_VERSION"))
 
 
 def test_it_can_be_restored_before_it_counts(command: Command, filled: str, tmp_path: Path, variables_of_test: Mapping[str, str]) -> None:
@@ -173,6 +210,12 @@ def test_a_database_without_a_schema_is_no_backup(command: Command, empty: str, 
         "The database has no schema of Milepost's: there is nothing to back up.\n",
     )
     assert _names(tmp_path) == []
+
+
+def test_a_schema_that_was_taken_down_whole_is_no_backup(command: Command, filled: str, tmp_path: Path) -> None:
+    ask(filled, "DELETE FROM alembic_version")
+    code, said = command("backup", tmp_path, DATABASE_URL=filled)
+    assert (code, said.startswith("The database has no schema of Milepost's")) == (1, True), said
 
 
 def test_attachments_that_are_on_another_machine_are_missed(command: Command, filled: str, tmp_path: Path) -> None:

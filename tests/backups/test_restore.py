@@ -1,10 +1,14 @@
 """`restore` brings all of a backup back, or changes nothing and says why."""
 
 import hashlib
+import io
 import json
+import stat
+import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -23,10 +27,26 @@ CREATE VIEW of_sessions AS SELECT name FROM session;
 
 def _change(backup: Path, **fields: object) -> None:
     """Say something else in the manifest, as if it had been written so."""
-    file, sums = backup / "manifest.json", backup / "SHA256SUMS"
+    manifest = json.loads((backup / "manifest.json").read_text())
+    _write(backup, "manifest.json", json.dumps({**manifest, **fields}).encode())
+
+
+def _write(backup: Path, name: str, content: bytes) -> None:
+    """As if it had been written so: its sum is right."""
+    file, sums = backup / name, backup / "SHA256SUMS"
     was = hashlib.sha256(file.read_bytes()).hexdigest()
-    file.write_text(json.dumps({**json.loads(file.read_text()), **fields}))
-    sums.write_text(sums.read_text().replace(was, hashlib.sha256(file.read_bytes()).hexdigest()))
+    file.write_bytes(content)
+    sums.write_text(sums.read_text().replace(was, hashlib.sha256(content).hexdigest()))
+
+
+def _tar(*names: str, link: str = "") -> bytes:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for name in names:
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname, member.mode = (tarfile.SYMTYPE if link else tarfile.REGTYPE), link, 0o4777
+            tar.addfile(member)
+    return archive.getvalue()
 
 
 def test_all_of_it_comes_back(command: Command, backup: Path, filled: str, empty: str, tmp_path: Path) -> None:
@@ -94,6 +114,7 @@ def test_a_backup_of_an_older_version_wants_its_migrations(command: Command, fil
         ({"revision": "5f3759df"}, "is of a later version than this"),
         ({"server": 99}, "The backup is of Postgres 99, and this server is of "),
         ({"pg_dump": 99}, "and the server of 99: install client programs"),
+        ({"format": 2}, "has no manifest that this version can read"),
         ({"of_another_form": 1}, "has no manifest that this version can read"),
     ],
 )
@@ -104,6 +125,41 @@ def test_what_this_version_cannot_restore_is_refused(
     code, said = command("restore", backup, DATABASE_URL=empty)
     assert (code, words in said) == (1, True), said
     assert ask(empty, _TABLES) == 0
+
+
+@pytest.mark.parametrize(
+    "archive",
+    [
+        _tar("../outside"),
+        _tar("/outside"),
+        _tar("elsewhere"),
+        _tar(f"{uuid4()}/{'0' * 64}", f"{uuid4()}/../../outside"),
+        _tar(f"{uuid4()}/{'0' * 64}", link="/etc/passwd"),
+        b"no archive" * 1000,
+    ],
+)
+def test_an_archive_that_is_none_of_ours_is_unpacked_nowhere(
+    archive: bytes, command: Command, backup: Path, empty: str, tmp_path: Path
+) -> None:
+    _write(backup, "attachments.tar", archive)
+    before = sorted(tmp_path.rglob("*"))
+    code, said = command("restore", backup, DATABASE_URL=empty, DATA_DIR=str(tmp_path / "data"))
+    assert (code, said) == (1, f"{backup} has an archive of attachments that is none of ours.\n")
+    assert sorted(tmp_path.rglob("*")) == before
+    assert ask(empty, _TABLES) == 0
+
+
+def test_a_folder_of_attachments_that_cannot_be_written_is_said_so(command: Command, backup: Path, empty: str, tmp_path: Path) -> None:
+    (tmp_path / "there").touch()
+    code, said = command("restore", backup, DATABASE_URL=empty, DATA_DIR=str(tmp_path / "there"))
+    assert (code, said) == (1, f"The attachments cannot be written to {tmp_path / 'there' / 'attachments'}: Not a directory.\n")
+    assert ask(empty, _TABLES) == 0
+
+
+def test_what_is_restored_nobody_else_can_read(command: Command, backup: Path, empty: str, tmp_path: Path) -> None:
+    assert command("restore", backup, DATABASE_URL=empty, DATA_DIR=str(tmp_path / "there"))[0] == 0
+    restored = [tmp_path / "there", *(tmp_path / "there").rglob("*")]
+    assert [stat.S_IMODE(path.stat().st_mode) & 0o077 for path in restored] == [0] * 4
 
 
 def test_rows_that_are_not_those_that_were_counted_are_told(command: Command, backup: Path, empty: str) -> None:

@@ -23,9 +23,19 @@ def pack(folder: Path, archive: Path) -> set[str]:
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Beside what is there: a name stands for a content, so nothing is overwritten with anything else."""
-    with tarfile.open(archive) as tar:
-        tar.extractall(_made(folder), filter="data")
+    """Beside what is there: a name stands for a content, so nothing is overwritten with anything else.
+
+    Raise AppError when it cannot be written, and before anything is for what `pack` does not write.
+    """
+    try:
+        with tarfile.open(archive, "r:") as tar:
+            if not all(member.isreg() and _PATH.fullmatch(member.name) for member in tar):
+                raise tarfile.ReadError  # as for what is no archive at all
+            tar.extractall(_made(folder), filter=_private)  # noqa: S202  # each name was looked at, and _private asks data_filter
+    except tarfile.TarError as error:
+        raise AppError(f"{archive.parent} has an archive of attachments that is none of ours.") from error
+    except OSError as error:
+        raise AppError(f"The attachments cannot be written to {folder}: {error.strerror}.") from error
 
 
 def check(archive: Path) -> None:
@@ -43,6 +53,11 @@ def _pack(tar: tarfile.TarFile, file: Path, name: str) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def _private(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo:
+    """Whoever could read it where it was packed."""
+    return tarfile.data_filter(member, folder).replace(mode=0o600, deep=False)
 
 
 def _made(folder: Path) -> Path:

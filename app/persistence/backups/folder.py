@@ -23,7 +23,9 @@ _FILES: Final = (ATTACHMENTS, DUMP, _MANIFEST)
 _NAME: Final = "milepost-%Y%m%dT%H%M%SZ"
 _WHOLE: Final = re.compile(r"milepost-\d{8}T\d{6}Z")
 _PARTIAL: Final = ".partial"
+_LEFT: Final = re.compile(_WHOLE.pattern + re.escape(_PARTIAL))
 _FORMAT: Final = 1
+_UNREADABLE: Final = "{} has no manifest that this version can read."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +54,10 @@ def new_backup(into: Path) -> Generator[Path]:
     """
     try:
         into.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _turn(into):
-            for left in into.glob(f"*{_PARTIAL}"):  # by one that was killed
+        with _turn(into) as is_ours:
+            if not is_ours:
+                raise AppError(f"Another backup is being made in {into}.")
+            for left in _folders(into, _LEFT):  # by one that was killed
                 shutil.rmtree(left)
             whole = into / datetime.now(UTC).strftime(_NAME)
             partial = whole.with_suffix(_PARTIAL)
@@ -70,17 +74,20 @@ def new_backup(into: Path) -> Generator[Path]:
         raise AppError(f"The backup cannot be written to {into}: {error.strerror}.") from error
 
 
-def newest(into: Path) -> Path:
-    return _all(into)[-1]
-
-
 def prune(into: Path, keep: int) -> int:
-    """Delete all but the newest so many; return how many were deleted."""
-    old = _all(into)[:-keep]
-    for backup in old:
-        partial = backup.with_suffix(_PARTIAL)
-        backup.rename(partial)  # one that is half deleted must not look whole
-        shutil.rmtree(partial)
+    """Delete all but the newest so many; return how many were deleted, none while another backup is being made in there.
+
+    Raise AppError when they cannot be deleted.
+    """
+    try:
+        with _turn(into) as is_ours:
+            old = _folders(into, _WHOLE)[:-keep] if is_ours else []
+            for backup in old:
+                partial = backup.with_suffix(_PARTIAL)
+                backup.rename(partial)  # one that is half deleted must not look whole
+                shutil.rmtree(partial)
+    except OSError as error:
+        raise AppError(f"The backup was made, but old ones cannot be deleted: {error.strerror}.") from error
     return len(old)
 
 
@@ -91,9 +98,12 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 def read_manifest(folder: Path) -> Manifest:
     """Raise AppError for what is no backup, or not of a form that we know."""
     try:
-        return Manifest(**json.loads((folder / _MANIFEST).read_bytes()))
+        manifest = Manifest(**json.loads((folder / _MANIFEST).read_bytes()))
     except (OSError, TypeError, ValueError) as error:
-        raise AppError(f"{folder} has no manifest that this version can read.") from error
+        raise AppError(_UNREADABLE.format(folder)) from error
+    if manifest.format != _FORMAT:
+        raise AppError(_UNREADABLE.format(folder))
+    return manifest
 
 
 def check_sums(folder: Path) -> None:
@@ -108,13 +118,15 @@ def check_sums(folder: Path) -> None:
 
 
 @contextmanager
-def _turn(into: Path) -> Generator[None]:
+def _turn(into: Path) -> Generator[bool]:
+    """Whether it is ours, and not somebody else's who makes a backup or deletes old ones there."""
     with (into / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise AppError(f"Another backup is being made in {into}.") from None
-        yield
+            yield False
+        else:
+            yield True
 
 
 def _seal(folder: Path) -> None:
@@ -137,5 +149,5 @@ def _sha256(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def _all(into: Path) -> list[Path]:
-    return sorted(path for path in into.iterdir() if _WHOLE.fullmatch(path.name))
+def _folders(into: Path, named: re.Pattern[str]) -> list[Path]:
+    return sorted(path for path in into.iterdir() if named.fullmatch(path.name) and path.is_dir())

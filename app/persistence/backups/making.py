@@ -11,7 +11,7 @@ import structlog
 from app import VERSION
 from app.errors import AppError
 from app.persistence.backups import files, rows
-from app.persistence.backups.folder import ATTACHMENTS, DUMP, Manifest, new_backup, newest, now, write_manifest
+from app.persistence.backups.folder import ATTACHMENTS, DUMP, Manifest, new_backup, now, write_manifest
 from app.persistence.backups.programs import Programs, environment_for, programs_for
 from app.persistence.backups.restoring import restore_database
 from app.persistence.embedded import embedded_postgres
@@ -35,7 +35,7 @@ def make_backup(url: str, attachments: Path, into: Path, *, verify: bool, folder
             _pack(connection, attachments, backup, manifest)
             if verify:
                 _try(backup, programs)
-    return newest(into)
+    return backup.with_suffix("")
 
 
 def _dump(connection: rows.Connection, url: str, programs: Programs, backup: Path) -> Manifest:
@@ -81,7 +81,7 @@ def _wanted(connection: rows.Connection) -> AbstractSet[str]:
 
 
 def _try(backup: Path, programs: Programs) -> None:
-    """On a Postgres of our own, which needs no rights on anybody's; beside the backup, where there is room."""
+    """On a Postgres of our own, which needs no rights on anybody's; in the backup's folder, for there is room, and what a killed one leaves is deleted."""
     files.check(backup / ATTACHMENTS)
-    with tempfile.TemporaryDirectory(prefix=".verify-", dir=backup.parent) as folder, embedded_postgres(Path(folder), durable=False) as url:
+    with tempfile.TemporaryDirectory(prefix=".verify-", dir=backup) as folder, embedded_postgres(Path(folder), durable=False) as url:
         restore_database(url, backup, programs)

@@ -66,7 +66,7 @@ def revision(connection: Connection) -> str:
     """Empty where there is no schema."""
     if not _one(connection, _HAS_REVISION):
         return ""
-    return str(_one(connection, "SELECT version_num FROM alembic_version"))
+    return str(_one(connection, "SELECT version_num FROM alembic_version") or "")
 
 
 def is_empty(connection: Connection) -> bool:
