@@ -81,7 +81,7 @@ def _wanted(connection: rows.Connection) -> AbstractSet[str]:
 
 
 def _try(backup: Path, programs: Programs) -> None:
-    """On a Postgres of our own, which needs no rights on anybody's; in the backup's folder, for there is room, and what a killed one leaves is deleted."""
+    """On a Postgres of our own, which needs no rights on anybody's, in the backup's folder: what a killed one leaves goes with it."""
     files.check(backup / ATTACHMENTS)
     with tempfile.TemporaryDirectory(prefix=".verify-", dir=backup) as folder, embedded_postgres(Path(folder), durable=False) as url:
         restore_database(url, backup, programs)
