@@ -11,6 +11,8 @@ import httpx
 import pytest
 
 from app.api.legacy.notice import SUNSET_AT
+from app.api.limits.routes import group_of
+from app.api.scopes import need_of
 from app.main import create_app
 from app.settings import Settings, load_settings
 from tests.conftest import Server
@@ -191,6 +193,19 @@ async def test_the_doors_are_documented_as_deprecated_and_version_1_is_not(serve
         *(("get", path) for path in ("/history", "/api/sessions/{session_id}/history")),
     }
     assert all(paths[path][method]["security"] for method, path in deprecated)
+
+
+@pytest.mark.parametrize(
+    "path", ["/chat", "/api/agent/chat", "/api/sessions/{session_id}/chat", "/history", "/api/sessions/{session_id}/history"]
+)
+def test_a_door_asks_for_the_scope_and_counts_in_the_limit_of_its_successor(path: str) -> None:
+    last = path.rpartition("/")[2]
+    method, successor = {"chat": ("POST", "chat"), "history": ("GET", "messages")}[last]
+    route = (method, f"/api/v1/sessions/{{session_id}}/{successor}")
+    doors = {(method, path), ("POST", path)} if path == "/history" else {(method, path)}
+    for door in doors:
+        assert need_of(*door) == need_of(*route), door
+        assert group_of(*door) == group_of(*route), door
 
 
 async def test_metrics_know_each_door_by_its_route(ada: Visitor, server: Server) -> None:

@@ -183,6 +183,32 @@ def test_a_pg_dump_that_will_not_do_is_told(script: str | None, words: str, comm
     assert _names(tmp_path / "backups") == []
 
 
+def _dumping(folder: Path, script: str) -> Path:
+    """Programs of which pg_dump does something else beside."""
+    for name in ("pg_dump", "pg_restore"):
+        before = f'case "$*" in *--file=*) {script};; esac' if name == "pg_dump" else ""
+        _program(folder, name, f'{before}\nexec "{binaries()}/{name}" "$@"')
+    return folder
+
+
+def test_what_is_written_while_it_is_made_is_neither_counted_nor_dumped(command: Command, filled: str, empty: str, tmp_path: Path) -> None:
+    columns = "id, user_id, name, created_at, updated_at"
+    insert = f'INSERT INTO session ({columns}) SELECT gen_random_uuid(), id, $$Late$$, now(), now() FROM \\"user\\"'
+    programs = _dumping(tmp_path / "programs", f'"{binaries()}/psql" --quiet --command "{insert.replace("$", chr(92) + "$")}"')
+    code, said = command("backup", tmp_path / "backups", "--programs", programs, DATABASE_URL=filled)
+    assert (code, ask(filled, "SELECT count(*) FROM session")) == (0, 2), said
+    [made] = (tmp_path / "backups").glob("milepost-*")
+    assert command("restore", made, DATABASE_URL=empty)[0] == 0
+    assert ask(empty, "SELECT string_agg(name, '') FROM session") == "Mine"
+
+
+def test_a_dump_that_lacks_a_table_is_no_backup(command: Command, filled: str, tmp_path: Path) -> None:
+    programs = _dumping(tmp_path / "programs", 'set -- "$@" --exclude-table-data=session')
+    code, said = command("backup", tmp_path / "backups", "--programs", programs, DATABASE_URL=filled)
+    assert (code, said) == (1, "The dump lacks public.session: is a backup allowed to read all tables?\n")
+    assert _names(tmp_path / "backups") == []
+
+
 def test_the_password_is_on_no_command_line(command: Command, filled: str, tmp_path: Path) -> None:
     for name in ("pg_dump", "pg_restore"):
         _program(tmp_path / "programs", name, f'echo "{name} $* $PGPASSWORD" >>"{tmp_path}/told"\nexec "{binaries()}/{name}" "$@"')

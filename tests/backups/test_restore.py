@@ -91,6 +91,15 @@ def test_a_database_that_is_not_empty_is_replaced_only_when_told_so(command: Com
     assert migrate.check(filled) == []
 
 
+def test_a_restore_that_stops_half_way_leaves_nothing(command: Command, backup: Path, empty: str) -> None:
+    """At a function of the queue's, which comes after its types."""
+    ask(empty, "CREATE FUNCTION procrastinate_unlink_periodic_defers_v1() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN END'")
+    code, said = command("restore", backup, DATABASE_URL=empty)
+    assert (code, said.startswith("pg_restore failed: "), "already exists" in said) == (1, True, True), said
+    assert ask(empty, "SELECT to_regtype('procrastinate_job_status') IS NULL") is True
+    assert ask(empty, _TABLES) == 0
+
+
 def test_nothing_is_replaced_under_who_is_connected(command: Command, backup: Path, filled: str) -> None:
     with psycopg.connect(filled):
         code, said = command("restore", backup, "--replace", DATABASE_URL=filled)

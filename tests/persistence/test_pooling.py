@@ -7,6 +7,7 @@ from typing import Final
 
 import psycopg
 import pytest
+from sqlalchemy import literal, select
 
 from app.errors import SettingsInvalid
 from app.persistence import address
@@ -76,6 +77,23 @@ async def test_statements_go_through_the_pool_again_and_again(pooler: PoolerProc
                 for connection in (first, second):
                     row = await (await connection.execute("SELECT %s::int AS given", [7])).fetchone()
                     assert row == {"given": 7}
+
+
+async def test_everyday_statements_go_through_it_too(pooler: PoolerProcess, database_url: str) -> None:
+    settings = settings_of(pooler.url, database_url)
+    async with open_database(pooler.url, settings) as database:
+        for turn in range(40):
+            async with database.query() as first, database.query() as second:
+                for session in (first, second) if turn % 2 else (second, first):
+                    assert await session.scalar(select(literal(7))) == 7
+
+
+async def test_without_a_pool_what_is_asked_often_is_prepared(database_url: str) -> None:
+    async with open_database(database_url, settings_of(database_url)) as database, database.pool.connection() as connection:
+        for _ in range(10):
+            await connection.execute("SELECT %s::int", [7])
+        row = await (await connection.execute("SELECT count(*) AS prepared FROM pg_prepared_statements")).fetchone()
+    assert row == {"prepared": 1}
 
 
 def test_each_backend_has_the_limits_that_a_connection_of_ours_has(pooler: PoolerProcess) -> None:
