@@ -20,6 +20,9 @@ from tests.backups.conftest import Command
 from tests.persistence.clients import ask, eventually
 
 _SECONDS: Final = 40
+_LATE: Final = """
+INSERT INTO session (id, user_id, name, created_at, updated_at) SELECT gen_random_uuid(), id, 'Late', now(), now() FROM "user"
+"""
 _OLD: Final = "milepost-2026010{}T000000Z"
 
 
@@ -192,9 +195,8 @@ def _dumping(folder: Path, script: str) -> Path:
 
 
 def test_what_is_written_while_it_is_made_is_neither_counted_nor_dumped(command: Command, filled: str, empty: str, tmp_path: Path) -> None:
-    columns = "id, user_id, name, created_at, updated_at"
-    insert = f'INSERT INTO session ({columns}) SELECT gen_random_uuid(), id, $$Late$$, now(), now() FROM \\"user\\"'
-    programs = _dumping(tmp_path / "programs", f'"{binaries()}/psql" --quiet --command "{insert.replace("$", chr(92) + "$")}"')
+    (tmp_path / "late.sql").write_text(_LATE)
+    programs = _dumping(tmp_path / "programs", f'"{binaries()}/psql" --quiet --file="{tmp_path}/late.sql"')
     code, said = command("backup", tmp_path / "backups", "--programs", programs, DATABASE_URL=filled)
     assert (code, ask(filled, "SELECT count(*) FROM session")) == (0, 2), said
     [made] = (tmp_path / "backups").glob("milepost-*")
