@@ -29,7 +29,7 @@ _LOOK_SECONDS: Final = 0.1
 # Whoever asks for a table after a statement that waits for it waits too: rather none of it than everybody for long.
 _LOCK_SECONDS: Final = 5
 _LOCK_TIMEOUT: Final = f"SET lock_timeout = '{_LOCK_SECONDS}s'"
-_IN_USE: Final = f"A table was in use for longer than {_LOCK_SECONDS} seconds, so nothing was changed: try again when it is quiet."
+_IN_USE: Final = f"A table was in use for longer than {_LOCK_SECONDS} seconds, so its change was taken back: try again when it is quiet."
 # Which of the queue's files were applied last stands in the comment of its table; no row when there is no such table yet.
 _QUEUE_VERSION: Final = "SELECT obj_description(oid, 'pg_class') FROM pg_class WHERE oid = to_regclass('procrastinate_jobs')"
 # Tables that others create and alter, and ours of vectors, a type that Alembic does not know: it must neither drop nor describe them.
@@ -160,9 +160,20 @@ def _run(connection: sa.Connection, command: Callable[[Config], object]) -> None
     connection.commit()
 
 
+@contextmanager
+def _patient(url: str) -> Generator[psycopg.Connection]:
+    """A connection whose statements wait for a table as long as Alembic's do; raise MigrationFailed after that."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(_LOCK_TIMEOUT.encode())
+        try:
+            yield connection
+        except psycopg.errors.LockNotAvailable as error:
+            raise MigrationFailed(_IN_USE) from error
+
+
 def _set_up_queue(url: str) -> None:
     """The queue has no migrations of its own to run, only files of statements to apply, each named by the version that needs it."""
-    with psycopg.connect(url, autocommit=True) as connection:
+    with _patient(url) as connection:
         at = connection.execute(_QUEUE_VERSION).fetchone()
         statements = [] if at else [SchemaManager.get_schema()]
         if at:

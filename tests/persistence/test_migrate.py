@@ -267,11 +267,20 @@ def test_a_table_that_somebody_uses_is_not_waited_for_while_everybody_waits_behi
     monkeypatch.setattr(migrate, "_LOCK_TIMEOUT", "SET lock_timeout = '50ms'")
     with psycopg.connect(database_url) as reader:
         reader.execute("SELECT FROM run")
-        with pytest.raises(MigrationFailed, match="nothing was changed"):
+        with pytest.raises(MigrationFailed, match="taken back"):
             migrate.up(database_url)
     assert migrate.current(database_url) == LINES
     migrate.up(database_url)
     assert migrate.check(database_url) == []
+
+
+def test_nor_is_a_table_of_the_queue(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migrate, "_LOCK_TIMEOUT", "SET lock_timeout = '50ms'")
+    with psycopg.connect(database_url) as holder:
+        holder.execute("LOCK TABLE procrastinate_jobs")
+        with pytest.raises(MigrationFailed, match="taken back"):
+            migrate.up(database_url)
+    migrate.up(database_url)
 
 
 def test_below_the_first_revision_there_is_nothing(empty: str) -> None:
