@@ -44,6 +44,9 @@ def test_the_proxy_waits_for_as_long_as_an_answer_may_take_and_a_stream_be_silen
 def test_the_proxy_asks_for_readiness_and_another_server_where_one_is_gone() -> None:
     lines = {line.strip() for line in _PROXY.splitlines()}
     assert {"option httpchk GET /health/ready", "http-check expect status 200", "option redispatch 1", "balance leastconn"} <= lines
+    # Or a server that was killed would be given requests for as long as its next check takes.
+    [each] = [line for line in lines if line.startswith("default-server")]
+    assert each.endswith("observe layer4 error-limit 1 on-error mark-down")
 
 
 def test_who_may_command_the_proxy_is_on_this_machine_and_in_its_group() -> None:
