@@ -137,6 +137,36 @@ def test_every_service_has_limits_and_a_log_with_an_end() -> None:
         assert service["restart"] == ("on-failure:3" if name == "migrate" else "unless-stopped")
 
 
+def test_nobody_has_more_rights_than_an_engine_gives_and_most_have_none() -> None:
+    """cAdvisor reads every container's cgroup; databases and Langfuse change their user when they start."""
+    services = _services()
+    loose = {"privileged", "cap_add", "pid", "ipc", "network_mode", "userns_mode", "devices"}
+    assert {name: [*service.keys() & loose] for name, service in services.items() if name != "cadvisor" and service.keys() & loose} == {}
+    with_some = {name for name, service in services.items() if service.get("cap_drop") != ["ALL"]}
+    assert with_some == {"db", "cadvisor", *_BY_PROFILE["langfuse"]} - {"langfuse-redis"}
+    kept = {name for name, service in services.items() if service.get("read_only")}
+    assert kept == {*_OURS, "redis", "langfuse-redis", "postgres-exporter"}
+    assert {name for name, service in services.items() if "docker.sock" in str(service)} == set()
+
+
+def test_no_password_stands_in_a_list_of_processes() -> None:
+    told = {name: f"{service.get('command')} {service.get('entrypoint')}" for name, service in _services().items()}
+    assert {name for name, words in told.items() if any(password in words for password in PASSWORDS.values())} == set()
+    assert {name for name, words in told.items() if "--requirepass" in words} == set()
+
+
+def test_answers_have_the_time_to_end_and_the_living_are_told_from_the_dead() -> None:
+    services = _services()
+    drain = {name: int(default) for name, default, _ in variables() if name == "DRAIN_SECONDS"}["DRAIN_SECONDS"]
+    for name in ("app", "worker"):
+        assert int(services[name]["stop_grace_period"].removesuffix("s")) >= drain + 10
+    asked = {name for name, service in services.items() if (service.get("healthcheck") or {}).get("test")}
+    assert {"db", "worker", "redis", *_STORES} <= asked
+    unasked = {name for name, service in services.items() if (service.get("healthcheck") or {}).get("disable")}
+    assert unasked == {"migrate"}
+    assert re.search(r"^HEALTHCHECK .*\n    CMD \[.*/health/live", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+
+
 @pytest.mark.parametrize("name", _OURS)
 def test_our_containers_may_nothing_that_they_need_not(name: str) -> None:
     service = _services()[name]
