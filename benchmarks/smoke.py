@@ -218,13 +218,19 @@ def _by_fate(turns: Sequence[Turn]) -> Iterator[list[str]]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts/load-smoke", description=(__doc__ or "").partition("\n")[0].partition(": ")[2])
-    parser.add_argument("url", help="the server's, as browsers know it")
+    parser.add_argument("url", type=_address, help="the server's, as browsers know it: https://chat.example.com")
     parser.add_argument("--users", type=_count, default=3, help="who talk at once, each with an account made for this; 3 unless given")
     parser.add_argument("--turns", type=_count, default=3, help="messages of each, one after the other; 3 unless given")
     parser.add_argument("--seconds", type=_count, default=120, help="what is not over by then is lost; 120 unless given")
     parser.add_argument("--failures", type=int, default=0, help="turns that may fail; 0 unless given")
     parser.add_argument("--model", metavar="NAME", help="ask this one; the server's default, with what it costs, unless given")
     return parser
+
+
+def _address(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise argparse.ArgumentTypeError(f"{text!r} does not begin with http:// or https://")
+    return text
 
 
 def _count(text: str) -> int:

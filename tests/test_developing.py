@@ -99,4 +99,6 @@ def test_a_server_that_is_not_there_is_named_with_the_way_to_another(
     with pytest.raises(SystemExit) as ended:
         main([*command, "--email", "ada@example.com"])
     assert ended.value.code == 1
-    assert capsys.readouterr().err == "No server answers at http://127.0.0.1:9. `make dev` starts one here, --url names another.\n"
+    assert capsys.readouterr().err == (
+        "No server answers at http://127.0.0.1:9. `make dev` starts one here; another is named by its address, with http:// or https://.\n"
+    )

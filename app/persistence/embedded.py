@@ -52,6 +52,18 @@ def embedded_postgres(data_dir: Path, *, durable: bool = True, patience_seconds:
         yield url
 
 
+@contextmanager
+def throwaway_postgres(folder: Path) -> Generator[str]:
+    """The same for a folder that is deleted next: nothing of it is alive when we leave, which would write there meanwhile."""
+    try:
+        with embedded_postgres(folder, durable=False) as url:
+            yield url
+    finally:
+        deadline = time.monotonic() + _START_SECONDS
+        while is_at_work(folder) and time.monotonic() < deadline:
+            time.sleep(_LOOK_SECONDS)
+
+
 def is_made(data_dir: Path) -> bool:
     """Whether there is an embedded Postgres, at work or not."""
     return _cluster(data_dir).is_dir()
@@ -76,7 +88,7 @@ def create_database(url: str, name: str = "DATABASE_URL") -> None:
     except psycopg.errors.InsufficientPrivilege as error:
         raise DatabaseUnavailable("The database does not exist, and our user may not create it.") from error
     except psycopg.Error as error:
-        raise DatabaseUnavailable("The database server is not answering or refuses us.") from error
+        raise DatabaseUnavailable("The database server is not answering or refuses us: `python -m app doctor` says which.") from error
 
 
 def _cluster(data_dir: Path) -> Path:

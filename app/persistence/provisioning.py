@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from app.errors import AppError
+from app.errors import AppError, DatabaseUnavailable
 from app.persistence.database import database_errors
 from app.persistence.embedded import conninfo
 
@@ -94,9 +94,17 @@ def _as(administrator: str, database: str | None = None) -> Generator[_Connectio
     address = conninfo(administrator, "The administrator's address")
     with database_errors():
         try:
-            with psycopg.connect(make_conninfo(address, dbname=database) if database else address, autocommit=True) as connection:
+            with _opened(make_conninfo(address, dbname=database) if database else address) as connection:
                 yield connection
         except psycopg.errors.InsufficientPrivilege as error:
             raise AppError("The administrator may not do that: it takes CREATEROLE, CREATEDB, and for pgvector a superuser.") from error
         except psycopg.errors.FeatureNotSupported as error:
             raise AppError("This Postgres has no pgvector: install it on the server, or have it allowed there.") from error
+
+
+def _opened(address: str) -> _Connection:
+    try:
+        return psycopg.connect(address, autocommit=True)
+    except psycopg.OperationalError as error:
+        words = "At the administrator's address no Postgres answers, or it lets them not in: the host, the port, the user or the password."
+        raise DatabaseUnavailable(words) from error

@@ -138,7 +138,7 @@ def problem_of(answer: httpx2.Response) -> AppError:
 
 
 def _stranger(answer: httpx2.Response) -> AppError:
-    moved = f" It sends to {answer.headers['Location']}: say that as --url." if answer.has_redirect_location else ""
+    moved = f" It sends to {answer.headers['Location']}: name that." if answer.has_redirect_location else ""
     return AppError(clean(f"{answer.url.host} answered {answer.status_code}, and not as a Milepost server does.{moved}"))
 
 
@@ -159,4 +159,6 @@ def _events(answer: httpx2.Response) -> Iterator[Event]:
 
 
 def _silent(url: str) -> Unavailable:
-    return Unavailable(f"No server answers at {url}. `make dev` starts one here, --url names another.")
+    return Unavailable(
+        f"No server answers at {url}. `make dev` starts one here; another is named by its address, with http:// or https://."
+    )

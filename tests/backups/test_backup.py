@@ -19,6 +19,7 @@ from app.settings import ROOT
 from tests.backups.conftest import Command
 from tests.persistence.clients import ask, eventually
 
+_REFUSED: Final = "The database server is not answering or refuses us: `python -m app doctor` says which.\n"
 _SECONDS: Final = 40
 _LATE: Final = """
 INSERT INTO session (id, user_id, name, created_at, updated_at) SELECT gen_random_uuid(), id, 'Late', now(), now() FROM "user"
@@ -224,7 +225,7 @@ def test_the_password_is_on_no_command_line(command: Command, filled: str, tmp_p
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("postgresql://ada:hidden-password@127.0.0.1:1/none", "The database server is not answering or refuses us.\n"),
+        ("postgresql://ada:hidden-password@127.0.0.1:1/none", _REFUSED),
         ("mysql://ada:hidden-password@host/none", "DATABASE_URL is not a valid postgresql:// address.\n"),
     ],
 )

@@ -57,6 +57,36 @@ def test_elsewhere_a_container_does_with_the_folder_in_it(elsewhere: Path, tmp_p
     ]
 
 
+@pytest.fixture
+def tools(elsewhere: Path) -> Path:
+    """The clone has a .venv now, which tells too what it was asked."""
+    python = elsewhere.parent / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\necho python "$3" >>"{elsewhere.parent.parent}/asked"\n')
+    python.chmod(0o700)
+    return elsewhere
+
+
+def _asked(scripts: Path, into: Path, **changed: str) -> tuple[int, str]:
+    """The code of `backup` and of whom it asked last."""
+    path = f"{into / 'programs'}:{os.environ['PATH']}"
+    code = _run(scripts / "backup", into / "backups", **{"APP_ENV": "", "DATABASE_URL": "", **changed, "PATH": path}).returncode
+    asked = into / "asked"
+    return code, asked.read_text().splitlines()[-1].partition(" ")[0] if asked.exists() else ""
+
+
+def test_where_compose_serves_its_database_is_meant_though_tools_are_installed(tools: Path, tmp_path: Path) -> None:
+    (tools.parent / ".env").write_text("COMPOSE_PROFILES=monitoring\nPOSTGRES_PASSWORD=secret\n")
+    assert _asked(tools, tmp_path) == (0, "docker")
+    assert _asked(tools, tmp_path, DATABASE_URL="postgresql://elsewhere/milepost") == (0, "python")
+
+
+def test_beside_productions_settings_it_must_be_said_that_they_are_meant(tools: Path, tmp_path: Path) -> None:
+    (tools.parent / ".env.production").touch()
+    assert _asked(tools, tmp_path) == (2, "")
+    assert _asked(tools, tmp_path, APP_ENV="production") == (0, "python")
+
+
 def test_the_service_that_does_it_has_the_database_and_the_attachments() -> None:
     worker = config()["services"]["worker"]
     assert "data" in worker["networks"]

@@ -77,6 +77,13 @@ async def test_a_dead_address_is_an_error_of_its_own(capsys: pytest.CaptureFixtu
     assert "No server answers at" in capsys.readouterr().err
 
 
+def test_an_address_without_its_scheme_is_said_so(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["chat.example.com"])
+    assert left.value.code == 2
+    assert "'chat.example.com' does not begin with http:// or https://" in capsys.readouterr().err
+
+
 async def test_what_fails_is_told_by_its_code_and_counts_beyond_what_may(
     server: Server, provider: ProviderStub, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -45,9 +45,11 @@ def compose(
 
 
 def config(*profiles: str, environment: Mapping[str, str] | None = None, files: Sequence[str] = DESK[:1]) -> dict[str, Any]:
-    """What `up` with these profiles would start."""
+    """What `up` with these profiles would start, without the settings of a file that is on this machine."""
     chosen = [option for profile in profiles for option in ("--profile", profile)]
-    done = compose(*chosen, "config", "--format", "json", environment={**PASSWORDS, **(environment or {})}, files=files)
+    done = compose(
+        *chosen, "config", "--no-env-resolution", "--format", "json", environment={**PASSWORDS, **(environment or {})}, files=files
+    )
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found

@@ -19,7 +19,7 @@ from sqlalchemy import create_engine, text
 
 from app.errors import DatabaseUnavailable
 from app.persistence import keeper
-from app.persistence.embedded import embedded_postgres
+from app.persistence.embedded import embedded_postgres, is_at_work, throwaway_postgres
 from tests.persistence.clients import ROOT, ask, client, eventually, keepers, nothing_runs, postmasters, suspended
 
 GONE_SECONDS = 5
@@ -97,6 +97,12 @@ def test_a_first_start_makes_a_durable_server_with_the_settings_we_rely_on(tmp_p
 def test_a_throwaway_server_does_not_wait_for_the_disk(home: Path) -> None:
     with embedded_postgres(home, durable=False) as url:
         assert [ask(url, f"SHOW {name}") for name in ("fsync", "synchronous_commit", "full_page_writes")] == ["off", "off", "off"]
+
+
+def test_a_throwaway_server_has_ended_when_it_is_left(home: Path) -> None:
+    with throwaway_postgres(home):
+        assert is_at_work(home)
+    assert not is_at_work(home)
 
 
 @pytest.mark.parametrize("name", ["%2 &?ü", "a,b", "x" * 107], ids=["odd", "comma", "long"])

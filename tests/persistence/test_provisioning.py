@@ -146,6 +146,12 @@ def test_without_an_administrator_nobody_is_taken_for_one(
     assert ask(postgres, _IS_THERE.format(conninfo_to_dict(wanted)["user"])) is False
 
 
+def test_an_administrator_who_is_not_let_in_is_not_told_that_nobody_answers(command: Command, postgres: str) -> None:
+    code, out, err = command(administrator=postgres.replace("postgres@", "nobody_known@"))
+    assert (code, out) == (1, "")
+    assert err.startswith("At the administrator's address no Postgres answers, or it lets them not in")
+
+
 def test_an_address_without_a_role_and_a_database_is_refused(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://127.0.0.1")
     code, _, err = command("--print")

@@ -86,5 +86,5 @@ def test_a_server_of_another_kind_is_named_and_cannot_write_on_the_terminal(path
 
 
 def test_a_stream_that_is_sent_elsewhere_is_not_tried_again_and_again(brittle: str) -> None:
-    with Server(brittle) as server, pytest.raises(AppError, match="say that as --url"):
+    with Server(brittle) as server, pytest.raises(AppError, match="name that"):
         [*Reading(server, "moved", {})]

@@ -14,7 +14,7 @@ from app.persistence.backups import files, rows
 from app.persistence.backups.folder import ATTACHMENTS, DUMP, Manifest, new_backup, now, write_manifest
 from app.persistence.backups.programs import Programs, environment_for, programs_for
 from app.persistence.backups.restoring import restore_database
-from app.persistence.embedded import embedded_postgres
+from app.persistence.embedded import throwaway_postgres
 
 # In it the rows are counted and dumped: both see the same.
 _BEGIN: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -83,5 +83,5 @@ def _wanted(connection: rows.Connection) -> AbstractSet[str]:
 def _try(backup: Path, programs: Programs) -> None:
     """On a Postgres of our own, which needs no rights on anybody's, in the backup's folder: what a killed one leaves goes with it."""
     files.check(backup / ATTACHMENTS)
-    with tempfile.TemporaryDirectory(prefix=".verify-", dir=backup) as folder, embedded_postgres(Path(folder), durable=False) as url:
+    with tempfile.TemporaryDirectory(prefix=".verify-", dir=backup) as folder, throwaway_postgres(Path(folder)) as url:
         restore_database(url, backup, programs)
