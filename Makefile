@@ -50,7 +50,7 @@ types: .venv/.dev ## Check types
 imports: .venv/.dev ## Check who imports whom
 	@.venv/bin/lint-imports --no-logo
 
-bench: .venv/.dev ## Measure what the server costs beside its floors, and write docs/performance.md (12 minutes)
+bench: .venv/.dev ## Measure what the server costs beside its floors, and write docs/performance.md (15 minutes)
 	@$(PYTHON) -m benchmarks --write-docs
 
 bench-runs: .venv/.dev ## Measure how fast runs are read, stopped and rescued from another process

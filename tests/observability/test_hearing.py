@@ -19,7 +19,14 @@ from tests.observability.series import series, value
 from tests.observability.told import LOOKED_AT, TOLD, UNKNOWN_BEFORE
 
 _SUFFIXES: Final = ("_total", "_bucket", "_sum", "_count")
-_NAMES: Final = Names(agents=["one"], models=["first", "second"], tools=["clock"], tiers=["free"], tasks=["job"])
+# Names that no other test of this process counts.
+_NAMES: Final = Names(
+    agents=["unheard agent"],
+    models=["unheard model", "unheard other"],
+    tools=["unheard tool"],
+    tiers=["unheard tier"],
+    tasks=["unheard task"],
+)
 _ALL: Final = {one.name: one for module in (signals, sampled) for one in vars(module).values() if isinstance(one, Signal)}
 
 
@@ -115,15 +122,18 @@ def test_rates_begin_at_nought() -> None:
     initialise(_NAMES)
     assert series() == before, "a second server of the process changes nothing"
     there = {
-        ("milepost_runs_finished_total", (("agent", "one"), ("error", "run_timeout"), ("outcome", "failed"))),
-        ("milepost_model_fallbacks_total", (("error", "model_timeout"), ("model", "first"), ("next_model", "second"))),
-        ("milepost_breaker_state", (("model", "second"), ("state", "half_open"))),
-        ("milepost_tool_calls_total", (("outcome", "timeout"), ("tool", "clock"))),
-        ("milepost_limited_total", (("limit", "tokens_per_day"), ("tier", "free"))),
-        ("milepost_jobs_total", (("outcome", "failed"), ("task", "job"))),
-        ("milepost_logins_total", (("method", "oidc"), ("outcome", "locked"))),
+        ("milepost_runs_finished_total", (("agent", "unheard agent"), ("error", "run_timeout"), ("outcome", "failed"))),
+        (
+            "milepost_model_fallbacks_total",
+            (("error", "model_timeout"), ("model", "unheard model"), ("next_model", "unheard other")),
+        ),
+        ("milepost_breaker_state", (("model", "unheard other"), ("state", "half_open"))),
+        ("milepost_tool_calls_total", (("outcome", "timeout"), ("tool", "unheard tool"))),
+        ("milepost_limited_total", (("limit", "tokens_per_day"), ("tier", "unheard tier"))),
+        ("milepost_jobs_total", (("outcome", "failed"), ("task", "unheard task"))),
     }
     assert {(name, frozenset(pairs)): 0.0 for name, pairs in there}.items() <= before.items()
+    assert ("milepost_logins_total", frozenset({("method", "oidc"), ("outcome", "locked")})) in before  # others may have counted it
 
 
 def test_every_metric_with_labels_has_series_before_anything_happens() -> None:
