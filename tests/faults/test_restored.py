@@ -3,10 +3,12 @@
 import asyncio
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
+import psutil
 
 from app.persistence.embedded import embedded_postgres
 from tests.backups.commands import run
@@ -34,8 +36,9 @@ def _lose(server: ServerProcess, data: Path) -> None:
     """Kill whatever runs, and delete whatever it has written."""
     server.kill()
     for process in (*keepers(data), *postmasters(data)):
-        process.kill()
-        process.wait()
+        with suppress(psutil.NoSuchProcess):  # a postmaster may follow its keeper by itself
+            process.kill()
+            process.wait()
     shutil.rmtree(data)
 
 
