@@ -18,7 +18,7 @@ from app.api.errors import problem
 from app.api.headers import hardened
 from app.api.measured import Measured
 from app.api.proof import proof_of
-from app.api.routes import UNVERSIONED, route_of
+from app.api.routes import API, route_of
 from app.crashes import log_crash
 from app.errors import AppError, BodyTooLarge, BodyTooSlow
 from app.persistence.accounts import Credential
@@ -30,6 +30,8 @@ _LINGER_BYTES: Final = 4_000_000
 _FORM_BYTES: Final = 20_000
 # What a proxy may hand us as an id: short, and nothing that could break a log line.
 _SOUND_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+# Routes of which each request is a line: not the probes, nor every file of the page.
+_LOGGED: Final = (*API, "/mcp")
 
 _ID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -50,7 +52,7 @@ class RequestLog:
             return
         scope["request_id"] = request_id = _request_id(scope)
         measured, run_id = Measured(scope), ""
-        more = {"private": scope["path"].startswith(("/api", *UNVERSIONED)), "https_only": scope["scheme"] in self._https_only}
+        more = {"private": scope["path"].startswith(API), "https_only": scope["scheme"] in self._https_only}
 
         async def noting(message: Message) -> None:
             nonlocal run_id
@@ -71,9 +73,7 @@ class RequestLog:
             finally:
                 measured.end()
                 route, seconds = route_of(scope), round(measured.seconds, 4)
-                say = (
-                    log.info if route.startswith(("/api", "/mcp", *UNVERSIONED)) else log.debug
-                )  # not a line for every probe and every file of the page
+                say = log.info if route.startswith(_LOGGED) else log.debug
                 ids = _ids(scope) | ({"run_id": run_id} if run_id else {})
                 say("request_finished", method=scope["method"], route=route, status=measured.status, seconds=seconds, **ids)
 

@@ -4,8 +4,8 @@ from typing import Final
 
 from starlette.types import Scope
 
-# Paths of the API that lie outside /api: those of earlier servers.
-UNVERSIONED: Final = ("/chat", "/history")
+# What paths of the API begin with: the last two are those of earlier servers.
+API: Final = ("/api", "/chat", "/history")
 
 
 def route_of(scope: Scope) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import os
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -125,8 +126,10 @@ async def _no_way_to(host: str, port: int) -> str:
     try:
         _, writer = await asyncio.open_connection(host, port)
     except OSError as error:
-        # A name that cannot be looked up is an error without a number of the kernel's.
-        return f"Nothing can be reached at port {port} of {host} ({error.strerror or type(error).__name__})."
+        # Only the kernel's errors have a number of its own: a name that cannot be looked up has none, nor have several at once.
+        number = error.errno or 0
+        why = os.strerror(number) if number > 0 else type(error).__name__
+        return f"Nothing can be reached at port {port} of {host} ({why})."
     writer.close()
     return ""
 

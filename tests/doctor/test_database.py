@@ -53,7 +53,7 @@ async def test_a_dead_database_hides_nothing_else(look: Look) -> None:
         port = nobody.getsockname()[1]
         found = await look({"DATABASE_URL": f"postgresql://milepost:canary@127.0.0.1:{port}/milepost"})
     assert _states(found) == {"database": "failed", **dict.fromkeys(NAMES[1:], "skipped")}
-    assert f"Nothing can be reached at port {port} of 127.0.0.1" in found["database"].found
+    assert found["database"].found == f"Nothing can be reached at port {port} of 127.0.0.1 (Connection refused)."
     assert {found[name].state for name in ("settings", "files", "data_dir", "models", "model stub")} <= {State.OK, State.WARNING}
 
 
