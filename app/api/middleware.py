@@ -24,6 +24,9 @@ from app.errors import AppError, BodyTooLarge, BodyTooSlow
 from app.persistence.accounts import Credential
 
 _REQUEST_ID: Final = b"x-request-id"
+# Where answers are somebody's own, so that nobody keeps them; and where a request is a line: not each probe, nor each file of the page.
+_PRIVATE: Final = ("/api", *UNVERSIONED)
+_LOGGED: Final = (*_PRIVATE, "/mcp")
 _LINGER_SECONDS: Final = 1
 _LINGER_BYTES: Final = 4_000_000
 # A form has a few short fields, and is parsed by Python: a megabyte of nothing but "&" would keep the process for a second.
@@ -50,7 +53,7 @@ class RequestLog:
             return
         scope["request_id"] = request_id = _request_id(scope)
         measured, run_id = Measured(scope), ""
-        more = {"private": scope["path"].startswith(("/api", *UNVERSIONED)), "https_only": scope["scheme"] in self._https_only}
+        more = {"private": scope["path"].startswith(_PRIVATE), "https_only": scope["scheme"] in self._https_only}
 
         async def noting(message: Message) -> None:
             nonlocal run_id
@@ -71,9 +74,7 @@ class RequestLog:
             finally:
                 measured.end()
                 route, seconds = route_of(scope), round(measured.seconds, 4)
-                say = (
-                    log.info if route.startswith(("/api", "/mcp", *UNVERSIONED)) else log.debug
-                )  # not a line for every probe and every file of the page
+                say = log.info if route.startswith(_LOGGED) else log.debug
                 ids = _ids(scope) | ({"run_id": run_id} if run_id else {})
                 say("request_finished", method=scope["method"], route=route, status=measured.status, seconds=seconds, **ids)
 
