@@ -54,8 +54,8 @@ class _Opening:
 
     async def open(self) -> Finding:
         where, url = await self._address()
-        for address in dict.fromkeys((url, self._settings.direct(url))):
-            await reach(address, self._seconds)
+        for address, name in {self._settings.direct(url): "DATABASE_DIRECT_URL", url: "DATABASE_URL"}.items():
+            await reach(address, self._seconds, name)
         await asyncio.to_thread(refuse_pool, self._settings)
         database = await self.stack.enter_async_context(open_database(url, self._settings))
         version, latency = await Examination(database.pool).version()

@@ -72,11 +72,15 @@ async def check_folder(settings: Settings) -> Finding:
 
 async def check_disk(settings: Settings) -> Finding:
     disk = shutil.disk_usage(_nearest(settings.database.data_dir))
-    found = f"{disk.free / _GIBI:.1f} of {disk.total / _GIBI:.1f} GiB are free where DATA_DIR is"
+    return finding_of_disk(disk.free, disk.total)
+
+
+def finding_of_disk(free_bytes: int, total_bytes: int) -> Finding:
+    found = f"{free_bytes / _GIBI:.1f} of {total_bytes / _GIBI:.1f} GiB are free where DATA_DIR is"
     advice = "Make room, or move DATA_DIR to a larger disk."
-    if disk.free < _LEAST_BYTES:
+    if free_bytes < _LEAST_BYTES:
         return failed(found, advice)
-    return warning(found, advice) if disk.free < _FEW_BYTES else ok(found)
+    return warning(found, advice) if free_bytes < _FEW_BYTES else ok(found)
 
 
 def _nearest(folder: Path) -> Path:

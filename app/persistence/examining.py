@@ -13,11 +13,12 @@ from psycopg.conninfo import conninfo_to_dict
 
 from app.errors import DatabaseUnavailable
 from app.persistence.database import EVERYDAY_MOST, Pool, fetch_all
+from app.persistence.embedded import conninfo
 from app.persistence.embedder_in_use import IN_USE
 from app.settings import DatabaseSettings
 
 _LEAST_CONNECT_SECONDS: Final = 2  # libpq takes no less
-_LISTENER: Final = 1
+_LISTENERS: Final = 2
 _PORT: Final = 5432
 _VERSION: Final = "SELECT current_setting('server_version') AS version"
 _NOW: Final = "SELECT clock_timestamp() AS now"
@@ -87,18 +88,15 @@ _NO_EXTENSION: Final = Extension(installed=None, available=None)
 
 
 def connections_of_process(settings: DatabaseSettings) -> int:
-    """How many one server or worker opens at the most: both pools, and the one it listens on."""
-    return settings.pool_size + EVERYDAY_MOST + _LISTENER
+    """How many one server or worker opens at the most: both pools, one to listen on, and to work one to hear of jobs."""
+    return settings.pool_size + EVERYDAY_MOST + _LISTENERS
 
 
-async def reach(url: str, seconds: float) -> None:
-    """Connect once; raise DatabaseUnavailable in words that say what is in the way, and none of which is the address' own."""
-    try:
-        address = conninfo_to_dict(url)
-    except psycopg.ProgrammingError:
-        raise DatabaseUnavailable("DATABASE_URL is not a valid postgresql:// address.") from None
+async def reach(url: str, seconds: float, name: str) -> None:
+    """Connect once; raise DatabaseUnavailable in words that say what is in the way of the variable `name`, and none of which is its own."""
+    address = conninfo_to_dict(conninfo(url, name))
     if not await _lets_in(url, seconds):
-        raise DatabaseUnavailable(await _in_the_way(url, address, seconds))
+        raise DatabaseUnavailable(await _in_the_way(url, address, seconds, name))
 
 
 async def _lets_in(url: str, seconds: float) -> bool:
@@ -110,12 +108,12 @@ async def _lets_in(url: str, seconds: float) -> bool:
     return True
 
 
-async def _in_the_way(url: str, address: dict[str, str | int | None], seconds: float) -> str:
+async def _in_the_way(url: str, address: dict[str, str | int | None], seconds: float, name: str) -> str:
     """libpq tells one failure from another by words in the server's language only, so it is looked for from outside."""
     if problem := await _no_way_to(str(address.get("host") or ""), int(str(address.get("port") or _PORT).partition(",")[0])):
         return problem
     if await _has_no_database(url, str(address.get("dbname") or ""), seconds):
-        return "The database server answers, and has no database of the name in DATABASE_URL."
+        return f"The database server answers, and has no database of the name in {name}."
     return "The database server answers and lets us not in: the user, the password, TLS, or its pg_hba.conf; its own log says which."
 
 

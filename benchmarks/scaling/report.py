@@ -1,12 +1,16 @@
 """What was measured and what follows from it, as tables."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
+from functools import partial
 
 from benchmarks.scaling.figures import OURS, POSTGRES, PROXY, SERVERS, Measured, full_first
 from benchmarks.scaling.sizing import Assumptions, Size, size_for
 
 _USERS = (10_000, 100_000, 1_000_000)
+
+# What is said of a row under each head.
+type _Columns = Mapping[str, Callable[[Measured], str]]
 
 
 def measured_tables(rows: Sequence[Measured], cores: int) -> str:
@@ -20,55 +24,45 @@ def measured_tables(rows: Sequence[Measured], cores: int) -> str:
 
 def _tables(rows: Sequence[Measured], cores: int) -> Iterator[str]:
     yield f"**{rows[0].scenario}**"
-    yield _table(
-        ["servers", "turns/s", "streams at once", "failed", "first token ms p50", "p99", "full first"],
-        [
-            [
-                _name(row),
-                f"{row.turns_per_second:.1f}",
-                str(row.streams_at_once),
-                str(row.failed),
-                f"{row.first_token_ms.p50:.0f}",
-                f"{row.first_token_ms.p99:.0f}",
-                full_first(row, cores),
-            ]
-            for row in rows
-        ],
-    )
-    yield _table(
-        ["servers", *(f"{part} ms/turn" for part in OURS), "cores busy: " + ", ".join(rows[-1].cpu_seconds)],
-        [
-            [
-                _name(row),
-                *(f"{row.cpu_ms_per_turn(part):.2f}" if part in row.cpu_seconds else "" for part in OURS),
-                ", ".join(f"{row.cores(part):.2f}" if part in row.cpu_seconds else "none" for part in rows[-1].cpu_seconds),
-            ]
-            for row in rows
-        ],
-    )
-    yield _table(
-        [
-            "servers",
-            "connections of each",
-            "in all",
-            "commits/turn",
-            "WAL flushes/turn",
-            "WAL kB/turn",
-            "kB kept/turn: events, checkpoints, rest",
-        ],
-        [
-            [
-                _name(row),
-                ", ".join(map(str, row.connections)),
-                str(row.connections_in_all),
-                f"{row.per_turn(row.commits):.1f}",
-                f"{row.per_turn(row.wal_syncs):.2f}",
-                f"{row.per_turn(row.wal_bytes) / 1_000:.1f}",
-                ", ".join(f"{row.per_turn(size) / 1_000:.2f}" for size in (row.event_bytes, row.checkpoint_bytes, row.other_bytes)),
-            ]
-            for row in rows
-        ],
-    )
+    for columns in (_throughput(cores), _processors(rows[-1].cpu_seconds), _database()):
+        yield _table(["servers", *columns], [[_name(row), *(said(row) for said in columns.values())] for row in rows])
+
+
+def _throughput(cores: int) -> _Columns:
+    return {
+        "turns/s": lambda row: f"{row.turns_per_second:.1f}",
+        "streams at once": lambda row: str(row.streams_at_once),
+        "failed": lambda row: str(row.failed),
+        "first token ms p50": lambda row: f"{row.first_token_ms.p50:.0f}",
+        "p99": lambda row: f"{row.first_token_ms.p99:.0f}",
+        "full first": lambda row: full_first(row, cores),
+    }
+
+
+def _processors(parts: Collection[str]) -> _Columns:
+    """What a turn takes of each of an operator's parts, and how busy all were; a part that a row has not is left empty."""
+
+    def a_turn(part: str, row: Measured) -> str:
+        return f"{row.cpu_ms_per_turn(part):.2f}" if part in row.cpu_seconds else ""
+
+    def busy(row: Measured) -> str:
+        return ", ".join(f"{row.cores(part):.2f}" if part in row.cpu_seconds else "none" for part in parts)
+
+    return {**{f"{part} ms/turn": partial(a_turn, part) for part in OURS}, f"cores busy: {', '.join(parts)}": busy}
+
+
+def _database() -> _Columns:
+    def kept(row: Measured) -> str:
+        return ", ".join(f"{row.per_turn(size) / 1_000:.2f}" for size in (row.event_bytes, row.checkpoint_bytes, row.other_bytes))
+
+    return {
+        "connections of each": lambda row: ", ".join(map(str, row.connections)),
+        "in all": lambda row: str(row.connections_in_all),
+        "commits/turn": lambda row: f"{row.per_turn(row.commits):.1f}",
+        "WAL flushes/turn": lambda row: f"{row.per_turn(row.wal_syncs):.2f}",
+        "WAL kB/turn": lambda row: f"{row.per_turn(row.wal_bytes) / 1_000:.1f}",
+        "kB kept/turn: events, checkpoints, rest": kept,
+    }
 
 
 def sizing_table(measured: Measured, assumed: Assumptions) -> str:

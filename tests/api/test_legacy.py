@@ -1,8 +1,6 @@
 """The unversioned paths of earlier servers: version 1 answers there, and each answer says that the path will go."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -10,11 +8,10 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from app.api.legacy.notice import SUNSET_AT
 from app.api.limits.routes import group_of
 from app.api.scopes import need_of
 from app.main import create_app
-from app.settings import Settings, load_settings
+from app.settings import ROOT, Settings, load_settings
 from tests.conftest import Server
 from tests.observability.series import of, scraped
 from tests.security.routes import document_of
@@ -23,16 +20,14 @@ from tests.stub.client import ProviderStub
 from tests.visitor import Visitor
 
 ANYWHERE: Final = "</api/v1/sessions>"
+DOCUMENT: Final = (ROOT / "docs" / "legacy.md").read_text()
 REQUESTS: Final = "http_server_request_duration_seconds_count"
 
 
 def _expect_notice(answer: httpx.Response, successor: str) -> None:
-    """Once each, as RFC 9745, 8594 and 8288 have them."""
-    [since] = answer.headers.get_list("deprecation")
-    assert since.startswith("@")
-    [until] = answer.headers.get_list("sunset")
-    assert parsedate_to_datetime(until) == SUNSET_AT
-    assert datetime.fromtimestamp(int(since[1:]), UTC) < SUNSET_AT
+    """Once each, as RFC 9745, 8594 and 8288 have them, and with the dates of docs/legacy.md."""
+    [since], [until] = answer.headers.get_list("deprecation"), answer.headers.get_list("sunset")
+    assert f"\nDeprecation: {since}\nSunset: {until}\n" in DOCUMENT
     assert answer.headers.get_list("link") == [f'{successor}; rel="successor-version", </docs>; rel="deprecation"; type="text/html"']
 
 
@@ -215,6 +210,13 @@ async def test_metrics_know_each_door_by_its_route(ada: Visitor, server: Server)
     after = await scraped(server.url)
     for route in ("/chat", "/api/sessions/{session_id}/history"):
         assert of(after, REQUESTS, http_route=route) == of(before, REQUESTS, http_route=route) + 1
+
+
+async def test_each_door_is_a_line_of_the_log(ada: Visitor, server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    session = (await _post(ada, server, "/chat", message="Hello")).json()["session_id"]
+    await ada.http.get(f"{server.url}/history", params={"session_id": session})
+    lines = [line for line in caplog.text.splitlines() if "request_finished" in line and session in line]
+    assert [[route in line for route in ("/chat", "/history")] for line in lines] == [[True, False], [False, True]], lines
 
 
 @pytest.mark.variables(LEGACY_PATHS="false")

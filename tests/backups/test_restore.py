@@ -177,6 +177,11 @@ def test_rows_that_are_not_those_that_were_counted_are_told(command: Command, ba
     assert command("restore", backup, DATABASE_URL=empty) == (1, "What was restored is not what was backed up: public.session differs.\n")
 
 
+def test_a_schema_that_is_not_the_one_that_was_named_is_told(command: Command, backup: Path, empty: str) -> None:
+    _change(backup, revision=min(migrate.revisions() - {migrate.head()}))
+    assert command("restore", backup, DATABASE_URL=empty) == (1, "What was restored is not what was backed up: the revision differs.\n")
+
+
 def test_who_may_not_make_the_extension_restores_where_it_is(command: Command, backup: Path, empty: str, postgres: str) -> None:
     """As a role of a managed Postgres: it owns its database, and is no superuser."""
     name = str(ask(empty, "SELECT current_database()")).replace('"', '""')

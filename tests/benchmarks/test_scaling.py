@@ -56,9 +56,9 @@ def test_storage_is_what_stays_and_the_log_only_its_days() -> None:
 
 
 def test_connections_are_those_that_each_process_may_open_or_the_poolers() -> None:
-    size = size_for(100_000, MEASURED, ASSUMED)
-    assert size.connections == 2 * (20 + 10 + 1)
-    assert size.pooled_connections == 2 + 20
+    size = size_for(1_000_000, MEASURED, ASSUMED)
+    assert size.connections == 9 * (20 + 10 + 1)
+    assert size.pooled_connections == 9 + 20
 
 
 def test_ten_times_the_users_are_ten_times_the_load() -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from app.cli import main
 from app.doctor.findings import State, checked
-from app.doctor.machine import check_settings
-from app.settings import ROOT, Settings
+from app.doctor.machine import check_settings, finding_of_disk
+from app.settings import ROOT, Settings, load_settings
 from tests.doctor.looking import Look
 
 
@@ -112,10 +112,30 @@ async def test_a_settings_file_that_others_may_read_is_a_warning(
     file = tmp_path / ".env"
     file.touch(0o600)
     assert (await check_settings(settings)).found == "test, from .env"
-    file.chmod(0o644)
-    finding = await check_settings(settings)
-    assert (finding.state, finding.advice) == (State.WARNING, "chmod 600 .env")
-    assert stat.S_IMODE(file.stat().st_mode) == 0o644, "it changes nothing"
+    for mode in (0o640, 0o604):
+        file.chmod(mode)
+        finding = await check_settings(settings)
+        assert (finding.state, finding.advice) == (State.WARNING, "chmod 600 .env")
+        assert stat.S_IMODE(file.stat().st_mode) == mode, "it changes nothing"
+
+
+@pytest.mark.usefixtures("settings")
+async def test_production_is_told_what_it_bears_and_should_not_have_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    better = {"DATABASE_URL": "postgresql://db/milepost", "PUBLIC_URL": "https://chat.example.com", "METRICS_TOKEN": "5" * 32}
+    own = {"APP_ENV": "production", "JWT_SECRET_KEY": "Zq8-doctor-3nV6xP1wK9rT4yB7mL2cD5fG0h", "HASH_MEMORY_KIB": "65536"}
+    for name, value in (own | dict.fromkeys(better, "")).items():
+        monkeypatch.setenv(name, value)
+    finding = await check_settings(load_settings(tmp_path))
+    assert [line.partition(" ")[0] for line in finding.found.splitlines()[1:]] == [*better]
+    for name, value in better.items():
+        monkeypatch.setenv(name, value)
+        assert name not in (await check_settings(load_settings(tmp_path))).found
+    assert (await check_settings(load_settings(tmp_path))).state is State.OK
+
+
+@pytest.mark.parametrize(("free_mib", "state"), [(255, State.FAILED), (256, State.WARNING), (2047, State.WARNING), (2048, State.OK)])
+def test_a_disk_that_is_nearly_full_warns_and_then_fails(free_mib: int, state: State) -> None:
+    assert finding_of_disk(free_mib * 2**20, 2**40).state is state
 
 
 async def test_files_are_named_with_their_variables(look: Look) -> None:

@@ -75,6 +75,18 @@ async def test_an_address_that_is_none_is_said_without_a_word_of_it(look: Look) 
     assert (found.state, found.found) == ("failed", "DATABASE_URL is not a valid postgresql:// address.")
 
 
+async def test_what_is_wrong_with_the_way_past_a_pooler_is_said_of_it(look: Look, database_url: str) -> None:
+    found = (await look({"DATABASE_DIRECT_URL": "postgresql://canary:canary@[/x"}))["database"]
+    assert (found.state, found.found) == ("failed", "DATABASE_DIRECT_URL is not a valid postgresql:// address.")
+    name = str(conninfo_to_dict(database_url)["dbname"])
+    found = (await look({"DATABASE_DIRECT_URL": database_url.replace(name, "nobodys")}))["database"]
+    assert (found.state, found.found.endswith("has no database of the name in DATABASE_DIRECT_URL.")) == ("failed", True)
+
+
+async def test_room_is_counted_for_processes_that_listen_for_jobs_too(look: Look) -> None:
+    assert "a server or worker opens 32 at the most" in (await look({"DATABASE_POOL_SIZE": "20"}))["connections"].found
+
+
 async def test_an_older_schema_fails_and_a_later_one_warns(look: Look, database_url: str) -> None:
     migrate.down(database_url)
     behind = (await look())["migrations"]

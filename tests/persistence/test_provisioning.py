@@ -83,6 +83,16 @@ def test_an_administrators_address_makes_all_of_it_once(command: Command, postgr
     assert command(administrator=postgres)[1].startswith("Made: nothing, for both are there.")
 
 
+def test_a_database_where_all_might_make_tables_is_closed_to_them(command: Command, postgres: str, wanted: str) -> None:
+    """As one is that came from a Postgres before 15."""
+    assert command(administrator=postgres)[0] == 0
+    inside = postgres.replace("/milepost?", f"/{quote(_role(wanted))}?")
+    ask(inside, "GRANT CREATE ON SCHEMA public TO PUBLIC")
+    assert command(administrator=postgres)[0] == 0
+    assert ask(inside, "SELECT has_schema_privilege('public', 'public', 'CREATE')") is False
+    assert ask(wanted, "SELECT has_schema_privilege('public', 'CREATE')") is True
+
+
 def test_the_sql_makes_the_same(command: Command, postgres: str, wanted: str, tmp_path: Path) -> None:
     code, script, _ = command("--print")
     assert code == 0
