@@ -28,16 +28,16 @@ def add_database_commands(commands: Commands) -> None:
     words = "write the database and the attachments into a new folder in FOLDER, and note that"
     backup = commands.add_parser("backup", help=words, description=words)
     backup.set_defaults(command=_backup)
-    backup.add_argument("folder", type=Path, metavar="FOLDER")
+    backup.add_argument("folder", type=_folder, metavar="FOLDER")
     backup.add_argument("--keep", type=_count, metavar="N", help="then delete all but the newest N in there")
     backup.add_argument("--verify", action="store_true", help="restore it into a Postgres of its own, and compare, before it counts")
     words = "restore a backup, a folder that `backup` wrote, into the empty database of DATABASE_URL"
     restore = commands.add_parser("restore", help=words, description=words)
     restore.set_defaults(command=_restore)
-    restore.add_argument("backup", type=Path, metavar="BACKUP")
+    restore.add_argument("backup", type=_folder, metavar="BACKUP")
     restore.add_argument("--replace", action="store_true", help="drop what is in the database before")
     for parser in (backup, restore):
-        parser.add_argument("--programs", type=Path, metavar="DIR", help="where pg_dump and pg_restore are, if not those found here")
+        parser.add_argument("--programs", type=_folder, metavar="DIR", help="where pg_dump and pg_restore are, if not those found here")
 
 
 def _init(settings: Settings, chosen: argparse.Namespace) -> int:
@@ -97,6 +97,13 @@ def _private() -> Generator[None]:
         yield
     finally:
         os.umask(before)
+
+
+def _folder(text: str) -> Path:
+    """Not the folder we are in, which an empty one would be: in a script that is a variable that was not set."""
+    if not text:
+        raise argparse.ArgumentTypeError("name a folder")
+    return Path(text)
 
 
 def _count(text: str) -> int:

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -25,6 +25,7 @@ from benchmarks.figures import percentiles
 _API_KEY: Final = "MILEPOST_API_KEY"
 _LOST, _COULD_NOT_BEGIN = 1, 2
 _ATTEMPT: Final = 1_000_000
+_MOST: Final = 10_000
 _LIMITS: Final = (RateLimited, QuotaExceeded, TooManyAttempts, TooManyRuns)
 _QUESTION: Final = "Name ten rivers, one a line. This is try {turn} of {user}."
 # For taking away what was made for this.
@@ -219,10 +220,10 @@ def _by_fate(turns: Sequence[Turn]) -> Iterator[list[str]]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts/load-smoke", description=(__doc__ or "").partition("\n")[0].partition(": ")[2])
     parser.add_argument("url", type=_address, help="the server's, as browsers know it: https://chat.example.com")
-    parser.add_argument("--users", type=_count, default=3, help="who talk at once, each with an account made for this; 3 unless given")
-    parser.add_argument("--turns", type=_count, default=3, help="messages of each, one after the other; 3 unless given")
-    parser.add_argument("--seconds", type=_count, default=120, help="what is not over by then is lost; 120 unless given")
-    parser.add_argument("--failures", type=int, default=0, help="turns that may fail; 0 unless given")
+    parser.add_argument("--users", type=_from(1), default=3, help="who talk at once, each with an account made for this; 3 unless given")
+    parser.add_argument("--turns", type=_from(1), default=3, help="messages of each, one after the other; 3 unless given")
+    parser.add_argument("--seconds", type=_from(1), default=120, help="what is not over by then is lost; 120 unless given")
+    parser.add_argument("--failures", type=_from(0), default=0, help="turns that may fail; 0 unless given")
     parser.add_argument("--model", metavar="NAME", help="ask this one; the server's default, with what it costs, unless given")
     return parser
 
@@ -233,10 +234,13 @@ def _address(text: str) -> str:
     return text
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 10_000:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 10000")
-    return int(text)
+def _from(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text) <= _MOST:
+            raise argparse.ArgumentTypeError(f"{text!r} is no number from {least} to {_MOST}")
+        return int(text)
+
+    return number
 
 
 if __name__ == "__main__":

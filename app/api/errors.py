@@ -192,7 +192,7 @@ async def _validation_error(request: Request, error: Exception) -> JSONResponse:
         return _answer(request, errors.UnsupportedMediaType("This takes JSON: send it with Content-Type: application/json."))
     # Once each, as it lists them: a route and what it depends on may both have read the same body.
     faults = [*map(_fault, error.errors())]
-    return _answer(request, errors.InvalidInput(_of_body(faults), faults=faults))
+    return _answer(request, errors.InvalidInput(_of_whole(faults), faults=faults))
 
 
 def _is_unread(error: Mapping[str, Any]) -> bool:
@@ -214,7 +214,7 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for this class
     kind = _FRAMEWORK_ERRORS.get(error.status_code)
     answer = _answer(
-        request, kind() if kind else errors.InvalidInput(_of_body(faults := [("body", _unreadable(error.__cause__))]), faults=faults)
+        request, kind() if kind else errors.InvalidInput(_of_whole(faults := [("body", _unreadable(error.__cause__))]), faults=faults)
     )
     answer.headers.update(error.headers or {})
     if "Allow" in answer.headers:
@@ -222,9 +222,12 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     return answer
 
 
-def _of_body(faults: Sequence[tuple[str, str]]) -> str | None:
-    """The reason itself, where it is that of the body as a whole."""
-    return f"The body {faults[0][1]}." if [field for field, _ in faults] == ["body"] and not faults[0][1][0].isupper() else None
+def _of_whole(faults: Sequence[tuple[str, str]]) -> str | None:
+    """The reason itself, where it is that of the body or the query as a whole, and in our words."""
+    [(whole, reason), *others] = faults
+    if others or whole not in {"body", "query"} or reason[0].isupper():
+        return None
+    return f"The {whole} {reason}." if reason.startswith("is ") else f"The {whole} is not valid: {reason}."
 
 
 def _unreadable(cause: BaseException | None) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import os
+import re
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,10 @@ from app.settings import DatabaseSettings
 _LEAST_CONNECT_SECONDS: Final = 2  # libpq takes no less
 _LISTENERS: Final = 2
 _PORT: Final = 5432
+_PORT_OR_NONE: Final = re.compile(r"(?:[1-9]\d{0,4})?")
+_MISREAD: Final = (
+    "cannot be meant as it reads: its port is a number, and what in its password is a / is written %2F there, an @ %40, a % %25."
+)
 _VERSION: Final = "SELECT current_setting('server_version') AS version"
 _NOW: Final = "SELECT clock_timestamp() AS now"
 _VECTOR: Final = "SELECT installed_version, default_version FROM pg_available_extensions WHERE name = 'vector'"
@@ -110,11 +115,19 @@ async def _lets_in(url: str, seconds: float) -> bool:
 
 async def _in_the_way(url: str, address: dict[str, str | int | None], seconds: float, name: str) -> str:
     """libpq tells one failure from another by words in the server's language only, so it is looked for from outside."""
+    if _is_misread(address):
+        return f"{name} {_MISREAD}"
     if problem := await _no_way_to(str(address.get("host") or ""), int(str(address.get("port") or _PORT).partition(",")[0])):
         return problem
     if await _has_no_database(url, str(address.get("dbname") or ""), seconds):
         return f"The database server answers, and has no database of the name in {name}."
     return "The database server answers and lets us not in: the user, the password, TLS, or its pg_hba.conf; its own log says which."
+
+
+def _is_misread(address: dict[str, str | int | None]) -> bool:
+    """Whether the host, the port or the name have a part of the password, by the look of them; they are then not to be told."""
+    ports = str(address.get("port") or _PORT).split(",")
+    return any("@" in str(address.get(name)) for name in ("host", "dbname")) or not all(map(_PORT_OR_NONE.fullmatch, ports))
 
 
 async def _no_way_to(host: str, port: int) -> str:

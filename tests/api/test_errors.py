@@ -59,6 +59,11 @@ async def test_a_body_that_cannot_be_read_is_told_why(body: bytes, fault: str, a
     assert refused["detail"] == f"The body {fault}."
 
 
+async def test_a_body_whose_parts_do_not_fit_is_told_so_in_a_sentence(ada: Visitor) -> None:
+    refused = (await ada.http.post(f"/sessions/{await ada.open_session()}/resume", json={})).json()
+    assert refused["detail"] == "The body is not valid: give either interrupt_id and value, or answers to different interrupts."
+
+
 async def test_json_that_comes_as_a_form_is_told_its_header(ada: Visitor) -> None:
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     refused = await ada.http.post("/sessions", content=b'{"name": "x"}', headers=form)

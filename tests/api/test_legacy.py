@@ -1,5 +1,6 @@
 """The unversioned paths of earlier servers: version 1 answers there, and each answer says that the path will go."""
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +15,7 @@ from app.main import create_app
 from app.settings import ROOT, Settings, load_settings
 from tests.conftest import Server
 from tests.observability.series import of, scraped
+from tests.persistence.clients import eventually
 from tests.security.routes import document_of
 from tests.stub.answers import HttpError, Text
 from tests.stub.client import ProviderStub
@@ -215,8 +217,14 @@ async def test_metrics_know_each_door_by_its_route(ada: Visitor, server: Server)
 async def test_each_door_is_a_line_of_the_log(ada: Visitor, server: Server, caplog: pytest.LogCaptureFixture) -> None:
     session = (await _post(ada, server, "/chat", message="Hello")).json()["session_id"]
     await ada.http.get(f"{server.url}/history", params={"session_id": session})
-    lines = [line for line in caplog.text.splitlines() if "request_finished" in line and session in line]
-    assert [[route in line for route in ("/chat", "/history")] for line in lines] == [[True, False], [False, True]], lines
+
+    def doors() -> list[str]:
+        lines = (line for line in caplog.text.splitlines() if "request_finished" in line and session in line)
+        return [route for line in lines for route in ("/chat", "/history") if f"'route': '{route}'" in line]
+
+    # A line is written once its answer is sent.
+    assert await asyncio.to_thread(eventually, lambda: len(doors()) == 2, 10)
+    assert doors() == ["/chat", "/history"]
 
 
 @pytest.mark.variables(LEGACY_PATHS="false")

@@ -17,7 +17,7 @@ from app.persistence.backups.folder import new_backup, prune
 from app.persistence.embedded import binaries
 from app.settings import ROOT
 from tests.backups.conftest import Command
-from tests.persistence.clients import ask, eventually
+from tests.persistence.clients import ask, eventually, nobody_uses
 
 _REFUSED: Final = "The database server is not answering or refuses us: `python -m app doctor` says which.\n"
 _SECONDS: Final = 40
@@ -99,8 +99,9 @@ def test_a_killed_try_of_a_backup_leaves_no_database_behind(
     assert eventually(lambda: any(into.rglob("PG_VERSION")), _SECONDS)
     process.kill()
     process.wait()
-    assert eventually(lambda: not any(into.rglob("postmaster.pid")), _SECONDS)
-    assert command("backup", into, DATABASE_URL=filled)[0] == 0
+    assert eventually(lambda: nobody_uses(into), _SECONDS)
+    code, said = command("backup", into, DATABASE_URL=filled)
+    assert code == 0, said
     assert not any(into.rglob("PG_VERSION"))
 
 

@@ -121,7 +121,11 @@ async def test_a_settings_file_that_others_may_read_is_a_warning(
 
 @pytest.mark.usefixtures("settings")
 async def test_production_is_told_what_it_bears_and_should_not_have_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    better = {"DATABASE_URL": "postgresql://db/milepost", "PUBLIC_URL": "https://chat.example.com", "METRICS_TOKEN": "5" * 32}
+    better = {
+        "DATABASE_URL": "postgresql://db/milepost",
+        "PUBLIC_URL": "https://chat.example.com",
+        "METRICS_TOKEN": "kP3-doctor-8sD1fG6hJ4lZ7xC0vB5nM2qW9eR",
+    }
     own = {"APP_ENV": "production", "JWT_SECRET_KEY": "Zq8-doctor-3nV6xP1wK9rT4yB7mL2cD5fG0h", "HASH_MEMORY_KIB": "65536"}
     for name, value in (own | dict.fromkeys(better, "")).items():
         monkeypatch.setenv(name, value)

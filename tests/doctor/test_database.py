@@ -87,6 +87,12 @@ async def test_room_is_counted_for_processes_that_listen_for_jobs_too(look: Look
     assert "a server or worker opens 32 at the most" in (await look({"DATABASE_POOL_SIZE": "20"}))["connections"].found
 
 
+@pytest.mark.parametrize("password", ["ca/nary", "12/nary", "p@nary", "123456/nary"])
+async def test_a_password_that_is_taken_for_a_host_or_a_port_is_not_told(look: Look, password: str) -> None:
+    found = (await look({"DATABASE_URL": f"postgresql://milepost:{password}@127.0.0.1:1/milepost"}))["database"]
+    assert (found.state, "in its password is a / is written %2F" in found.found, "nary" in found.found) == ("failed", True, False)
+
+
 async def test_an_older_schema_fails_and_a_later_one_warns(look: Look, database_url: str) -> None:
     migrate.down(database_url)
     behind = (await look())["migrations"]

@@ -77,6 +77,11 @@ def nothing_runs(data_dir: Path) -> bool:
     return not postmasters(data_dir) and not keepers(data_dir)
 
 
+def nobody_uses(folder: Path) -> bool:
+    """Whether no process has it in what it was started with: a Postgres that is made there, one that runs, or its keeper."""
+    return not any(str(folder) in " ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"]))
+
+
 @contextmanager
 def suspended(process: psutil.Process) -> Iterator[None]:
     """Hold it still, so that what takes it a moment takes as long as we look."""
