@@ -189,7 +189,7 @@ def _banner(settings: Settings, choice: Choice) -> str:
 
 def _migrate(settings: Settings, chosen: argparse.Namespace) -> int:
     # Half a second that `serve` need not spend before its server starts.
-    from app.persistence import migrate  # noqa: PLC0415
+    from app.persistence import migrate, revisions  # noqa: PLC0415
 
     with direct_url(settings.database) as url:
         match chosen.step:
@@ -205,7 +205,7 @@ def _migrate(settings: Settings, chosen: argparse.Namespace) -> int:
                 _tell(*differences)
                 return _FAILED
         current = migrate.current(url)
-        later = ", of a later version than this; it is left as it is" if migrate.is_ahead(current) else ""
+        later = ", of a later version than this; it is left as it is" if revisions.is_ahead(current) else ""
         return _tell(f"The schema is at {current or 'no revision'}{later}.")
 
 

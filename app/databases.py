@@ -42,7 +42,7 @@ def add_database_commands(commands: Commands) -> None:
 
 def _init(settings: Settings, chosen: argparse.Namespace) -> int:
     # As for `migrate`, what others need not wait for.
-    from app.persistence import migrate, provisioning  # noqa: PLC0415
+    from app.persistence import migrate, provisioning, revisions  # noqa: PLC0415
 
     url = settings.database.direct(settings.database.url)
     if not url:
@@ -52,7 +52,7 @@ def _init(settings: Settings, chosen: argparse.Namespace) -> int:
         return 0
     made = provisioning.provide(url, _administrator())
     migrate.up(url)
-    sys.stdout.write(f"Made: {', '.join(made) or 'nothing, for both are there'}. The schema is at {migrate.head()}.\n")
+    sys.stdout.write(f"Made: {', '.join(made) or 'nothing, for both are there'}. The schema is at {revisions.head()}.\n")
     return 0
 
 
@@ -79,12 +79,12 @@ def _backup(settings: Settings, chosen: argparse.Namespace) -> int:
 
 
 def _restore(settings: Settings, chosen: argparse.Namespace) -> int:
-    from app.persistence import migrate  # noqa: PLC0415
+    from app.persistence import revisions  # noqa: PLC0415
     from app.persistence.backups.restoring import restore  # noqa: PLC0415
 
     with _private(), direct_url(settings.database) as url:
         restored = restore(url, attachment_folder(settings), chosen.backup, replace=chosen.replace, folder=chosen.programs)
-    behind = "" if restored.revision == migrate.head() else " Its schema is older than this version: run `python -m app migrate up`."
+    behind = "" if restored.revision == revisions.head() else " Its schema is older than this version: run `python -m app migrate up`."
     sys.stdout.write(f"Restored what there was at {restored.made_at}.{behind}\n")
     return 0
 

@@ -36,7 +36,7 @@ async def open_watched(settings: Settings, role: Role) -> AsyncGenerator[tuple[S
 
 def _exposition(settings: Settings, services: Services) -> Exposition:
     states = States(
-        pools=services.watched.pools.states,
+        pools=lambda: [services.watched.pool()],
         breakers=lambda: [(model.name, services.models.state(model.name)) for model in services.models],
         live_runs=services.watched.live_runs,
         most_runs=settings.runs.max_live_runs,

@@ -21,7 +21,6 @@ from app.llm.embedding import Embedder
 from app.llm.models import Models, open_models
 from app.llm.response_cache import ResponseCache
 from app.memory import BackgroundWork, open_memory, open_remembering
-from app.persistence import migrate
 from app.persistence.address import database_url
 from app.persistence.attachments import AttachmentTable
 from app.persistence.branches import BranchTable
@@ -33,7 +32,8 @@ from app.persistence.health import DatabaseHealth
 from app.persistence.interrupts import InterruptTable
 from app.persistence.ledger import LedgerTable
 from app.persistence.memories import MemoryTable
-from app.persistence.pools import Pools
+from app.persistence.migrating import migrate_where_behind
+from app.persistence.pools import PoolState, state_of
 from app.persistence.queue import Chore, Job, by_id, names_of, open_queue, work
 from app.persistence.recent_checkpoints import RecentCheckpoints
 from app.persistence.redis_notices import RedisNotices, open_redis_notices
@@ -72,7 +72,7 @@ class Watched:
     """What metrics are read from."""
 
     sampling: Sampling
-    pools: Pools
+    pool: Callable[[], PoolState]
     live_runs: Sized
 
     @property
@@ -141,7 +141,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             webhooks=webhooks,
             tails=office.tails,
             models=models,
-            watched=Watched(Sampling(database.pool, DatabaseHealth(database.pool), names_of(queue)), Pools(database), office.attempts),
+            watched=_watched(database.pool, queue, office.attempts),
             notices=notices,
             limits=limits,
             queue=queue,
@@ -172,6 +172,10 @@ async def _open_means(
         yield embedder, tracing, means, bench, _forgetting(cache, memory, recent, tracing)
 
 
+def _watched(pool: Pool, queue: App, live_runs: Sized) -> Watched:
+    return Watched(Sampling(pool, DatabaseHealth(pool), names_of(queue)), partial(state_of, pool), live_runs)
+
+
 @asynccontextmanager
 async def _open_stores(settings: Settings) -> AsyncGenerator[tuple[Database, ResponseCache | None, RedisNotices | None]]:
     """The database, and what a Redis may share between servers."""
@@ -188,7 +192,7 @@ async def _open_database(settings: DatabaseSettings) -> AsyncGenerator[Database]
     """The database, at the schema that this server needs where it may see to that itself."""
     with database_url(settings) as url:
         if settings.migrate_on_start:
-            await asyncio.to_thread(migrate.up, settings.direct(url))
+            await asyncio.to_thread(migrate_where_behind, settings.direct(url))
         async with open_database(url, settings) as database:
             yield database
 

@@ -27,7 +27,7 @@ class Waits(Protocol):
 
 
 class Pool(Protocol):
-    """Connections as they are now; `waits` is None where the pool does not tell."""
+    """Connections as they are now."""
 
     @property
     def name(self) -> str: ...
@@ -38,7 +38,7 @@ class Pool(Protocol):
     @property
     def most(self) -> int: ...
     @property
-    def waits(self) -> Waits | None: ...
+    def waits(self) -> Waits: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +63,8 @@ class States:
         _connections(pool.name, "used").set(pool.used)
         _connections(pool.name, "idle").set(pool.idle)
         _most(pool.name).set(pool.most)
-        if waits := pool.waits:
-            count, seconds = self._before.get(pool.name, (0, 0.0))
-            _waiting(pool.name).set(waits.now)
-            _waits(pool.name).inc(waits.count - count)
-            _wait_seconds(pool.name).inc(waits.seconds - seconds)
-            self._before[pool.name] = (waits.count, waits.seconds)
+        waits, (count, seconds) = pool.waits, self._before.get(pool.name, (0, 0.0))
+        _waiting(pool.name).set(waits.now)
+        _waits(pool.name).inc(waits.count - count)
+        _wait_seconds(pool.name).inc(waits.seconds - seconds)
+        self._before[pool.name] = (waits.count, waits.seconds)

@@ -12,7 +12,7 @@ from app.persistence.accounts import UserRole
 from app.persistence.audit import AUDITED_SQL, Actor, AuditEvent
 from app.persistence.channels import EVENTS, STOPS
 from app.persistence.database import Pool, database_errors, fetch_all
-from app.persistence.tables import LIVE_SQL
+from app.persistence.states import LIVE_SQL
 
 _COLUMNS: Final = "id, email, role, tier, disabled_at, created_at"
 _ONE: Final = f'SELECT {_COLUMNS} FROM "user" WHERE id = %(user_id)s'

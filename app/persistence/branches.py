@@ -10,7 +10,7 @@ from psycopg.rows import class_row
 
 from app.persistence.attached import attachments_of, attachments_sql
 from app.persistence.database import Pool, database_errors, fetch_all
-from app.persistence.tables import LIVE_SQL
+from app.persistence.states import LIVE_SQL
 from app.persistence.values import Attachment
 
 _FIRST_WORDS: Final = 200

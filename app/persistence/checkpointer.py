@@ -23,7 +23,7 @@ from app.persistence.checkpoint_rows import Rows, Unwritten, UnwrittenWrites
 from app.persistence.database import Pool, database_errors, fetch_all, patiently
 from app.persistence.pace import Pace
 from app.persistence.recent_checkpoints import RecentCheckpoints
-from app.persistence.tables import LIVE_SQL
+from app.persistence.states import LIVE_SQL
 
 # One statement, so that a checkpoint is there whole or not at all. The run's row is share-locked until it is committed: a takeover
 # comes before it or after it, never between.

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from app import signals
 from app.persistence.database import Pool, database_errors, fetch_all
-from app.persistence.tables import LIVE_SQL
+from app.persistence.states import LIVE_SQL
 
 _MOST_DROPPED: Final = 500
 

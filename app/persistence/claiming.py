@@ -9,7 +9,7 @@ from app.persistence.configured import agent_sql, config_sql
 from app.persistence.jobs import make_run_sql
 from app.persistence.memory_search import recalls_sql
 from app.persistence.squeezing import squeezed
-from app.persistence.tables import TURN_SQL
+from app.persistence.states import TURN_SQL
 
 _MOST_WAITING: Final = 20
 _WAITS_SQL: Final = "run.waiting AND run.status = 'queued'"

@@ -1,4 +1,4 @@
-"""Connections: one psycopg pool for the hot paths and the checkpointer, one SQLAlchemy engine for everyday queries."""
+"""Connections: one psycopg pool for all that a process asks, the checkpointer and the queue included."""
 
 import select
 import socket
@@ -11,20 +11,15 @@ from uuid import UUID
 
 import psycopg
 import psycopg_pool
-import sqlalchemy.exc
 import structlog
 from psycopg import sql
 from psycopg.rows import DictRow, dict_row
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
-from sqlmodel.ext.asyncio.session import AsyncSession
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from app.errors import DatabaseRefused, DatabaseUnavailable
 from app.settings import DatabaseSettings
 
 type Pool = psycopg_pool.AsyncConnectionPool[psycopg.AsyncConnection[DictRow]]
-type Query = async_sessionmaker[AsyncSession]
 
 # Where a walk through rows in the order of their ids begins.
 BEFORE_ALL: Final = UUID(int=0)
@@ -36,17 +31,11 @@ _UNREACHABLE: Final = (
     psycopg.InterfaceError,
     psycopg_pool.PoolTimeout,
     psycopg_pool.PoolClosed,
-    sqlalchemy.exc.OperationalError,
-    sqlalchemy.exc.InterfaceError,
-    sqlalchemy.exc.TimeoutError,
     socket.gaierror,
     ConnectionError,
 )
 # A schema of another time: migrations have not run yet, or those of a later version have.
 _STRANGE_SCHEMA: Final = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
-_EVERYDAY_CONNECTIONS: Final = 5
-# As many again while there is a rush.
-EVERYDAY_MOST: Final = 2 * _EVERYDAY_CONNECTIONS
 _CONNECTION_LIFE_SECONDS: Final = 1800
 # The pool waits twice as long after each failure until it gives up, and begins anew when it is asked: a database is soon found again.
 _RECONNECT_SECONDS: Final = 2
@@ -62,7 +51,6 @@ class Database:
     """`direct_url` is where a connection has a backend to itself."""
 
     pool: Pool
-    query: Query
     direct_url: str
 
 
@@ -76,30 +64,27 @@ def database_errors() -> Generator[None]:
         yield
     except _UNREACHABLE as error:
         raise DatabaseUnavailable from error
-    except (*_STRANGE_SCHEMA, sqlalchemy.exc.ProgrammingError) as error:
-        if not isinstance(getattr(error, "orig", error), _STRANGE_SCHEMA):
-            raise _refused(error) from error
+    except _STRANGE_SCHEMA as error:
         raise DatabaseUnavailable("The database's schema is not the one this server needs.") from error
-    except (psycopg.Error, sqlalchemy.exc.SQLAlchemyError) as error:
+    except psycopg.Error as error:
         raise _refused(error) from error
+
+
+def _refused(error: psycopg.Error) -> DatabaseRefused:
+    # The kind only: the words quote the row.
+    log.error("database_refused", error=type(error).__name__)
+    return DatabaseRefused()
 
 
 def is_of_schema(error: DatabaseUnavailable) -> bool:
     """Whether the database does answer, and has not the schema that this server needs."""
-    return isinstance(getattr(error.__cause__, "orig", error.__cause__), _STRANGE_SCHEMA)
-
-
-def _refused(error: Exception) -> DatabaseRefused:
-    # The kind only: the words quote the row.
-    log.error("database_refused", error=type(getattr(error, "orig", error)).__name__)
-    return DatabaseRefused()
+    return isinstance(error.__cause__, _STRANGE_SCHEMA)
 
 
 @asynccontextmanager
 async def open_database(url: str, settings: DatabaseSettings) -> AsyncGenerator[Database]:
-    async with _open_pool(url, settings) as pool, _open_engine(url, settings) as engine:
-        sessions = async_sessionmaker(engine, class_=AsyncSession, expire_on_commit=False)
-        yield Database(pool=pool, query=sessions, direct_url=settings.direct(url))
+    async with _open_pool(url, settings) as pool:
+        yield Database(pool=pool, direct_url=settings.direct(url))
 
 
 async def patiently[T](seconds: float, do: Callable[[], Awaitable[T]]) -> T:
@@ -130,10 +115,12 @@ async def execute(pool: Pool, statement: str, values: Mapping[str, object]) -> i
             return (await connection.execute(statement, values)).rowcount
 
 
-def sqlalchemy_url(url: str) -> str:
-    """The same address for SQLAlchemy, which picks the driver by the scheme."""
-    _, _, address = url.partition("://")
-    return f"postgresql+psycopg://{address}"
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncGenerator[psycopg.AsyncConnection[DictRow]]:
+    """A connection for several statements of which all hold or none; raise DatabaseUnavailable or DatabaseRefused."""
+    with database_errors():
+        async with pool.connection() as connection, connection.transaction():
+            yield connection
 
 
 @asynccontextmanager
@@ -178,27 +165,3 @@ async def _configure(connection: psycopg.AsyncConnection[DictRow], statement_sec
     # In the pool's `kwargs` autocommit would crash the queue's listener, which shares this pool.
     await connection.set_autocommit(True)
     await connection.execute(sql.SQL(_SESSION).format(int(statement_seconds * _MILLISECONDS)))
-
-
-@asynccontextmanager
-async def _open_engine(url: str, settings: DatabaseSettings) -> AsyncGenerator[AsyncEngine]:
-    engine = create_async_engine(
-        sqlalchemy_url(url),
-        pool_size=_EVERYDAY_CONNECTIONS,
-        max_overflow=EVERYDAY_MOST - _EVERYDAY_CONNECTIONS,
-        pool_timeout=settings.connect_seconds,
-        pool_recycle=_CONNECTION_LIFE_SECONDS,
-        pool_pre_ping=True,
-        connect_args=_connecting(settings),
-    )
-
-    # In a transaction of its own, or the first rollback would take it back.
-    def bound(connection: DBAPIConnection, _: object) -> None:
-        connection.cursor().execute(_SESSION.format(int(settings.statement_seconds * _MILLISECONDS)))
-        connection.commit()
-
-    sqlalchemy.event.listen(engine.sync_engine, "connect", bound)
-    try:
-        yield engine
-    finally:
-        await engine.dispose()

@@ -16,7 +16,7 @@ from uuid_utils.compat import uuid7
 from app.persistence.channels import ERASED, EVENTS, STOPS
 from app.persistence.database import Pool, database_errors, patiently
 from app.persistence.lifecycle import Receipt, told
-from app.persistence.tables import LIVE_SQL
+from app.persistence.states import LIVE_SQL
 
 USER_ERASED: Final = "user_erased"
 _PATIENCE_SECONDS: Final = 10

@@ -8,7 +8,7 @@ import orjson
 
 from app.persistence.channels import EVENTS
 from app.persistence.database import Pool, execute, fetch_all
-from app.persistence.tables import LIVE_SQL
+from app.persistence.states import LIVE_SQL
 from app.persistence.values import Entry, EventBatch
 
 # One statement for every run of a process. Its share locks make a takeover wait for it, or it for the takeover: an attempt that has

@@ -13,7 +13,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from app.errors import DatabaseUnavailable
-from app.persistence.database import EVERYDAY_MOST, Pool, fetch_all
+from app.persistence.database import Pool, fetch_all
 from app.persistence.embedded import conninfo
 from app.persistence.embedder_in_use import IN_USE
 from app.settings import DatabaseSettings
@@ -93,8 +93,8 @@ _NO_EXTENSION: Final = Extension(installed=None, available=None)
 
 
 def connections_of_process(settings: DatabaseSettings) -> int:
-    """How many one server or worker opens at the most: both pools, one to listen on, and to work one to hear of jobs."""
-    return settings.pool_size + EVERYDAY_MOST + _LISTENERS
+    """How many one server or worker opens at the most: the pool's, one to listen on, and to work one to hear of jobs."""
+    return settings.pool_size + _LISTENERS
 
 
 async def reach(url: str, seconds: float, name: str) -> None:

@@ -5,7 +5,7 @@ from typing import Final
 import psycopg.errors
 
 from app.persistence.database import Pool, database_errors
-from app.persistence.migrate import head, revisions
+from app.persistence.revisions import head, revisions
 from app.signals import sampled
 
 _REVISION: Final = "SELECT version_num FROM alembic_version"

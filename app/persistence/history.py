@@ -7,7 +7,7 @@ from uuid import UUID
 
 from app.persistence.attached import attachments_of, attachments_sql
 from app.persistence.database import Pool, fetch_all
-from app.persistence.tables import LIVE_SQL
+from app.persistence.states import LIVE_SQL
 from app.persistence.values import Attachment
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from app.persistence.database import Pool, database_errors, execute, fetch_all
-from app.persistence.tables import LIVE_SQL
+from app.persistence.states import LIVE_SQL
 from app.persistence.values import Interrupt
 
 # Those of the run that is shown last: what was asked in another branch waits until somebody switches to it.

@@ -21,17 +21,16 @@ from psycopg.rows import dict_row
 
 from app.errors import MigrationFailed
 from app.persistence import tables
-from app.persistence.database import database_errors, sqlalchemy_url
+from app.persistence.database import database_errors
+from app.persistence.migrating import QUEUE_VERSION, newest_of_queue
+from app.persistence.revisions import FOLDER, forget, head, is_ahead
 
-_FOLDER: Final = Path(__file__).parent / "migrations"
 _TRY_LOCK: Final = "SELECT pg_try_advisory_lock(hashtextextended('milepost.migrate', 0))"
 _LOOK_SECONDS: Final = 0.1
 # Whoever asks for a table after a statement that waits for it waits too: rather none of it than everybody for long.
 _LOCK_SECONDS: Final = 5
 _LOCK_TIMEOUT: Final = f"SET lock_timeout = '{_LOCK_SECONDS}s'"
 _IN_USE: Final = f"A table was in use for longer than {_LOCK_SECONDS} seconds, so its change was taken back: try again when it is quiet."
-# Which of the queue's files were applied last stands in the comment of its table; no row when there is no such table yet.
-_QUEUE_VERSION: Final = "SELECT obj_description(oid, 'pg_class') FROM pg_class WHERE oid = to_regclass('procrastinate_jobs')"
 # Tables that others create and alter, and ours of vectors, a type that Alembic does not know: it must neither drop nor describe them.
 _FOREIGN_PREFIXES: Final = ("checkpoint", "procrastinate_", "memory")
 
@@ -66,6 +65,7 @@ def new(url: str, message: str) -> str:
         if MigrationContext.configure(connection).get_current_revision() != head():
             raise MigrationFailed("The database is behind: run `python -m app migrate up` first.")
         _run(connection, lambda config: alembic.command.revision(config, message, autogenerate=True))
+    forget()
     return head()
 
 
@@ -89,27 +89,19 @@ def check(url: str) -> list[str]:
     return ([] if at == head() else [f"the database is at {at}, this server needs {head()}"]) + differences
 
 
-def revisions() -> set[str]:
-    """All that this code knows."""
-    return {script.revision for script in _scripts().walk_revisions()}
-
-
-def is_ahead(revision: str) -> bool:
-    """Whether a database's revision is one that this code does not know: a later version has brought it."""
-    return bool(revision) and revision not in revisions()
-
-
-def head() -> str:
-    return _scripts().get_current_head() or ""
-
-
 def _scripts() -> ScriptDirectory:
     return ScriptDirectory.from_config(_config())
 
 
+def sqlalchemy_url(url: str) -> str:
+    """The same address for SQLAlchemy, which picks the driver by the scheme."""
+    _, _, address = url.partition("://")
+    return f"postgresql+psycopg://{address}"
+
+
 def _config() -> Config:
     config = Config()
-    config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     config.set_main_option("file_template", "%%(year)d%%(month).2d%%(day).2d_%%(slug)s")
     return config
 
@@ -118,9 +110,18 @@ def _config() -> Config:
 def _locked(url: str) -> Generator[sa.Connection]:
     """A connection that holds the schema's lock until it closes."""
     engine = sa.create_engine(sqlalchemy_url(url), poolclass=sa.NullPool)
-    with database_errors(), engine.connect() as connection:
+    with database_errors(), _drivers_errors(), engine.connect() as connection:
         _take_turn(connection)
         yield connection
+
+
+@contextmanager
+def _drivers_errors() -> Generator[None]:
+    """Raise what the driver said, in place of what SQLAlchemy makes of it."""
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        raise (error.orig or error) from error
 
 
 def _take_turn(connection: sa.Connection) -> None:
@@ -174,15 +175,14 @@ def _patient(url: str) -> Generator[psycopg.Connection]:
 def _set_up_queue(url: str) -> None:
     """The queue has no migrations of its own to run, only files of statements to apply, each named by the version that needs it."""
     with _patient(url) as connection:
-        at = connection.execute(_QUEUE_VERSION).fetchone()
+        at = connection.execute(QUEUE_VERSION).fetchone()
         statements = [] if at else [SchemaManager.get_schema()]
         if at:
             files = sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))
             statements = [file.read_text() for file in files if file.name > str(at[0])]
-        newest = max(file.name for file in Path(SchemaManager.get_migrations_path()).glob("*.sql"))
         for statement in statements:
             connection.execute(statement.encode())
-        connection.execute(sql.SQL("COMMENT ON TABLE procrastinate_jobs IS {}").format(newest))
+        connection.execute(sql.SQL("COMMENT ON TABLE procrastinate_jobs IS {}").format(newest_of_queue()))
 
 
 def _set_up_checkpointer(url: str) -> None:

@@ -1,13 +1,9 @@
-"""How the pools of connections are."""
+"""How the pool of connections is."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 
-from sqlalchemy import QueuePool
-from sqlalchemy.ext.asyncio import AsyncEngine
-
-from app.persistence.database import EVERYDAY_MOST, Database, Pool
+from app.persistence.database import Pool
 
 _MILLISECONDS: Final = 1_000
 
@@ -23,28 +19,16 @@ class PoolWaits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolState:
-    """Connections in use and at rest, and how many there may be; `waits` is None where the pool does not tell."""
+    """Connections in use and at rest, and how many there may be."""
 
     name: str
     used: int
     idle: int
     most: int
-    waits: PoolWaits | None = None
+    waits: PoolWaits
 
 
-class Pools:
-    """Of the hot paths, and of everyday queries."""
-
-    def __init__(self, database: Database) -> None:
-        self._hot = database.pool
-        engine: AsyncEngine = database.query.kw["bind"]
-        self._everyday = cast("QueuePool", engine.pool)
-
-    def states(self) -> Sequence[PoolState]:
-        return [_hot(self._hot), _everyday(self._everyday)]
-
-
-def _hot(pool: Pool) -> PoolState:
+def state_of(pool: Pool) -> PoolState:
     told = pool.get_stats()
     idle = told["pool_available"]
     waits = PoolWaits(
@@ -52,8 +36,4 @@ def _hot(pool: Pool) -> PoolState:
         count=told.get("requests_queued", 0),
         seconds=told.get("requests_wait_ms", 0) / _MILLISECONDS,
     )
-    return PoolState(name="hot", used=told["pool_size"] - idle, idle=idle, most=told["pool_max"], waits=waits)
-
-
-def _everyday(pool: QueuePool) -> PoolState:
-    return PoolState(name="everyday", used=pool.checkedout(), idle=pool.checkedin(), most=EVERYDAY_MOST)
+    return PoolState(name="main", used=told["pool_size"] - idle, idle=idle, most=told["pool_max"], waits=waits)

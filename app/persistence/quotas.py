@@ -7,7 +7,7 @@ from uuid import UUID
 
 from app.persistence.database import Pool, execute, fetch_all, patiently
 from app.persistence.quota_values import QuotaState, Wish, held, state_of
-from app.persistence.tables import LIVE_SQL
+from app.persistence.states import LIVE_SQL
 
 _HELD_SQL: Final = f"""
 SELECT coalesce(sum(reserved_tokens), 0) AS held_tokens, coalesce(sum(reserved_usd), 0) AS held_usd, count(*) AS runs

@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 from app.persistence.database import Pool, database_errors, execute, fetch_all
 from app.persistence.jobs import defer_sql, job_sql
 from app.persistence.memory_search import OF_EMBEDDER_SQL, vector_text
-from app.persistence.tables import LIVE_SQL
+from app.persistence.states import LIVE_SQL
 
 _MOST_TURNS: Final = 20
 _MOST_SESSIONS: Final = 100

@@ -19,7 +19,7 @@ from app.persistence.ledger import RETURNING_SQL, as_recordset, keep_calls_sql, 
 from app.persistence.memory_search import recalls_sql
 from app.persistence.quota_values import Held, state_of
 from app.persistence.squeezing import squeezed
-from app.persistence.tables import LIVE_SQL
+from app.persistence.states import LIVE_SQL
 from app.persistence.turn_values import QueuedRun
 from app.persistence.turns import RUN_COLUMNS
 from app.persistence.users import user_of

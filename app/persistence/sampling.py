@@ -12,7 +12,7 @@ from app.persistence.database import Pool, fetch_all, is_of_schema
 from app.persistence.done import BACKUP
 from app.persistence.health import DatabaseHealth
 from app.persistence.jobs import QUEUE
-from app.persistence.tables import TURN_SQL
+from app.persistence.states import TURN_SQL
 from app.signals.sample import Sample, TableSize, Waiting, Work
 
 # Those that grow with what people do, and two of the queue's.

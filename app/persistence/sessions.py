@@ -5,35 +5,39 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-import sqlalchemy as sa
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
-from sqlmodel import col, delete, select, update
-from sqlmodel.ext.asyncio.session import AsyncSession
+from uuid_utils.compat import uuid7
 
 from app.persistence.accounts import OWNER_COLUMNS
 from app.persistence.attached import attachments_sql
-from app.persistence.channels import EVENTS
 from app.persistence.configured import Held, SessionConfig, config_sql
 from app.persistence.credentials import BEHIND, PROOF_COLUMNS, Caller, Proof
-from app.persistence.database import Database, database_errors, execute, fetch_all
-from app.persistence.tables import (
-    LIVE_SQL,
-    AttachmentRow,
-    InterruptRow,
-    MessageAttachmentRow,
-    MessageRow,
-    RunRow,
-    SessionConfigRow,
-    SessionRow,
-)
+from app.persistence.database import Database, database_errors, execute, fetch_all, transaction
+from app.persistence.deleting import delete_session, empty_session, lock_session
 from app.persistence.users import caller_of
 from app.persistence.values import Message, Role, RunStatus, Session
 
 _OF_AGENT: Final = f"agent, config_version, {config_sql('session.id', 'session.config_version')} AS config"
-_READ_SESSION: Final = f"""
-SELECT id, name, naming = 'done' AS name_is_final, remembers, temporary, {_OF_AGENT}, created_at, updated_at
-  FROM session WHERE id = %(session_id)s AND user_id = %(user_id)s
+_COLUMNS: Final = f"id, name, naming = 'done' AS name_is_final, remembers, temporary, {_OF_AGENT}, created_at, updated_at"
+_READ_SESSION: Final = f"SELECT {_COLUMNS} FROM session WHERE id = %(session_id)s AND user_id = %(user_id)s"
+_PAGE: Final = f"""
+SELECT {_COLUMNS} FROM session
+ WHERE user_id = %(user_id)s AND (%(before)s::uuid IS NULL OR id < %(before)s) AND strpos(lower(name), lower(%(search)s)) > 0
+ ORDER BY id DESC LIMIT %(limit)s
+"""
+_ADD: Final = """
+WITH session AS (
+    INSERT INTO session (id, user_id, name, naming, remembers, temporary, agent, config_version, prunable, created_at, updated_at)
+    VALUES (%(id)s, %(user_id)s, %(name)s, %(naming)s, %(remembers)s, %(temporary)s, %(agent)s, %(config_version)s, false, now(), now())
+    RETURNING *
+), configured AS (
+    INSERT INTO session_config (session_id, version, config, created_at)
+    SELECT id, config_version, %(config)s, created_at FROM session WHERE config_version > 0
+)
+SELECT id, name, naming = 'done' AS name_is_final, remembers, temporary, agent, config_version, %(config)s::jsonb AS config,
+       created_at, updated_at
+  FROM session
 """
 _SESSION_OF: Final = f"""
 SELECT session.id, session.name, naming = 'done' AS name_is_final, session.remembers, temporary, {_OF_AGENT},
@@ -91,19 +95,6 @@ SELECT first.user_id, question.content AS question, answer.content AS answer, fi
        SELECT content FROM message WHERE session_id = %(session_id)s AND role = 'user' AND run_id <= first.id ORDER BY id DESC LIMIT 1
   ) AS question ON true
 """
-# The end comes after whatever the attempt may have told its readers and not written yet: an attempt has a million numbers.
-_END_LIVE: Final = f"""
-WITH ended AS (
-    UPDATE run SET status = 'cancelled', waiting = false, error_code = 'run_cancelled', finished_at = now(), lease_expires_at = NULL
-     WHERE session_id = :session_id AND {LIVE_SQL} RETURNING id, attempt * CAST(1000000 AS bigint) AS last, message_id
-), logged AS (
-    INSERT INTO run_event (run_id, first_sequence, last_sequence, events, created_at)
-    SELECT id, last, last, 'end ' || json_build_object('status', 'cancelled', 'message_id', message_id, 'content', '', 'done', true), now()
-      FROM ended
-)
-SELECT pg_notify('{EVENTS}', CAST(id AS text)) FROM ended
-"""
-_CHECKPOINT_TABLES: Final = ("checkpoints", "checkpoint_blobs", "checkpoint_writes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,23 +113,19 @@ class SessionTable:
 
     async def add(self, user_id: UUID, name: str, held: Held | None = None) -> Session:
         held = held or Held()
-        naming, version = "done" if name else "open", 1 if held.config else 0
-        row = SessionRow(
-            user_id=user_id,
-            name=name,
-            naming=naming,
-            remembers=held.remembers,
-            temporary=held.temporary,
-            agent=held.agent,
-            config_version=version,
-        )
-        with database_errors():
-            async with self._database.query.begin() as query:
-                query.add(row)
-                await query.flush()
-                if version:
-                    query.add(SessionConfigRow(session_id=row.id, version=version, config={**held.config}))
-        return _session(row, held.config)
+        values = {
+            "id": uuid7(),
+            "user_id": user_id,
+            "name": name,
+            "naming": "done" if name else "open",
+            "remembers": held.remembers,
+            "temporary": held.temporary,
+            "agent": held.agent,
+            "config_version": 1 if held.config else 0,
+            "config": Jsonb({**held.config}),
+        }
+        [row] = await fetch_all(self._database.pool, _ADD, values)
+        return Session(**row)
 
     async def read(self, user_id: UUID, session_id: UUID) -> Session | None:
         with database_errors():
@@ -156,16 +143,8 @@ class SessionTable:
 
     async def page(self, user_id: UUID, *, limit: int, before: UUID | None, search: str) -> Sequence[Session]:
         """The user's sessions, newest first, that are older than `before` and whose name contains `search`."""
-        its_own = sa.and_(col(SessionConfigRow.session_id) == SessionRow.id, col(SessionConfigRow.version) == SessionRow.config_version)
-        statement = select(SessionRow, SessionConfigRow.config).outerjoin(SessionConfigRow, its_own)
-        statement = statement.where(SessionRow.user_id == user_id).order_by(col(SessionRow.id).desc()).limit(limit)
-        if before:
-            statement = statement.where(SessionRow.id < before)
-        if search:
-            statement = statement.where(col(SessionRow.name).icontains(search, autoescape=True))
-        with database_errors():
-            async with self._database.query() as query:
-                return [_session(row, config or {}) for row, config in await query.exec(statement)]
+        values = {"user_id": user_id, "limit": limit, "before": before, "search": search}
+        return [Session(**row) for row in await fetch_all(self._database.pool, _PAGE, values)]
 
     async def rename(self, session_id: UUID, name: str) -> None:
         await self.change(session_id, name=name)
@@ -184,10 +163,9 @@ class SessionTable:
 
     async def delete(self, session_id: UUID) -> None:
         """Delete the session with its runs, transcript and checkpoints, all or nothing."""
-        with database_errors():
-            async with self._database.query.begin() as query:
-                await lock_session(query, session_id)
-                await delete_session(query, session_id)
+        async with transaction(self._database.pool) as connection:
+            await lock_session(connection, session_id)
+            await delete_session(connection, session_id)
 
     async def transcript(self, session_id: UUID, *, limit: int, before: UUID | None) -> Sequence[Message]:
         """The last `limit` messages of the branch that is shown, older than `before`; oldest first."""
@@ -208,64 +186,6 @@ class SessionTable:
 
         A process that is still answering finds that it no longer holds the run, and writes nothing.
         """
-        with database_errors():
-            async with self._database.query.begin() as query:
-                await lock_session(query, session_id)
-                await (await query.connection()).execute(sa.text(_END_LIVE), {"session_id": session_id})
-                await _delete_checkpoints(query, session_id)
-                sent = await _lock_sent(query, session_id)
-                await query.exec(delete(MessageRow).where(col(MessageRow.session_id) == session_id))
-                await _forget_sent(query, sent)
-                await query.exec(delete(InterruptRow).where(col(InterruptRow.session_id) == session_id))
-                await query.exec(update(SessionRow).where(col(SessionRow.id) == session_id).values(head_run_id=None))
-
-
-async def lock_session(query: AsyncSession, session_id: UUID) -> None:
-    """Runs first, as a run's end does it, or the two would wait for each other.
-
-    A message that arrives now is claimed before what follows, and goes with it, or after it, and stays.
-    """
-    await query.exec(select(RunRow.id).where(RunRow.session_id == session_id).order_by(col(RunRow.id)).with_for_update())
-    await query.exec(select(SessionRow.id).where(SessionRow.id == session_id).with_for_update())
-
-
-async def delete_session(query: AsyncSession, session_id: UUID) -> None:
-    """Delete all there is of a session that is locked."""
-    sent = await _lock_sent(query, session_id)
-    await query.exec(delete(SessionRow).where(col(SessionRow.id) == session_id))
-    await _forget_sent(query, sent)
-    await _delete_checkpoints(query, session_id)  # last: without its run nobody writes another
-
-
-async def _lock_sent(query: AsyncSession, session_id: UUID) -> Sequence[UUID]:
-    """The attachments of its messages, held: another session's message that is to have one comes before what follows, or finds it gone."""
-    of_session = select(MessageAttachmentRow.attachment_id).join(MessageRow).where(MessageRow.session_id == session_id)
-    held = select(AttachmentRow.id).where(col(AttachmentRow.id).in_(of_session)).order_by(col(AttachmentRow.id)).with_for_update()
-    return (await query.exec(held)).all()
-
-
-async def _forget_sent(query: AsyncSession, sent: Sequence[UUID]) -> None:
-    """Delete those of them that no message has any more; a worker drops their content."""
-    has_one = select(MessageAttachmentRow.message_id).where(MessageAttachmentRow.attachment_id == AttachmentRow.id).exists()
-    await query.exec(delete(AttachmentRow).where(col(AttachmentRow.id).in_(sent), ~has_one))
-
-
-async def _delete_checkpoints(query: AsyncSession, session_id: UUID) -> None:
-    for table in _CHECKPOINT_TABLES:
-        rows = sa.table(table, sa.column("thread_id"))
-        await query.exec(sa.delete(rows).where(rows.c.thread_id == str(session_id)))
-
-
-def _session(row: SessionRow, config: Mapping[str, Any]) -> Session:
-    return Session(
-        id=row.id,
-        name=row.name,
-        name_is_final=row.naming == "done",
-        remembers=row.remembers,
-        temporary=row.temporary,
-        agent=row.agent,
-        config=config,
-        config_version=row.config_version,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-    )
+        async with transaction(self._database.pool) as connection:
+            await lock_session(connection, session_id)
+            await empty_session(connection, session_id)

@@ -1,4 +1,4 @@
-"""The tables. They drive the migrations and serve the everyday queries; the hot paths have SQL of their own beside them."""
+"""The tables, for the migrations. A server does not import them: its statements are SQL, beside what they are for."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -15,10 +15,7 @@ import app.persistence.account_tables
 import app.persistence.judgement_tables
 import app.persistence.webhook_tables  # noqa: F401
 from app.persistence.columns import METADATA, MOMENT, column, now
-
-# A run that has not ended, and among these the one that has its session's turn.
-LIVE_SQL: Final = "status IN ('queued', 'running')"
-TURN_SQL: Final = f"{LIVE_SQL} AND NOT waiting"
+from app.persistence.states import LIVE_SQL, TURN_SQL
 
 SET_ASIDE: Final = "set aside for it until it ends; none where the user's tier counts nothing"
 # Whoever imports this finds all tables in METADATA, those of other modules too.

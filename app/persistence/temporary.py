@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-import sqlalchemy as sa
-
-from app.persistence.database import Database, database_errors, fetch_all
-from app.persistence.sessions import delete_session, lock_session
-from app.persistence.tables import LIVE_SQL
+from app.persistence.database import Database, fetch_all, transaction
+from app.persistence.deleting import delete_session, lock_session
+from app.persistence.states import LIVE_SQL
 
 _IS_OVER: Final = f"""
 temporary AND updated_at < now() - make_interval(secs => {{seconds}})
@@ -17,7 +15,7 @@ AND NOT EXISTS (SELECT FROM run WHERE run.session_id = session.id AND {LIVE_SQL}
 _OVER: Final = f"""
 SELECT id FROM session WHERE {_IS_OVER.format(seconds="%(seconds)s")} AND id > %(after)s ORDER BY id LIMIT %(limit)s
 """
-_STILL_OVER: Final = f"SELECT 1 FROM session WHERE id = :session_id AND {_IS_OVER.format(seconds=':seconds')}"
+_STILL_OVER: Final = f"SELECT 1 FROM session WHERE id = %(session_id)s AND {_IS_OVER.format(seconds='%(seconds)s')}"
 
 
 class TemporarySessions:
@@ -31,11 +29,10 @@ class TemporarySessions:
 
     async def delete(self, session_id: UUID, silent_seconds: float) -> bool:
         """Delete one as its user would, unless something is said in it at this very moment; whether it was deleted."""
-        with database_errors():
-            async with self._database.query.begin() as query:
-                await lock_session(query, session_id)
-                still = sa.text(_STILL_OVER).bindparams(session_id=session_id, seconds=silent_seconds)
-                if (await (await query.connection()).execute(still)).first() is None:
-                    return False
-                await delete_session(query, session_id)
-                return True
+        async with transaction(self._database.pool) as connection:
+            await lock_session(connection, session_id)
+            still = await connection.execute(_STILL_OVER, {"session_id": session_id, "seconds": silent_seconds})
+            if await still.fetchone() is None:
+                return False
+            await delete_session(connection, session_id)
+            return True

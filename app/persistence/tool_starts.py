@@ -6,7 +6,7 @@ from uuid import UUID
 
 from app.errors import RunLost
 from app.persistence.database import Pool, fetch_all, patiently
-from app.persistence.tables import LIVE_SQL
+from app.persistence.states import LIVE_SQL
 
 _BEGIN: Final = f"""
 WITH held AS (

@@ -16,7 +16,7 @@ from app.persistence.claiming import claim_sql, resume_sql
 from app.persistence.database import Pool, database_errors, fetch_all
 from app.persistence.jobs import make_run_sql
 from app.persistence.quota_values import held
-from app.persistence.tables import LIVE_SQL, TURN_SQL
+from app.persistence.states import LIVE_SQL, TURN_SQL
 from app.persistence.turn_values import WaitingRun
 from app.persistence.values import Claim, NewRun, Resumption, Run, RunStatus, columns_of
 

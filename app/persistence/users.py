@@ -1,20 +1,23 @@
-"""Users: the everyday way through SQLModel, and the one read every request makes in plain SQL."""
+"""Users, and the one read every request makes."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 from uuid import UUID
 
-import sqlalchemy.exc
-from sqlmodel import select
+from uuid_utils.compat import uuid7
 
 from app.errors import EmailTaken
-from app.persistence.account_tables import UserRow
 from app.persistence.accounts import USER_COLUMNS, User, UserRole
 from app.persistence.audit import Actor, AuditEvent, by_user_sql
 from app.persistence.credentials import BEHIND, PROOF_COLUMNS, Caller, Proof, scopes_of
 from app.persistence.database import Database, database_errors, execute, fetch_all
 
+_ADD: Final = f"""
+INSERT INTO "user" (id, email, password_hash, created_at) VALUES (%(id)s, %(email)s, %(password_hash)s, now())
+ON CONFLICT (email) DO NOTHING RETURNING {USER_COLUMNS}
+"""
+_FIND: Final = f'SELECT {USER_COLUMNS}, password_hash FROM "user" WHERE email = %(email)s'
 _READ_CALLER: Final = {kind: f"SELECT {USER_COLUMNS}, {PROOF_COLUMNS} FROM {behind}" for kind, behind in BEHIND.items()}
 # What was said while it was off is not remembered later either.
 _SWITCH: Final = f"""
@@ -81,22 +84,15 @@ class UserTable:
 
     async def add(self, email: str, password_hash: str) -> User:
         """Raise EmailTaken when somebody has this normalised email."""
-        row = UserRow(email=email, password_hash=password_hash)
-        with database_errors():
-            async with self._database.query() as session:
-                session.add(row)
-                try:
-                    await session.commit()
-                except sqlalchemy.exc.IntegrityError as error:
-                    raise EmailTaken from error
-        return _user(row)
+        rows = await fetch_all(self._database.pool, _ADD, {"id": uuid7(), "email": email, "password_hash": password_hash})
+        if not rows:
+            raise EmailTaken
+        return user_of(rows[0])
 
     async def find(self, email: str) -> tuple[User, str | None] | None:
         """The user of this normalised email and the hash of their password, if they have one."""
-        with database_errors():
-            async with self._database.query() as session:
-                row = (await session.exec(select(UserRow).where(UserRow.email == email))).one_or_none()
-        return (_user(row), row.password_hash) if row else None
+        rows = await fetch_all(self._database.pool, _FIND, {"email": email})
+        return (user_of(rows[0]), rows[0]["password_hash"]) if rows else None
 
     async def read(self, proof: Proof) -> Caller | None:
         """Whose it is, as long as it holds."""
@@ -135,10 +131,6 @@ class UserTable:
             await execute(self._database.pool, _VERIFY, {"user_id": user_id, "email": email, **Actor(user_id=None, address=address).values})
             > 0
         )
-
-
-def _user(row: UserRow) -> User:
-    return user_of(row.model_dump())
 
 
 def user_of(row: Mapping[str, Any], prefix: str = "") -> User:

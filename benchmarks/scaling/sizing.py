@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from app.persistence.database import EVERYDAY_MOST
 from app.settings import DatabaseSettings
 from benchmarks.scaling.figures import POSTGRES, PROXY, SERVERS, Measured
 
@@ -74,7 +73,7 @@ def size_for(users: int, measured: Measured, assumed: Assumptions) -> Size:
         commits_per_second=turns * measured.per_turn(measured.commits),
         wal_syncs_per_second=turns * measured.per_turn(measured.wal_syncs),
         wal_mb_per_second=turns * measured.per_turn(measured.wal_bytes) / 1e6,
-        connections=processes * (assumed.pool_size + EVERYDAY_MOST + _EARS),
+        connections=processes * (assumed.pool_size + _EARS),
         pooled_connections=processes * _EARS + assumed.pooler_size,
         gb_per_month=gigabytes(turns_per_day * _MONTH_DAYS, measured.checkpoint_bytes + measured.other_bytes),
         event_gb=gigabytes(turns_per_day * assumed.event_hours / 24, measured.event_bytes),

@@ -52,7 +52,7 @@ _NOW: Final = (
 _POOLS: Final = (
     series(
         "Connections, by pool",
-        "Used and idle, of all instances. hot is what every request and run takes, everyday is for lists and settings.",
+        "Used and idle, of all instances.",
         Query(total(m.POOL_CONNECTIONS, "pool", "state"), "{{pool}} {{state}}"),
         Query(total(m.POOL_MOST, "pool"), "{{pool}} at the most"),
         runbook="pool",

@@ -12,7 +12,7 @@ from typing import Final
 import psycopg
 import pytest
 
-from app.persistence import migrate
+from app.persistence import revisions
 from app.persistence.backups.folder import new_backup, prune
 from app.persistence.embedded import binaries
 from app.settings import ROOT
@@ -39,7 +39,7 @@ def _program(folder: Path, name: str, script: str) -> None:
 
 def test_a_backup_says_what_is_in_it(backup: Path, filled: str) -> None:
     manifest = json.loads((backup / "manifest.json").read_text())
-    assert manifest["revision"] == migrate.head()
+    assert manifest["revision"] == revisions.head()
     assert manifest["server"] == int(str(ask(filled, "SHOW server_version_num"))) // 10_000
     assert manifest["made_at"].endswith("Z")
     assert manifest["attachment_files"] == 1

@@ -13,7 +13,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from app.persistence import migrate
+from app.persistence import migrate, revisions
 from tests.backups.conftest import PICTURE, Command
 from tests.persistence.clients import ask
 
@@ -178,7 +178,7 @@ def test_rows_that_are_not_those_that_were_counted_are_told(command: Command, ba
 
 
 def test_a_schema_that_is_not_the_one_that_was_named_is_told(command: Command, backup: Path, empty: str) -> None:
-    _change(backup, revision=min(migrate.revisions() - {migrate.head()}))
+    _change(backup, revision=min(revisions.revisions() - {revisions.head()}))
     assert command("restore", backup, DATABASE_URL=empty) == (1, "What was restored is not what was backed up: the revision differs.\n")
 
 

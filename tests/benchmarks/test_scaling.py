@@ -57,7 +57,7 @@ def test_storage_is_what_stays_and_the_log_only_its_days() -> None:
 
 def test_connections_are_those_that_each_process_may_open_or_the_poolers() -> None:
     size = size_for(1_000_000, MEASURED, ASSUMED)
-    assert size.connections == 9 * (20 + 10 + 1)
+    assert size.connections == 9 * (20 + 1)
     assert size.pooled_connections == 9 + 20
 
 

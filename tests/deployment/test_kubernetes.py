@@ -12,7 +12,6 @@ import yaml
 
 from app.observability.exporter import LIVE
 from app.observability.metrics import REGISTRY
-from app.persistence.database import EVERYDAY_MOST
 from app.settings import ROOT, load_settings, variables
 from deploy.kubernetes.rules import SOURCES, WRITTEN, as_text
 from tests.conftest import Server
@@ -252,4 +251,4 @@ def test_prometheus_rules_are_those_of_the_folder() -> None:
 
 def test_the_document_counts_the_connections_of_a_process() -> None:
     pool = int({name: default for name, default, _ in variables()}["DATABASE_POOL_SIZE"])
-    assert f"{pool + EVERYDAY_MOST + 1} connections" in (ROOT / "docs" / "kubernetes.md").read_text()
+    assert f"{pool + 1} connections" in (ROOT / "docs" / "kubernetes.md").read_text()

@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from app.doctor.database import NAMES
 from app.doctor.findings import Finding, State
-from app.persistence import migrate
+from app.persistence import migrate, revisions
 from app.persistence.embedded import embedded_postgres, is_at_work
 from tests.doctor.looking import Look
 from tests.gone import gone
@@ -45,7 +45,7 @@ async def test_a_database_that_is_well_is_well_in_all(look: Look) -> None:
     found = await look()
     assert _states(found) == dict.fromkeys(NAMES, "ok")
     assert "Postgres 18" in found["database"].found
-    assert found["migrations"].found == f"at {migrate.head()}, the newest"
+    assert found["migrations"].found == f"at {revisions.head()}, the newest"
 
 
 async def test_a_dead_database_hides_nothing_else(look: Look) -> None:
@@ -84,7 +84,7 @@ async def test_what_is_wrong_with_the_way_past_a_pooler_is_said_of_it(look: Look
 
 
 async def test_room_is_counted_for_processes_that_listen_for_jobs_too(look: Look) -> None:
-    assert "a server or worker opens 32 at the most" in (await look({"DATABASE_POOL_SIZE": "20"}))["connections"].found
+    assert "a server or worker opens 22 at the most" in (await look({"DATABASE_POOL_SIZE": "20"}))["connections"].found
 
 
 @pytest.mark.parametrize("password", ["ca/nary", "12/nary", "p@nary", "123456/nary"])

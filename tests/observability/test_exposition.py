@@ -53,9 +53,8 @@ async def test_a_scrape_tells_what_runs_and_how_it_is(server: Server, ada: Visit
     name = "http_server_request_duration_seconds_count"
     assert of(found, name, **route) == of(first, name, **route) + 1
     assert of(found, "milepost_build_info", role="server", environment="test") == 1
-    assert of(found, "milepost_pool_connections", pool="hot") >= 2
-    assert of(found, "milepost_pool_connections_max", pool="hot") == server.settings.database.pool_size
-    assert of(found, "milepost_pool_connections_max", pool="everyday") == 10
+    assert of(found, "milepost_pool_connections", pool="main") >= 2
+    assert of(found, "milepost_pool_connections_max", pool="main") == server.settings.database.pool_size
     assert of(found, "milepost_runs_live_max") == server.settings.runs.max_live_runs
     assert of(found, "milepost_breaker_state", state="closed", model="gpt-5") == 1
     assert of(found, "process_resident_memory_bytes") > 1e6

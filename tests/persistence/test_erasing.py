@@ -12,10 +12,11 @@ import sqlalchemy as sa
 from uuid_utils.compat import uuid7
 
 from app.persistence.accounts import User
-from app.persistence.database import Database, execute, fetch_all, sqlalchemy_url
+from app.persistence.database import Database, execute, fetch_all
 from app.persistence.erasing import Erasing
 from app.persistence.exports import ExportTable
 from app.persistence.lifecycle import ExportAttempt
+from app.persistence.migrate import sqlalchemy_url
 from app.persistence.sessions import SessionTable
 from app.persistence.users import UserTable
 from app.persistence.values import Session

@@ -18,10 +18,10 @@ from psycopg import sql
 from uuid_utils.compat import uuid7
 
 from app.errors import DatabaseUnavailable, MigrationFailed
-from app.persistence import migrate
+from app.persistence import migrate, revisions
 from app.persistence.accounts import User
 from app.persistence.address import database_url as open_address
-from app.persistence.database import Database, sqlalchemy_url
+from app.persistence.database import Database
 from app.persistence.tables import METADATA
 from app.persistence.tool_starts import ToolStarts
 from app.persistence.values import Session
@@ -73,7 +73,7 @@ def test_an_empty_database_gets_every_table(empty: str) -> None:
     assert migrate.check(empty)
     migrate.up(empty)
     assert tables(empty) == OURS | THEIRS
-    assert migrate.current(empty) == migrate.head() != ""
+    assert migrate.current(empty) == revisions.head() != ""
     assert migrate.check(empty) == []
 
 
@@ -225,7 +225,7 @@ def test_what_was_changed_by_hand_is_found(database_url: str, change: str, findi
 
 
 def test_a_database_that_is_behind_is_said_to_be(empty: str) -> None:
-    assert migrate.check(empty)[0] == f"the database is at no revision, this server needs {migrate.head()}"
+    assert migrate.check(empty)[0] == f"the database is at no revision, this server needs {revisions.head()}"
 
 
 def test_tables_that_others_make_are_neither_described_nor_dropped(database_url: str) -> None:
@@ -236,7 +236,7 @@ def test_tables_that_others_make_are_neither_described_nor_dropped(database_url:
 
 
 def test_a_new_revision_would_have_nothing_in_it(database_url: str) -> None:
-    engine = sa.create_engine(sqlalchemy_url(database_url), poolclass=sa.NullPool)
+    engine = sa.create_engine(migrate.sqlalchemy_url(database_url), poolclass=sa.NullPool)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"include_name": migrate.is_ours, "compare_type": True})
         steps = produce_migrations(context, METADATA)

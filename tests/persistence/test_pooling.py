@@ -7,7 +7,6 @@ from typing import Final
 
 import psycopg
 import pytest
-from sqlalchemy import literal, select
 
 from app.errors import SettingsInvalid
 from app.persistence import address
@@ -77,17 +76,6 @@ async def test_statements_go_through_the_pool_again_and_again(pooler: PoolerProc
                 for connection in (first, second):
                     row = await (await connection.execute("SELECT %s::int AS given", [7])).fetchone()
                     assert row == {"given": 7}
-
-
-async def test_everyday_statements_go_through_it_too(pooler: PoolerProcess, database_url: str) -> None:
-    settings = settings_of(pooler.url, database_url)
-    async with open_database(pooler.url, settings) as database:
-        for turn in range(40):
-            async with database.query() as first, database.query() as second:
-                for session in (first, second) if turn % 2 else (second, first):
-                    assert await session.scalar(select(literal(7))) == 7
-                for session in (first, second):
-                    await session.commit()  # what is taken back prepares nothing
 
 
 async def test_without_a_pool_what_is_asked_often_is_prepared(database_url: str) -> None:

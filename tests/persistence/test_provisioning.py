@@ -13,7 +13,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from app.cli import main
-from app.persistence import migrate
+from app.persistence import migrate, revisions
 from app.persistence.backups.programs import environment_for
 from app.persistence.embedded import binaries
 from app.settings import Settings
@@ -78,7 +78,7 @@ def _is_ready(postgres: str, wanted: str) -> None:
 def test_an_administrators_address_makes_all_of_it_once(command: Command, postgres: str, wanted: str) -> None:
     code, out, err = command(administrator=postgres)
     assert (code, err) == (0, ""), err
-    assert out == f"Made: the role, the database. The schema is at {migrate.head()}.\n"
+    assert out == f"Made: the role, the database. The schema is at {revisions.head()}.\n"
     _is_ready(postgres, wanted)
     assert command(administrator=postgres)[1].startswith("Made: nothing, for both are there.")
 
@@ -117,7 +117,7 @@ def test_an_administrator_who_is_no_superuser_needs_one_for_the_extension_only(c
         assert ask(postgres, _AT_ONCE.format(_role(wanted))) is True
         inside = postgres.replace("/milepost?", f"/{quote(_role(wanted))}?")
         ask(inside, "CREATE EXTENSION vector")
-        assert command(administrator=manager) == (0, f"Made: nothing, for both are there. The schema is at {migrate.head()}.\n", "")
+        assert command(administrator=manager) == (0, f"Made: nothing, for both are there. The schema is at {revisions.head()}.\n", "")
         _is_ready(postgres, wanted)
     finally:
         ask(postgres, "REASSIGN OWNED BY manager TO postgres")

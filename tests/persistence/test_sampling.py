@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from app import signals
-from app.persistence import migrate
+from app.persistence import migrate, revisions
 from app.persistence.accounts import User
 from app.persistence.database import Database, execute, fetch_all
 from app.persistence.done import BACKUP, DoneTable
@@ -46,7 +46,7 @@ def waiting(count: int, least: float, most: float | None = None) -> Waiting:
 async def test_where_nothing_is_there_is_nothing_to_wait_for(database: Database) -> None:
     sample = await sampling_of(database, "prune").sample()
     assert sample.work == Work(done={"prune": 0.0})
-    assert sample.schema_found == sample.schema_needed == migrate.head()
+    assert sample.schema_found == sample.schema_needed == revisions.head()
     assert set(sample.tables) == set(TABLES)
 
 
@@ -157,7 +157,7 @@ async def test_tables_are_told_with_their_rows_and_bytes(database: Database, her
 async def test_a_schema_that_lacks_the_tables_is_told_and_not_what_would_be_in_them(database: Database, settings: Settings) -> None:
     await asyncio.to_thread(migrate.down, settings.database.url, BEFORE)
     sample = await sampling_of(database).sample()
-    assert (sample.schema_found, sample.schema_needed, sample.work) == (BEFORE, migrate.head(), None)
+    assert (sample.schema_found, sample.schema_needed, sample.work) == (BEFORE, revisions.head(), None)
     assert sample.tables["run"].bytes > 0
 
 

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import UUID as POSTGRES_UUID
 
-from app.persistence.database import sqlalchemy_url
+from app.persistence.migrate import sqlalchemy_url
 from app.persistence.tables import METADATA
 
 TABLES = [

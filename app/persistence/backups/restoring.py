@@ -9,10 +9,10 @@ from typing import Final
 import psycopg
 
 from app.errors import AppError
-from app.persistence import migrate
 from app.persistence.backups import files, rows
 from app.persistence.backups.folder import ATTACHMENTS, DUMP, Manifest, check_sums, read_manifest
 from app.persistence.backups.programs import Programs, environment_for, programs_for
+from app.persistence.revisions import is_ahead
 
 _EXTENSION: Final = "CREATE EXTENSION IF NOT EXISTS vector"
 # Made before, or there already: on a managed Postgres neither is ours to make or to comment on.
@@ -57,7 +57,7 @@ def restore_database(url: str, backup: Path, programs: Programs) -> None:
 
 
 def _check_fit(connection: rows.Connection, manifest: Manifest, *, replace: bool) -> None:
-    if migrate.is_ahead(manifest.revision):
+    if is_ahead(manifest.revision):
         raise AppError(f"The backup's schema, {manifest.revision}, is of a later version than this: restore it with that version.")
     if rows.version(connection) < manifest.server:
         raise AppError(f"The backup is of Postgres {manifest.server}, and this server is of {rows.version(connection)}.")
