@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from app.accounts.erasure import Elsewhere, Erasure, delete_old_audit, delete_old_sessions
@@ -20,13 +21,16 @@ from app.persistence.erasing import Erasing
 from app.persistence.exports import ExportTable
 from app.persistence.queue import EVERY_HOUR, EVERY_MINUTE, EVERY_TEN_MINUTES, Chore
 from app.persistence.recent_runs import recent_runs
-from app.persistence.redis_answers import RedisAnswers, open_redis_answers
+from app.persistence.shared import open_shared_answers
 from app.persistence.temporary import TemporarySessions
 from app.persistence.user_data import UserData
 from app.persistence.users import UserTable
 from app.runs.attachments import forget_unsent, sweep_folder
 from app.runs.chores import end_temporary_sessions, prune_checkpoints
 from app.settings import SECONDS_PER_HOUR, Settings
+
+if TYPE_CHECKING:
+    from app.persistence.redis_answers import RedisAnswers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +55,7 @@ async def open_lifecycle(settings: Settings) -> AsyncGenerator[Lifecycle]:
 @asynccontextmanager
 async def lifecycle_on(database: Database, settings: Settings) -> AsyncGenerator[Lifecycle]:
     # Wherever there is a Redis, for a server may have kept answers there.
-    async with open_redis_answers(settings.redis, settings.cache.seconds) as answers, open_langfuse(settings.tracing) as langfuse:
+    async with open_shared_answers(settings.redis, settings.cache.seconds) as answers, open_langfuse(settings.tracing) as langfuse:
         erasing, folder = Erasing(database.pool), AttachmentFolder(database.pool, attachment_folder(settings))
         attachments = attachment_table(database.pool, settings)
         exports = Exports(ExportTable(database.pool), UserData(database.pool), attachments)
@@ -73,7 +77,7 @@ def attachment_folder(settings: Settings) -> Path:
     return settings.database.data_dir / "attachments"
 
 
-def _elsewhere(answers: RedisAnswers | None, folder: AttachmentFolder) -> dict[str, Elsewhere]:
+def _elsewhere(answers: "RedisAnswers | None", folder: AttachmentFolder) -> dict[str, Elsewhere]:
     """The stores outside the database, by their name on a receipt."""
 
     async def forget_answers(user_id: UUID) -> int:

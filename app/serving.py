@@ -23,9 +23,8 @@ from app.persistence.history import HistoryTable
 from app.persistence.pace import Pace
 from app.persistence.quotas import QuotaTable
 from app.persistence.recent_checkpoints import RecentCheckpoints
-from app.persistence.redis_answers import open_redis_answers
-from app.persistence.redis_scripts import open_redis_scripts
 from app.persistence.sessions import SessionTable
+from app.persistence.shared import open_shared_answers, open_shared_scripts
 from app.persistence.tool_starts import ToolStarts
 from app.persistence.values import TakenRun
 from app.runs.past import Past
@@ -85,7 +84,7 @@ async def open_limits(tiers: Tiers, pool: Pool, settings: Settings) -> AsyncGene
     counting = [tier.name for tier in tiers if tier.counts]
     forget = partial(table.forget, counting=counting, known=tiers.names, others=not first.counts)
     quotas = Quotas(tiers, table, answer_tokens=settings.limits.answer_tokens)
-    async with once_there_is_a_schema(forget), open_redis_scripts(settings.redis) as scripts:
+    async with once_there_is_a_schema(forget), open_shared_scripts(settings.redis) as scripts:
         yield Limits(rates=rates_of(settings.limits, tiers, scripts), quotas=quotas)
 
 
@@ -115,5 +114,5 @@ async def open_response_cache(settings: CacheSettings, redis: RedisSettings) -> 
     if not settings.is_on:
         yield None
         return
-    async with open_redis_answers(redis, settings.seconds) as answers:
+    async with open_shared_answers(redis, settings.seconds) as answers:
         yield ResponseCache(answers or AnswersInMemory(seconds=settings.seconds, entries=settings.entries, most_bytes=settings.most_bytes))

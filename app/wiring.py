@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sized
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from procrastinate import App
@@ -36,10 +37,10 @@ from app.persistence.migrating import migrate_where_behind
 from app.persistence.pools import PoolState, state_of
 from app.persistence.queue import Chore, Job, by_id, names_of, open_queue, work
 from app.persistence.recent_checkpoints import RecentCheckpoints
-from app.persistence.redis_notices import RedisNotices, open_redis_notices
 from app.persistence.runs import RunTable
 from app.persistence.sampling import Sampling
 from app.persistence.sessions import SessionTable
+from app.persistence.shared import open_shared_notices
 from app.persistence.turns import TurnTable
 from app.persistence.values import TakenRun
 from app.runs.attachments import Attachments
@@ -62,6 +63,9 @@ from app.settings import DatabaseSettings, Settings, Tiers, WorkerSettings
 from app.tiers import checked_tiers
 from app.tracing import SCORES, OpenTracing, open_tracing
 from app.webhooks import open_webhooks
+
+if TYPE_CHECKING:
+    from app.persistence.redis_notices import RedisNotices
 
 # Drops what this process holds in its memory of a user who was erased, None for everybody's.
 type Forgetting = Callable[[str | None], None]
@@ -100,7 +104,7 @@ class Services:
     tails: Tails
     models: Models
     watched: Watched
-    notices: RedisNotices | None
+    notices: "RedisNotices | None"
     limits: Limits
     queue: App
 
@@ -177,12 +181,12 @@ def _watched(pool: Pool, queue: App, live_runs: Sized) -> Watched:
 
 
 @asynccontextmanager
-async def _open_stores(settings: Settings) -> AsyncGenerator[tuple[Database, ResponseCache | None, RedisNotices | None]]:
+async def _open_stores(settings: Settings) -> AsyncGenerator[tuple[Database, ResponseCache | None, "RedisNotices | None"]]:
     """The database, and what a Redis may share between servers."""
     async with (
         _open_database(settings.database) as database,
         open_response_cache(settings.cache, settings.redis) as cache,
-        open_redis_notices(settings.redis) as notices,
+        open_shared_notices(settings.redis) as notices,
     ):
         yield database, cache, notices
 
@@ -228,7 +232,7 @@ async def _open_background(
             yield queue, lifecycle, telling.webhooks
 
 
-def _as_one_owner(pool: Pool, settings: Settings, notices: RedisNotices | None) -> tuple[TurnTable, EventTable, AttachmentTable, Rows]:
+def _as_one_owner(pool: Pool, settings: Settings, notices: "RedisNotices | None") -> tuple[TurnTable, EventTable, AttachmentTable, Rows]:
     """This process, by one name in the leases of its runs, and with one way to tell others of their events."""
     owner, lease_seconds, tell = uuid7(), settings.runs.lease_seconds, notices.tell if notices else None
     turns, events = TurnTable(pool, owner=owner, lease_seconds=lease_seconds), EventTable(pool, tell)
@@ -273,7 +277,7 @@ def _forgetting(*holders: ResponseCache | Recall | RecentCheckpoints | OpenTraci
 
 
 @asynccontextmanager
-async def _listening(url: str, office: Office, notices: RedisNotices | None, forget: Forgetting) -> AsyncGenerator[None]:
+async def _listening(url: str, office: Office, notices: "RedisNotices | None", forget: Forgetting) -> AsyncGenerator[None]:
     """Hear what other processes write, want stopped and have erased."""
 
     hear: Mapping[str, Callable[[str], None]] = {

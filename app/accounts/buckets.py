@@ -1,35 +1,37 @@
 """Requests counted by user: a bucket for each that refills at the rate of its tier, in Redis for all servers, else in this process.
 
-throttled-py's GCRA: the token bucket as one number, to the microsecond. Its own bucket counts in whole seconds.
+The generic cell rate algorithm (ITU-T I.371): of a bucket only the moment is kept at which it will be full again. A request puts that off
+by what it takes to refill one, and finds nothing where the bucket would then take longer than an empty one.
 """
 
+import math
+import time
+from collections import OrderedDict
 from dataclasses import dataclass
-from datetime import timedelta
-from fractions import Fraction
-from typing import Final, cast
+from typing import Final
 from uuid import UUID
 
-from throttled.asyncio import (
-    BaseAtomicAction,
-    MemoryStore,
-    Quota,
-    Rate,
-    RateLimiterRegistry,
-    RateLimiterType,
-    RateLimitState,
-    RedisStore,
-    RedisStoreBackend,
-)
-from throttled.asyncio.rate_limiter import BaseRateLimiter
-
 from app.errors import LimitsUnavailable
-from app.persistence.redis_scripts import RedisAway, RedisScripts
+from app.persistence.scripts import RedisAway, Scripts
 from app.settings import Tier
 
-_PREFIX: Final = "milepost:user"
+_PREFIX: Final = "milepost:bucket"
 # Those who were here last; an older one's bucket would be full again, or nearly.
 _MOST_USERS: Final = 100_000
-_FINEST: Final = 1_000
+# All is counted in microseconds, as Redis' clock does, of which a double holds each.
+_MICROSECONDS: Final = 1_000_000
+_ROUNDING: Final = 1
+# How long it would have been until the bucket is full: what a request has found says all the rest.
+_DRAW: Final = f"""
+local now = redis.call('TIME')
+now = now[1] * {_MICROSECONDS} + now[2]
+local refill, empty = tonumber(ARGV[1]), tonumber(ARGV[2])
+local found = math.max(tonumber(redis.call('GET', KEYS[1]) or 0) - now, 0)
+if found + refill <= empty + {_ROUNDING} then
+  redis.call('SET', KEYS[1], string.format('%.0f', now + found + refill), 'PX', math.ceil((found + refill) / 1000))
+end
+return string.format('%.17g', found)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,60 +45,40 @@ class Drawn:
 
 
 class Buckets:
-    def __init__(self, scripts: RedisScripts | None = None, *, fails_closed: bool = False) -> None:
+    def __init__(self, scripts: Scripts | None = None, *, fails_closed: bool = False) -> None:
         self._fails_closed = fails_closed
-        self._shared = _ScriptStore(scripts) if scripts else None
-        self._here = MemoryStore(options={"MAX_SIZE": _MOST_USERS})
-        self._limiters: dict[tuple[str, bool], BaseRateLimiter] = {}
+        self._draw_in_redis = scripts.register_script(_DRAW) if scripts else None
+        self._full_at: OrderedDict[str, float] = OrderedDict()
 
     async def draw(self, user_id: UUID, tier: Tier) -> Drawn:
         """Take one out; raise LimitsUnavailable.
 
         While Redis is away each process has buckets of its own, so that a user may have more, and never less, unless it `fails_closed`.
         """
-        if self._shared:
+        key, refill = f"{_PREFIX}:{tier.name}:{user_id}", _MICROSECONDS / tier.requests_per_second
+        if self._draw_in_redis:
             try:
-                return await self._draw(user_id, tier, shared=True)
+                return _drawn(float(await self._draw_in_redis([key], [refill, refill * tier.burst])), refill, tier.burst)
             except RedisAway:
                 if self._fails_closed:
                     raise LimitsUnavailable from None
-        return await self._draw(user_id, tier, shared=False)
+        return self._drawn_here(key, refill, tier.burst)
 
-    async def _draw(self, user_id: UUID, tier: Tier, *, shared: bool) -> Drawn:
-        result = await self._limiter(tier, shared=shared).limit(str(user_id))
-        state: RateLimitState = result.state
-        return Drawn(result.limited, state.remaining, state.retry_after, state.reset_after)
-
-    def _limiter(self, tier: Tier, *, shared: bool) -> BaseRateLimiter:
-        if found := self._limiters.get((tier.name, shared)):
-            return found
-        store = self._shared if self._shared and shared else self._here
-        kind = RateLimiterRegistry.get(RateLimiterType.GCRA.value)
-        self._limiters[tier.name, shared] = limiter = kind(_quota(tier), store, key_prefix=f"{_PREFIX}:{tier.name}")
-        return limiter
+    def _drawn_here(self, key: str, refill: float, burst: int) -> Drawn:
+        now = time.monotonic() * _MICROSECONDS
+        found = max(self._full_at.get(key, now) - now, 0)
+        drawn = _drawn(found, refill, burst)
+        if not drawn.is_over:
+            self._full_at[key] = now + found + refill
+            self._full_at.move_to_end(key)
+            if len(self._full_at) > _MOST_USERS:
+                self._full_at.popitem(last=False)
+        return drawn
 
 
-def _quota(tier: Tier) -> Quota:
-    """The library knows whole requests in whole seconds."""
-    rate = Fraction(tier.requests_per_second).limit_denominator(_FINEST)
-    return Quota(Rate(period=timedelta(seconds=rate.denominator), limit=rate.numerator), burst=tier.burst)
-
-
-class _Lines(RedisStoreBackend):
-    """Stands where the library has its client, and hands its scripts to ours."""
-
-    def __init__(self, scripts: RedisScripts) -> None:
-        super().__init__()
-        self._scripts = scripts
-
-    def get_client(self) -> "RedisScripts":  # type: ignore[override]  # of a client its scripts are all that is used
-        return self._scripts
-
-
-class _ScriptStore(RedisStore):
-    def __init__(self, scripts: RedisScripts) -> None:
-        super().__init__()
-        self._lines = _Lines(scripts)
-
-    def make_atomic(self, action_cls: type[BaseAtomicAction]) -> BaseAtomicAction:
-        return action_cls(backend=cast("RedisStoreBackend", self._lines))
+def _drawn(found: float, refill: float, burst: int) -> Drawn:
+    """Microseconds until the bucket was full, and what one takes."""
+    after, empty = found + refill, refill * burst
+    if after > empty + _ROUNDING:
+        return Drawn(is_over=True, left=0, retry_seconds=(after - empty) / _MICROSECONDS, full_seconds=found / _MICROSECONDS)
+    return Drawn(is_over=False, left=max(burst - math.ceil(after / refill), 0), retry_seconds=0, full_seconds=after / _MICROSECONDS)

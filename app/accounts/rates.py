@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from app.accounts.buckets import Buckets
 from app.accounts.windows import Windows
-from app.persistence.redis_scripts import RedisScripts
+from app.persistence.scripts import Scripts
 from app.settings import LimitSettings, Tiers
 
 
@@ -16,7 +16,7 @@ class Rates:
     buckets: Buckets = field(default_factory=Buckets)
 
 
-def rates_of(settings: LimitSettings, tiers: Tiers, scripts: RedisScripts | None) -> Rates:
+def rates_of(settings: LimitSettings, tiers: Tiers, scripts: Scripts | None) -> Rates:
     closed = settings.fails_closed
     windows, buckets = Windows(scripts, fails_closed=closed), Buckets(scripts, fails_closed=closed)
     return Rates(tiers=tiers, are_on=settings.are_on, windows=windows, buckets=buckets)

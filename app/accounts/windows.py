@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.errors import LimitsUnavailable
-from app.persistence.redis_scripts import RedisAway, RedisScripts
+from app.persistence.scripts import RedisAway, Scripts
 
 _MOST_KEYS: Final = 50_000
 _MILLISECONDS: Final = 1_000
@@ -54,7 +54,7 @@ class Counted:
 
 
 class Windows:
-    def __init__(self, scripts: RedisScripts | None = None, *, fails_closed: bool = False) -> None:
+    def __init__(self, scripts: Scripts | None = None, *, fails_closed: bool = False) -> None:
         self._fails_closed = fails_closed
         self._count_in_redis = scripts.register_script(_COUNT) if scripts else None
         self._here: dict[str, tuple[int, float]] = {}

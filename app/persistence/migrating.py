@@ -1,9 +1,7 @@
-"""Migrate as a server starts, in a process of its own: what it takes to change a schema is as large as a tenth of a server."""
+"""Migrate as a server starts, in a process of its own: the libraries that change a schema take a tenth of a server's memory."""
 
-import signal
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+import subprocess
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -11,9 +9,10 @@ import psycopg
 from langgraph.checkpoint.postgres import PostgresSaver
 from procrastinate.schema import SchemaManager
 
-from app.errors import MigrationFailed
+from app.errors import AppError, MigrationFailed, error_of
 from app.persistence.database import database_errors
 from app.persistence.revisions import head
+from app.settings import ROOT
 
 # Which of the queue's files were applied last stands in the comment of its table; no row when there is no such table yet.
 QUEUE_VERSION: Final = "SELECT obj_description(oid, 'pg_class') FROM pg_class WHERE oid = to_regclass('procrastinate_jobs')"
@@ -24,11 +23,11 @@ def migrate_where_behind(url: str) -> None:
     """Bring the schema to what this code needs; raise MigrationFailed or DatabaseUnavailable."""
     if _is_current(url):
         return
-    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn"), initializer=_go_on) as process:
-        try:
-            process.submit(_migrate, url).result()
-        except BrokenProcessPool as error:
-            raise MigrationFailed("The process that changed the schema was killed.") from error
+    # The address has a password, and so comes by no argument. In a session of its own Ctrl+C, which ends us, lets it come to its end.
+    command = (sys.executable, "-m", __name__)
+    done = subprocess.run(command, cwd=ROOT, input=url, capture_output=True, text=True, check=False, start_new_session=True)  # noqa: S603
+    if done.returncode:
+        raise _told(done.stdout)
 
 
 def newest_of_queue() -> str:
@@ -45,12 +44,20 @@ def _is_current(url: str) -> bool:
     return found == (head(), newest_of_queue(), len(PostgresSaver.MIGRATIONS) - 1)
 
 
-def _go_on() -> None:
-    """Whatever is typed at the terminal meanwhile: the server, which waits for this, ends by it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _told(output: str) -> AppError:
+    code, _, detail = output.partition(" ")
+    return error_of(code, detail) if detail else MigrationFailed("The schema was not changed: `python -m app migrate up` says why.")
 
 
-def _migrate(url: str) -> None:
+def _main() -> None:
     from app.persistence import migrate  # noqa: PLC0415  # in this process only
 
-    migrate.up(url)
+    try:
+        migrate.up(sys.stdin.read())
+    except AppError as error:
+        sys.stdout.write(f"{error.code} {error.detail}")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    _main()

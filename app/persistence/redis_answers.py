@@ -126,12 +126,9 @@ class RedisAnswers:
 
 
 @asynccontextmanager
-async def open_redis_answers(settings: RedisSettings, seconds: int) -> AsyncGenerator[RedisAnswers | None]:
-    """None without a Redis; one that does not answer is as good as any that comes back. Raise SettingsInvalid for no address at all."""
-    if not (url := settings.url.get_secret_value()):
-        yield None
-        return
-    async with redis_client(url, answer_seconds=_WRITE_SECONDS) as client:
+async def open_redis_answers(settings: RedisSettings, seconds: int) -> AsyncGenerator[RedisAnswers]:
+    """One that does not answer is as good as any that comes back. Raise SettingsInvalid for no address at all."""
+    async with redis_client(settings.url.get_secret_value(), answer_seconds=_WRITE_SECONDS) as client:
         answers = RedisAnswers(client, seconds)
         writing = asyncio.create_task(answers.keep_writing(), name="redis-answers")
         try:

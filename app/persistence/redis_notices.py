@@ -113,12 +113,9 @@ class RedisNotices:
 
 
 @asynccontextmanager
-async def open_redis_notices(settings: RedisSettings) -> AsyncGenerator[RedisNotices | None]:
-    """None without a Redis; one that does not answer is as good as any that comes back. Raise SettingsInvalid for no address at all."""
-    if not (url := settings.url.get_secret_value()):
-        yield None
-        return
-    async with redis_client(url, answer_seconds=ANSWER_SECONDS) as client:
+async def open_redis_notices(settings: RedisSettings) -> AsyncGenerator[RedisNotices]:
+    """One that does not answer is as good as any that comes back. Raise SettingsInvalid for no address at all."""
+    async with redis_client(settings.url.get_secret_value(), answer_seconds=ANSWER_SECONDS) as client:
         notices = RedisNotices(client)
         telling = asyncio.create_task(notices.keep_telling(), name="redis-notices")
         try:

@@ -5,7 +5,7 @@ connections.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha1
@@ -17,6 +17,7 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from app import signals
 from app.persistence.redis_client import redis_client
+from app.persistence.scripts import RedisAway, Script, Value
 from app.settings import RedisSettings
 
 PAUSE_SECONDS: Final = 1
@@ -28,14 +29,7 @@ _MOST_AT_ONCE: Final = 100
 _LOOKS: Final = 9
 _LOOK_SECONDS: Final = 0.01
 
-type Value = str | int | float
-type Script = Callable[[Sequence[str], Sequence[Value] | None], Awaitable[Any]]
-
 log = structlog.get_logger()
-
-
-class RedisAway(Exception):
-    """Redis has not run the script, or nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,12 +178,9 @@ class RedisScripts:
 
 
 @asynccontextmanager
-async def open_redis_scripts(settings: RedisSettings) -> AsyncGenerator[RedisScripts | None]:
-    """None without a Redis. Raise SettingsInvalid for no address at all."""
-    if not (url := settings.url.get_secret_value()):
-        yield None
-        return
-    async with redis_client(url, answer_seconds=_ANSWER_SECONDS) as client:
+async def open_redis_scripts(settings: RedisSettings) -> AsyncGenerator[RedisScripts]:
+    """Raise SettingsInvalid for no address at all."""
+    async with redis_client(settings.url.get_secret_value(), answer_seconds=_ANSWER_SECONDS) as client:
         # The connection itself: the client's pipelines cost four times as much.
         scripts = RedisScripts(line := client.connection_pool.make_connection())  # type: ignore[no-untyped-call]  # the same
         running = asyncio.create_task(scripts.keep_running(), name="redis-scripts")

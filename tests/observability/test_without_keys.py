@@ -1,4 +1,4 @@
-"""Who traces nothing pays nothing: no library of traces is so much as imported. Nor is what only migrations need, by anybody who serves."""
+"""Who traces nothing pays nothing: no library of traces is imported, nor what only migrations need, or a Redis that is not there."""
 
 import json
 import subprocess
@@ -23,7 +23,7 @@ async def open_all():
 settings = load_settings()
 create_app(settings)
 is_off = asyncio.run(open_all())
-heavy = ("langfuse", "opentelemetry.proto", "opentelemetry.exporter", "mem0", "sqlalchemy", "alembic")
+heavy = ("langfuse", "opentelemetry.proto", "opentelemetry.exporter", "mem0", "sqlalchemy", "alembic", "redis")
 print(json.dumps([is_off, sorted(name for name in sys.modules if name.startswith(heavy))]))
 """
 

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from app.errors import SettingsInvalid, Unavailable
 from app.persistence.redis_answers import BLINK_SECONDS, RedisAnswers, open_redis_answers
+from app.persistence.shared import open_shared_answers
 from app.settings import RedisSettings
 from tests.valkey_process import ValkeyProcess
 
@@ -127,7 +128,7 @@ async def test_what_is_at_the_key_but_no_answer_is_none(valkey: ValkeyProcess) -
 
 
 async def test_without_an_address_there_is_no_store_and_a_wrong_one_is_refused_without_its_password() -> None:
-    async with open_redis_answers(RedisSettings(REDIS_URL=SecretStr("")), 60) as answers:
+    async with open_shared_answers(RedisSettings(REDIS_URL=SecretStr("")), 60) as answers:
         assert answers is None
     with pytest.raises(SettingsInvalid, match=r"^REDIS_URL: ") as refused:
         async with answers_of("redis://:canary@127.0.0.1:port"):

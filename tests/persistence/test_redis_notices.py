@@ -23,6 +23,7 @@ from app.persistence.events import EventTable
 from app.persistence.health import DatabaseHealth
 from app.persistence.redis_notices import ANSWER_SECONDS, IDS_PER_NOTICE, SILENCE_SECONDS, RedisNotices, open_redis_notices
 from app.persistence.runs import RunTable
+from app.persistence.shared import open_shared_notices
 from app.persistence.turns import TurnTable
 from app.persistence.values import Entry, EventBatch, NewRun, Session
 from app.settings import Environment, RedisSettings
@@ -221,7 +222,7 @@ async def test_health_names_redis_and_is_ready_without_it(valkey: ValkeyProcess,
 
 
 async def test_without_an_address_there_are_no_notices() -> None:
-    async with open_redis_notices(RedisSettings(REDIS_URL=SecretStr(""))) as notices:
+    async with open_shared_notices(RedisSettings(REDIS_URL=SecretStr(""))) as notices:
         assert notices is None
 
 

@@ -13,7 +13,8 @@ from structlog.testing import capture_logs
 
 from app.accounts.buckets import Buckets, Drawn
 from app.accounts.windows import Window, Windows
-from app.persistence.redis_scripts import RedisAway, RedisScripts, open_redis_scripts
+from app.persistence.redis_scripts import RedisScripts, open_redis_scripts
+from app.persistence.scripts import RedisAway
 from app.settings import RedisSettings, Tier
 from tests.valkey_process import ValkeyProcess
 
