@@ -148,9 +148,9 @@ async def _open_pool(url: str, settings: DatabaseSettings) -> AsyncGenerator[Poo
 
 
 def _connecting(settings: DatabaseSettings) -> dict[str, Any]:
-    # Behind a pool by transaction a statement would be prepared with one backend, and asked of another.
-    unprepared = {"prepare_threshold": None} if settings.is_pooled else {}
-    return {"tcp_user_timeout": _DEAD_PEER_MILLISECONDS, **unprepared}
+    # At once, for a turn's statements are few and long. But behind a pool by transaction one would be prepared with one backend, and asked of
+    # another.
+    return {"tcp_user_timeout": _DEAD_PEER_MILLISECONDS, "prepare_threshold": None if settings.is_pooled else 0}
 
 
 async def _check(connection: psycopg.AsyncConnection[DictRow]) -> None:
@@ -164,4 +164,4 @@ async def _check(connection: psycopg.AsyncConnection[DictRow]) -> None:
 async def _configure(connection: psycopg.AsyncConnection[DictRow], statement_seconds: float) -> None:
     # In the pool's `kwargs` autocommit would crash the queue's listener, which shares this pool.
     await connection.set_autocommit(True)
-    await connection.execute(sql.SQL(_SESSION).format(int(statement_seconds * _MILLISECONDS)))
+    await connection.execute(sql.SQL(_SESSION).format(int(statement_seconds * _MILLISECONDS)), prepare=False)  # two cannot be
