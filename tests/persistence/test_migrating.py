@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from procrastinate.schema import SchemaManager
 from psycopg import sql
 
-from app.errors import DatabaseUnavailable, MigrationFailed
+from app.errors import DatabaseRefused, DatabaseUnavailable, MigrationFailed
 from app.persistence import migrate, revisions
 from app.persistence.migrating import migrate_where_behind
 from tests.persistence.clients import ask, eventually
@@ -73,6 +73,12 @@ def test_the_checkpointers_tables_may_be_behind(database_url: str) -> None:
 def test_what_cannot_be_changed_is_told_as_by_the_command(empty: str) -> None:
     ask(empty, 'CREATE TABLE "user" (another int)')
     with pytest.raises(MigrationFailed, match="The schema could not be changed"):
+        migrate_where_behind(empty)
+
+
+def test_what_the_database_refuses_is_told_by_its_code(empty: str) -> None:
+    ask(empty, "CREATE TABLE procrastinate_workers (another int)")
+    with pytest.raises(DatabaseRefused):
         migrate_where_behind(empty)
 
 
