@@ -1,5 +1,6 @@
 """A server brings its schema up to date as it starts, in a process of its own, and only where that is behind."""
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -95,6 +96,16 @@ def test_who_is_killed_as_it_migrates_has_failed(empty: str) -> None:
         _migrating()[0].kill()
         with pytest.raises(MigrationFailed, match="was not changed"):
             migrating.result(_SECONDS)
+
+
+def test_who_stops_a_server_at_its_terminal_lets_what_migrates_come_to_its_end(empty: str) -> None:
+    with ThreadPoolExecutor() as threads:
+        with psycopg.connect(empty, autocommit=True) as other:
+            other.execute(_SCHEMA_LOCK)
+            migrating = threads.submit(migrate_where_behind, empty)
+            assert eventually(lambda: len(_migrating()) == 1, _SECONDS)
+            assert os.getsid(_migrating()[0].pid) != os.getsid(0), "or Ctrl+C would be for both"
+        migrating.result(_SECONDS)
 
 
 def test_files_tell_the_same_revisions_as_alembic() -> None:
