@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 from pydantic import SecretStr
+from redis import Redis
 
 from app.accounts import buckets as module
 from app.accounts.buckets import Buckets, Drawn
@@ -78,3 +79,6 @@ async def test_in_redis_the_same_requests_find_the_same(valkey: ValkeyProcess) -
             assert (one.is_over, one.left) == (other.is_over, other.left)
             assert one.retry_seconds == pytest.approx(other.retry_seconds, abs=5)
             assert one.full_seconds == pytest.approx(other.full_seconds, abs=5)
+    with Redis.from_url(valkey.url) as client:
+        kept_ms = client.pttl(f"milepost:bucket:slow:{ada}")
+    assert kept_ms == pytest.approx(other.full_seconds * 1_000, abs=5_000), "until it is full, and no longer"
