@@ -85,6 +85,11 @@ def test_the_models_may_not_be_given_more_time_than_the_run(tmp_path: Path) -> N
     assert load_settings(tmp_path).runs.timeout_seconds == 60, "a default gives way"
 
 
+def test_a_pool_holds_two_connections_ready_and_so_has_no_fewer(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("DATABASE_POOL_SIZE=1\n")
+    assert [fault.partition(":")[0] for fault in _faults(tmp_path)] == ["DATABASE_POOL_SIZE"]
+
+
 @pytest.mark.parametrize("value", ["inf", "-inf", "nan", "1e300", "9" * 30, "-1e300"])
 def test_no_number_is_without_bounds(value: str, tmp_path: Path) -> None:
     numbers = {

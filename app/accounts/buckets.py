@@ -81,4 +81,6 @@ def _drawn(found: float, refill: float, burst: int) -> Drawn:
     after, empty = found + refill, refill * burst
     if after > empty + _ROUNDING:
         return Drawn(is_over=True, left=0, retry_seconds=(after - empty) / _MICROSECONDS, full_seconds=found / _MICROSECONDS)
-    return Drawn(is_over=False, left=max(burst - math.ceil(after / refill), 0), retry_seconds=0, full_seconds=after / _MICROSECONDS)
+    return Drawn(
+        is_over=False, left=max(burst - math.ceil((after - _ROUNDING) / refill), 0), retry_seconds=0, full_seconds=after / _MICROSECONDS
+    )

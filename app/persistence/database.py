@@ -23,6 +23,8 @@ type Pool = psycopg_pool.AsyncConnectionPool[psycopg.AsyncConnection[DictRow]]
 
 # Where a walk through rows in the order of their ids begins.
 BEFORE_ALL: Final = UUID(int=0)
+# And where one begins that goes back.
+AFTER_ALL: Final = UUID(int=2**128 - 1)
 
 log = structlog.get_logger()
 

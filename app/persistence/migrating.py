@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Final
 
@@ -53,7 +54,9 @@ def _main() -> None:
     from app.persistence import migrate  # noqa: PLC0415  # in this process only
 
     try:
-        migrate.up(sys.stdin.read())
+        # What is logged, or printed by a library, is not the answer.
+        with redirect_stdout(sys.stderr):
+            migrate.up(sys.stdin.read())
     except AppError as error:
         sys.stdout.write(f"{error.code} {error.detail}")
         sys.exit(1)

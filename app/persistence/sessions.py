@@ -13,7 +13,7 @@ from app.persistence.accounts import OWNER_COLUMNS
 from app.persistence.attached import attachments_sql
 from app.persistence.configured import Held, SessionConfig, config_sql
 from app.persistence.credentials import BEHIND, PROOF_COLUMNS, Caller, Proof
-from app.persistence.database import Database, database_errors, execute, fetch_all, transaction
+from app.persistence.database import AFTER_ALL, Database, database_errors, execute, fetch_all, transaction
 from app.persistence.deleting import delete_session, empty_session, lock_session
 from app.persistence.users import caller_of
 from app.persistence.values import Message, Role, RunStatus, Session
@@ -23,7 +23,7 @@ _COLUMNS: Final = f"id, name, naming = 'done' AS name_is_final, remembers, tempo
 _READ_SESSION: Final = f"SELECT {_COLUMNS} FROM session WHERE id = %(session_id)s AND user_id = %(user_id)s"
 _PAGE: Final = f"""
 SELECT {_COLUMNS} FROM session
- WHERE user_id = %(user_id)s AND (%(before)s::uuid IS NULL OR id < %(before)s) AND strpos(lower(name), lower(%(search)s)) > 0
+ WHERE user_id = %(user_id)s AND id < %(before)s AND strpos(lower(name), lower(%(search)s)) > 0
  ORDER BY id DESC LIMIT %(limit)s
 """
 _ADD: Final = """
@@ -143,7 +143,7 @@ class SessionTable:
 
     async def page(self, user_id: UUID, *, limit: int, before: UUID | None, search: str) -> Sequence[Session]:
         """The user's sessions, newest first, that are older than `before` and whose name contains `search`."""
-        values = {"user_id": user_id, "limit": limit, "before": before, "search": search}
+        values = {"user_id": user_id, "limit": limit, "before": before or AFTER_ALL, "search": search}
         return [Session(**row) for row in await fetch_all(self._database.pool, _PAGE, values)]
 
     async def rename(self, session_id: UUID, name: str) -> None:

@@ -17,7 +17,7 @@ class DatabaseSettings(Section):
     data_dir: RootedPath = Field(
         Path(".data"), validation_alias="DATA_DIR", description="Folder of the embedded database and of files the server writes"
     )
-    pool_size: Count = Field(20, le=1_000, validation_alias="DATABASE_POOL_SIZE", description="Most connections a process opens")
+    pool_size: Count = Field(20, ge=2, le=1_000, validation_alias="DATABASE_POOL_SIZE", description="Most connections a process opens")
     connect_seconds: Seconds = Field(
         5, validation_alias="DATABASE_CONNECT_SECONDS", description="How long a request waits for a connection"
     )

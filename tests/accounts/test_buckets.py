@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 from pydantic import SecretStr
+from redis import Redis
 
 from app.accounts import buckets as module
 from app.accounts.buckets import Buckets, Drawn
@@ -21,7 +22,7 @@ A_THIRD: Final = Tier(name="third", requests_per_second=3, burst=7)
 class _Clock:
     """Stands where the module has `time`."""
 
-    now = 1_000.0
+    now = 1_234_567.891
 
     def monotonic(self) -> float:
         return self.now
@@ -48,7 +49,14 @@ async def test_each_request_is_told_what_is_left_and_when_all_is_again(clock: _C
 @pytest.mark.usefixtures("clock")
 async def test_a_rate_that_no_microsecond_divides_gives_its_burst_all_the_same() -> None:
     buckets, ada = Buckets(), uuid4()
-    assert [(await buckets.draw(ada, A_THIRD)).is_over for _ in range(8)] == [False] * 7 + [True]
+    drawn = [await buckets.draw(ada, A_THIRD) for _ in range(8)]
+    assert [one.is_over for one in drawn] == [False] * 7 + [True]
+
+
+@pytest.mark.usefixtures("clock")
+async def test_what_arithmetic_loses_is_no_request() -> None:
+    buckets, ada, slow = Buckets(), uuid4(), Tier(name="slow", requests_per_second=0.007, burst=7)
+    assert [(await buckets.draw(ada, slow)).left for _ in range(7)] == [6, 5, 4, 3, 2, 1, 0]
 
 
 async def test_those_that_have_not_come_for_longest_are_forgotten_first(clock: _Clock, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,3 +79,6 @@ async def test_in_redis_the_same_requests_find_the_same(valkey: ValkeyProcess) -
             assert (one.is_over, one.left) == (other.is_over, other.left)
             assert one.retry_seconds == pytest.approx(other.retry_seconds, abs=5)
             assert one.full_seconds == pytest.approx(other.full_seconds, abs=5)
+    with Redis.from_url(valkey.url) as client:
+        kept_ms = client.pttl(f"milepost:bucket:slow:{ada}")
+    assert kept_ms == pytest.approx(other.full_seconds * 1_000, abs=5_000), "until it is full, and no longer"

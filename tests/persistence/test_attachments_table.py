@@ -95,6 +95,20 @@ async def test_what_no_message_has_is_forgotten_in_time_and_what_is_sent_is_not(
     assert _files(tmp_path) in ([], [fresh.sha256])
 
 
+@pytest.mark.parametrize("how", ["delete", "clear"])
+async def test_what_another_sessions_message_has_too_stays_with_it(
+    attachments: AttachmentTable, here: Process, user: User, session: Session, how: str
+) -> None:
+    sessions = SessionTable(here.database)
+    shared, other = await _kept(attachments, user), await sessions.add(user.id, "")
+    for one in (session, other):
+        await claimed(here, user, one, attachments=[shared])
+    await (sessions.delete(session.id) if how == "delete" else sessions.clear(session.id))
+    [message] = await sessions.transcript(other.id, limit=10, before=None)
+    assert [one["id"] for one in message.attachments] == [str(shared.id)]
+    assert await attachments.content(user.id, shared.id) == CONTENT
+
+
 async def test_a_message_has_only_its_users_attachments_and_in_their_order(
     attachments: AttachmentTable, database: Database, here: Process, user: User, session: Session
 ) -> None:

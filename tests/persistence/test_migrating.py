@@ -1,5 +1,6 @@
 """A server brings its schema up to date as it starts, in a process of its own, and only where that is behind."""
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +14,7 @@ from alembic.script import ScriptDirectory
 from procrastinate.schema import SchemaManager
 from psycopg import sql
 
-from app.errors import DatabaseUnavailable, MigrationFailed
+from app.errors import DatabaseRefused, DatabaseUnavailable, MigrationFailed
 from app.persistence import migrate, revisions
 from app.persistence.migrating import migrate_where_behind
 from tests.persistence.clients import ask, eventually
@@ -76,6 +77,12 @@ def test_what_cannot_be_changed_is_told_as_by_the_command(empty: str) -> None:
         migrate_where_behind(empty)
 
 
+def test_what_the_database_refuses_is_told_by_its_code(empty: str) -> None:
+    ask(empty, "CREATE TABLE procrastinate_workers (another int)")
+    with pytest.raises(DatabaseRefused):
+        migrate_where_behind(empty)
+
+
 def test_a_database_that_is_not_there_is_told(database_url: str) -> None:
     with pytest.raises(DatabaseUnavailable):
         migrate_where_behind(f"{database_url}&dbname=nobodys")
@@ -89,6 +96,16 @@ def test_who_is_killed_as_it_migrates_has_failed(empty: str) -> None:
         _migrating()[0].kill()
         with pytest.raises(MigrationFailed, match="was not changed"):
             migrating.result(_SECONDS)
+
+
+def test_who_stops_a_server_at_its_terminal_lets_what_migrates_come_to_its_end(empty: str) -> None:
+    with ThreadPoolExecutor() as threads:
+        with psycopg.connect(empty, autocommit=True) as other:
+            other.execute(_SCHEMA_LOCK)
+            migrating = threads.submit(migrate_where_behind, empty)
+            assert eventually(lambda: len(_migrating()) == 1, _SECONDS)
+            assert os.getsid(_migrating()[0].pid) != os.getsid(0), "or Ctrl+C would be for both"
+        migrating.result(_SECONDS)
 
 
 def test_files_tell_the_same_revisions_as_alembic() -> None:

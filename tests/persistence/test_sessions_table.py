@@ -8,9 +8,10 @@ import pytest
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import CheckpointMetadata, empty_checkpoint
 
+from app.errors import DatabaseUnavailable
 from app.persistence.accounts import User
 from app.persistence.checkpointer import PooledPostgresSaver
-from app.persistence.database import Database, fetch_all
+from app.persistence.database import Database, execute, fetch_all
 from app.persistence.sessions import FirstTurn, SessionTable
 from app.persistence.tool_starts import ToolStarts
 from app.persistence.users import UserTable
@@ -99,6 +100,20 @@ async def test_nothing_is_left_that_was_said_and_other_sessions_are_untouched(
     assert left == (set() if how == "delete" else {"run"})
     assert await counted(database, other) == before
     assert (await sessions.read(user.id, session.id) is None) is (how == "delete")
+
+
+@pytest.mark.parametrize("how", ["delete", "clear"])
+async def test_what_cannot_be_forgotten_altogether_is_all_there_still(
+    database: Database, here: Process, user: User, session: Session, how: str
+) -> None:
+    sessions = SessionTable(database)
+    await everything(database, here, user, session)
+    before = await counted(database, session)
+    await execute(database.pool, "ALTER TABLE checkpoint_writes RENAME TO away", {})
+    with pytest.raises(DatabaseUnavailable):
+        await (sessions.delete(session.id) if how == "delete" else sessions.clear(session.id))
+    await execute(database.pool, "ALTER TABLE away RENAME TO checkpoint_writes", {})
+    assert await counted(database, session) == before
 
 
 async def everything(database: Database, here: Process, user: User, session: Session) -> None:
