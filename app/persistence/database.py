@@ -148,8 +148,8 @@ async def _open_pool(url: str, settings: DatabaseSettings) -> AsyncGenerator[Poo
 
 
 def _connecting(settings: DatabaseSettings) -> dict[str, Any]:
-    # At once, for a turn's statements are few and long. But behind a pool by transaction one would be prepared with one backend, and asked of
-    # another.
+    # At once, for a turn's statements are few and long. But behind a pool by transaction one would be prepared with one backend, and asked
+    # of another.
     return {"tcp_user_timeout": _DEAD_PEER_MILLISECONDS, "prepare_threshold": None if settings.is_pooled else 0}
 
 
