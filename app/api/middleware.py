@@ -5,6 +5,7 @@ Plain, because Starlette's own base class for middleware times headers only and 
 
 import asyncio
 import re
+import sys
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Final
@@ -48,7 +49,7 @@ class RequestLog:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, _telling_of_starts(send))
             return
         scope["request_id"] = request_id = _request_id(scope)
         measured, run_id = Measured(scope), ""
@@ -76,6 +77,18 @@ class RequestLog:
                 say = log.info if route.startswith(_LOGGED) else log.debug
                 ids = _ids(scope) | ({"run_id": run_id} if run_id else {})
                 say("request_finished", method=scope["method"], route=route, status=measured.status, seconds=seconds, **ids)
+
+
+def _telling_of_starts(send: Send) -> Send:
+    """The same, but that a start which fails by an error of ours is logged in its words, where Starlette sends a traceback."""
+
+    async def telling(message: Message) -> None:
+        if message["type"] == "lifespan.startup.failed" and isinstance(error := sys.exception(), AppError):
+            log.error("start_failed", code=error.code, detail=error.detail)
+            message = {"type": message["type"]}
+        await send(message)
+
+    return telling
 
 
 class BodyLimit:

@@ -31,6 +31,10 @@ _LOOK_SECONDS: Final = 0.1
 _LOCK_SECONDS: Final = 5
 _LOCK_TIMEOUT: Final = f"SET lock_timeout = '{_LOCK_SECONDS}s'"
 _IN_USE: Final = f"A table was in use for longer than {_LOCK_SECONDS} seconds, so its change was taken back: try again when it is quiet."
+_NO_WAY: Final = (
+    "There is no such revision to go to: `python -m app migrate history` lists them, `migrate current` says where the database is."
+)
+_TAKEN: Final = (psycopg.errors.DuplicateTable, psycopg.errors.DuplicateObject, psycopg.errors.DuplicateColumn)
 # Tables that others create and alter, and ours of vectors, a type that Alembic does not know: it must neither drop nor describe them.
 _FOREIGN_PREFIXES: Final = ("checkpoint", "procrastinate_", "memory")
 
@@ -61,6 +65,8 @@ def down(url: str, revision: str = "-1") -> None:
 
 def new(url: str, message: str) -> str:
     """Write a revision from what the tables in code have and the database has not; return its id."""
+    if not message.strip():
+        raise MigrationFailed("Say what the revision brings, in a few words.")
     with _locked(url) as connection:
         if MigrationContext.configure(connection).get_current_revision() != head():
             raise MigrationFailed("The database is behind: run `python -m app migrate up` first.")
@@ -110,9 +116,20 @@ def _config() -> Config:
 def _locked(url: str) -> Generator[sa.Connection]:
     """A connection that holds the schema's lock until it closes."""
     engine = sa.create_engine(sqlalchemy_url(url), poolclass=sa.NullPool)
-    with database_errors(), _drivers_errors(), engine.connect() as connection:
+    with database_errors(), _refusals(), _drivers_errors(), engine.connect() as connection:
         _take_turn(connection)
         yield connection
+
+
+@contextmanager
+def _refusals() -> Generator[None]:
+    """Raise MigrationFailed for a statement that does not go with what the database has, or with what we may do there."""
+    try:
+        yield
+    except psycopg.ProgrammingError as error:
+        hint = " Give Milepost a database of its own." if isinstance(error, _TAKEN) else ""
+        # Of this class the first line names tables and the like, never what is in a row.
+        raise MigrationFailed(f"The schema could not be changed: {error.diag.message_primary or type(error).__name__}.{hint}") from error
 
 
 @contextmanager
@@ -156,8 +173,8 @@ def _run(connection: sa.Connection, command: Callable[[Config], object]) -> None
         if isinstance(error.orig, psycopg.errors.LockNotAvailable):
             raise MigrationFailed(_IN_USE) from error
         raise
-    except (alembic.util.exc.CommandError, sa.exc.ProgrammingError) as error:
-        raise MigrationFailed(f"The schema could not be changed ({type(error).__name__}).") from error
+    except alembic.util.exc.CommandError as error:
+        raise MigrationFailed(_NO_WAY) from error
     connection.commit()
 
 

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import httpx
 import psycopg
+import pytest
 
 from app.persistence import migrate
 from tests.faults.server_process import ServerProcess
 from tests.visitor import Visitor
 
 _SECONDS = 30
+# uvicorn's exit code.
+_START_FAILED = 3
 
 
 def _emptied(url: str) -> None:
@@ -45,3 +48,16 @@ async def _adopted(url: str) -> None:
     async with asyncio.timeout(_SECONDS), await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         while not (await connection.execute("SELECT FROM memory_embedder")).rowcount:  # noqa: ASYNC110  # another process does it
             await asyncio.sleep(0.1)
+
+
+async def test_a_database_of_others_keeps_a_server_from_starting_in_plain_words(
+    variables_of_test: Mapping[str, str], database_url: str, tmp_path: Path
+) -> None:
+    _emptied(database_url)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute('CREATE TABLE "user" (another int)')
+    process = ServerProcess({**variables_of_test, "MIGRATE_ON_START": "true"}, tmp_path / "log")
+    with pytest.raises(AssertionError, match=r"start_failed .*Give Milepost a database of its own"):
+        await process.__aenter__()
+    assert process.wait() == _START_FAILED
+    assert "Traceback" not in process.output()

@@ -2,6 +2,7 @@
 
 import asyncio
 import multiprocessing
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -247,9 +248,28 @@ def test_a_new_revision_would_have_nothing_in_it(database_url: str) -> None:
 @pytest.mark.parametrize("go", [migrate.up, migrate.down])
 def test_a_revision_nobody_knows_is_refused_and_nothing_changes(database_url: str, go: object) -> None:
     assert callable(go)
-    with pytest.raises(MigrationFailed, match="could not be changed"):
+    with pytest.raises(MigrationFailed, match="no such revision"):
         go(database_url, "5f3759df")
     assert migrate.check(database_url) == []
+
+
+@pytest.mark.parametrize(
+    ("theirs", "told"),
+    [
+        ('CREATE TABLE "user" (another int)', 'relation "user" already exists. Give Milepost a database of its own.'),
+        ("CREATE TYPE procrastinate_job_status AS ENUM ('x')", 'type "procrastinate_job_status" already exists. Give'),
+        ("CREATE TABLE checkpoints (another int)", 'column "checkpoint_id" does not exist.'),
+    ],
+)
+def test_what_others_have_in_the_way_is_named(empty: str, theirs: str, told: str) -> None:
+    ask(empty, theirs)
+    with pytest.raises(MigrationFailed, match=re.escape(told)):
+        migrate.up(empty)
+
+
+def test_a_revision_without_a_word_is_not_written(database_url: str) -> None:
+    with pytest.raises(MigrationFailed, match="in a few words"):
+        migrate.new(database_url, " ")
 
 
 def test_a_schema_of_a_later_version_is_left_as_it_is(database_url: str) -> None:

@@ -1,13 +1,19 @@
 """What every table keeps to: words for people, time with its zone, ids that cannot be guessed, and no orphans."""
 
+import ast
+import builtins
+import re
 from collections.abc import Iterator
+from textwrap import dedent
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import UUID as POSTGRES_UUID
 
+from app.persistence import tables
 from app.persistence.migrate import sqlalchemy_url
 from app.persistence.tables import METADATA
+from app.settings import ROOT
 
 TABLES = [
     *("api_key", "attachment", "attachment_blob", "audit", "chore_done", "export", "export_chunk", "feedback", "identity", "interrupt"),
@@ -67,3 +73,11 @@ def test_what_a_cascade_looks_for_has_an_index(schema: sa.Inspector, table: str)
         schema.get_pk_constraint(table)["constrained_columns"][0]
     }
     assert {key["constrained_columns"][0] for key in schema.get_foreign_keys(table)} <= indexed
+
+
+def test_the_recipe_of_a_table_uses_what_there_is_beside_the_others() -> None:
+    recipe = (ROOT / "CONTRIBUTING.md").read_text().partition("\n## A table\n")[2]
+    [row] = re.findall(r"```python\n(   class NoteRow.*?)```", recipe, re.DOTALL)
+    names = {node.id for node in ast.walk(ast.parse(dedent(row))) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    assert {"column", "now"} <= names
+    assert names <= {*vars(tables), *vars(builtins)}
