@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from uuid_utils.compat import uuid7
 
@@ -18,9 +19,11 @@ from app.persistence.database import Database, execute, fetch_all
 from app.persistence.sessions import SessionTable
 from app.persistence.users import UserTable
 from app.persistence.values import Attachment, Session
+from tests.persistence.moments import once, until_waiting
 from tests.persistence.rows import Process, claimed
 
 CONTENT = b"The train leaves at noon."
+_SENT = "INSERT INTO message_attachment (message_id, place, attachment_id) VALUES (%s, 1, %s)"
 
 
 @pytest.fixture(params=["database", "folder"])
@@ -106,6 +109,24 @@ async def test_what_another_sessions_message_has_too_stays_with_it(
     await (sessions.delete(session.id) if how == "delete" else sessions.clear(session.id))
     [message] = await sessions.transcript(other.id, limit=10, before=None)
     assert [one["id"] for one in message.attachments] == [str(shared.id)]
+    assert await attachments.content(user.id, shared.id) == CONTENT
+
+
+async def test_what_another_sessions_message_is_about_to_have_stays_with_it(
+    attachments: AttachmentTable, here: Process, user: User, session: Session, database_url: str
+) -> None:
+    sessions = SessionTable(here.database)
+    shared, other = await _kept(attachments, user), await sessions.add(user.id, "")
+    await claimed(here, user, session, attachments=[shared])
+    run = await claimed(here, user, other)
+    async with await psycopg.AsyncConnection.connect(database_url) as sending, asyncio.TaskGroup() as tasks:
+        await sending.execute(
+            "INSERT INTO message_attachment (message_id, place, attachment_id) VALUES (%s, 1, %s)", [run.asked_id, shared.id]
+        )
+        tasks.create_task(sessions.delete(session.id))
+        await once(until_waiting(database_url, 1))
+        await sending.commit()
+    assert await sessions.read(user.id, session.id) is None
     assert await attachments.content(user.id, shared.id) == CONTENT
 
 

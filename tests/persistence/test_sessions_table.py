@@ -10,6 +10,7 @@ from langgraph.checkpoint.base import CheckpointMetadata, empty_checkpoint
 
 from app.errors import DatabaseUnavailable
 from app.persistence.accounts import User
+from app.persistence.channels import EVENTS
 from app.persistence.checkpointer import PooledPostgresSaver
 from app.persistence.database import Database, execute, fetch_all
 from app.persistence.sessions import FirstTurn, SessionTable
@@ -100,6 +101,17 @@ async def test_nothing_is_left_that_was_said_and_other_sessions_are_untouched(
     assert left == (set() if how == "delete" else {"run"})
     assert await counted(database, other) == before
     assert (await sessions.read(user.id, session.id) is None) is (how == "delete")
+
+
+async def test_other_processes_hear_that_a_cleared_run_has_ended(
+    database: Database, here: Process, user: User, session: Session, database_url: str
+) -> None:
+    run = await claimed(here, user, session)
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as ear:
+        await ear.execute(f"LISTEN {EVENTS}")
+        await SessionTable(database).clear(session.id)
+        heard = [notice.payload async for notice in ear.notifies(timeout=20, stop_after=1)]
+    assert heard == [str(run.id)]
 
 
 @pytest.mark.parametrize("how", ["delete", "clear"])
