@@ -12,6 +12,7 @@ from app.observability.labels import Names, initialise
 from app.observability.lag import watching_the_loop
 from app.observability.measuring import measuring
 from app.observability.states import States
+from app.persistence.pools import state_of
 from app.settings import Settings
 from app.wiring import Services, open_services
 
@@ -36,7 +37,7 @@ async def open_watched(settings: Settings, role: Role) -> AsyncGenerator[tuple[S
 
 def _exposition(settings: Settings, services: Services) -> Exposition:
     states = States(
-        pools=lambda: [services.watched.pool()],
+        pools=lambda: [state_of(services.watched.pool)],
         breakers=lambda: [(model.name, services.models.state(model.name)) for model in services.models],
         live_runs=services.watched.live_runs,
         most_runs=settings.runs.max_live_runs,

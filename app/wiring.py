@@ -34,7 +34,6 @@ from app.persistence.interrupts import InterruptTable
 from app.persistence.ledger import LedgerTable
 from app.persistence.memories import MemoryTable
 from app.persistence.migrating import migrate_where_behind
-from app.persistence.pools import PoolState, state_of
 from app.persistence.queue import Chore, Job, by_id, names_of, open_queue, work
 from app.persistence.recent_checkpoints import RecentCheckpoints
 from app.persistence.runs import RunTable
@@ -76,7 +75,7 @@ class Watched:
     """What metrics are read from."""
 
     sampling: Sampling
-    pool: Callable[[], PoolState]
+    pool: Pool
     live_runs: Sized
 
     @property
@@ -145,7 +144,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services]:
             webhooks=webhooks,
             tails=office.tails,
             models=models,
-            watched=_watched(database.pool, queue, office.attempts),
+            watched=Watched(Sampling(pool := database.pool, DatabaseHealth(pool), names_of(queue)), pool, office.attempts),
             notices=notices,
             limits=limits,
             queue=queue,
@@ -174,10 +173,6 @@ async def _open_means(
     ):
         bench = bench_of(means.agents, pool, recent, settings.runs)
         yield embedder, tracing, means, bench, _forgetting(cache, memory, recent, tracing)
-
-
-def _watched(pool: Pool, queue: App, live_runs: Sized) -> Watched:
-    return Watched(Sampling(pool, DatabaseHealth(pool), names_of(queue)), partial(state_of, pool), live_runs)
 
 
 @asynccontextmanager

@@ -25,8 +25,9 @@ def migrate_where_behind(url: str) -> None:
     if _is_current(url):
         return
     # The address has a password, and so comes by no argument. In a session of its own Ctrl+C, which ends us, lets it come to its end.
-    command = (sys.executable, "-m", __name__)
-    done = subprocess.run(command, cwd=ROOT, input=url, capture_output=True, text=True, check=False, start_new_session=True)  # noqa: S603
+    done = subprocess.run(  # noqa: S603  # our own interpreter and module
+        (sys.executable, "-m", __name__), cwd=ROOT, input=url, capture_output=True, text=True, check=False, start_new_session=True
+    )
     if done.returncode:
         raise _told(done.stdout)
 

@@ -22,6 +22,7 @@ from tests.persistence.clients import ask, eventually
 _SECONDS = 30
 _SCHEMA_LOCK = "SELECT pg_advisory_lock(hashtextextended('milepost.migrate', 0))"
 _QUEUE_VERSION = "SELECT obj_description('procrastinate_jobs'::regclass, 'pg_class')"
+_READ_ONLY = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()); END $$"
 _CHECKPOINTS = "SELECT max(v) FROM checkpoint_migrations"
 
 
@@ -78,7 +79,7 @@ def test_what_cannot_be_changed_is_told_as_by_the_command(empty: str) -> None:
 
 
 def test_what_the_database_refuses_is_told_by_its_code(empty: str) -> None:
-    ask(empty, "CREATE TABLE procrastinate_workers (another int)")
+    ask(empty, _READ_ONLY)
     with pytest.raises(DatabaseRefused):
         migrate_where_behind(empty)
 
