@@ -1,9 +1,12 @@
 """An open database of the test's own, with somebody in it, and a process that uses it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from uuid import uuid4
 
+import psycopg
 import pytest
 import pytest_asyncio
+from psycopg import sql
 
 from app.persistence.accounts import User
 from app.persistence.database import Database, open_database
@@ -34,3 +37,13 @@ async def session(database: Database, user: User) -> Session:
 def here(database: Database) -> Process:
     """A process, as which most tests act."""
     return process(database)
+
+
+@pytest.fixture
+def empty(postgres: str) -> Iterator[str]:
+    """The address of a database without tables."""
+    name = f"empty_{uuid4().hex}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        yield postgres.replace("/milepost?", f"/{name}?")
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

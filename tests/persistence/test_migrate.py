@@ -3,7 +3,6 @@
 import asyncio
 import multiprocessing
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +14,6 @@ import sqlalchemy as sa
 from alembic.autogenerate import produce_migrations
 from alembic.migration import MigrationContext
 from procrastinate.schema import SchemaManager
-from psycopg import sql
 from uuid_utils.compat import uuid7
 
 from app.errors import DatabaseUnavailable, MigrationFailed
@@ -47,17 +45,6 @@ VALUES (%(id)s, %(session_id)s, %(user_id)s, 'completed', 1, 'stub', %(asked_id)
 def another(postgres: str) -> str:
     """The address of a database that does not exist."""
     return postgres.replace("/milepost?", f"/migrate_{uuid4().hex}?")
-
-
-@pytest.fixture
-def empty(postgres: str) -> Iterator[str]:
-    """A database without tables."""
-    url = another(postgres)
-    name = sql.Identifier(url.rpartition("/")[2].partition("?")[0])
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
-        yield url
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
 
 
 def tables(url: str) -> set[str]:

@@ -1,10 +1,8 @@
 """A server brings its schema up to date as it starts, in a process of its own, and only where that is behind."""
 
 import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from uuid import uuid4
 
 import psutil
 import psycopg
@@ -12,7 +10,6 @@ import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from procrastinate.schema import SchemaManager
-from psycopg import sql
 
 from app.errors import DatabaseRefused, DatabaseUnavailable, MigrationFailed
 from app.persistence import migrate, revisions
@@ -24,15 +21,6 @@ _SCHEMA_LOCK = "SELECT pg_advisory_lock(hashtextextended('milepost.migrate', 0))
 _QUEUE_VERSION = "SELECT obj_description('procrastinate_jobs'::regclass, 'pg_class')"
 _READ_ONLY = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()); END $$"
 _CHECKPOINTS = "SELECT max(v) FROM checkpoint_migrations"
-
-
-@pytest.fixture
-def empty(postgres: str) -> Iterator[str]:
-    name = f"migrating_{uuid4().hex}"
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        yield postgres.replace("/milepost?", f"/{name}?")
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def _migrating() -> list[psutil.Process]:
