@@ -159,7 +159,9 @@ def _health(services: Services, settings: Settings) -> health.Health:
 @asynccontextmanager
 async def _at_work(services: Services, settings: Settings) -> AsyncGenerator[None]:
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(draining(services.runs, settings.server.drain_seconds))
+        await stack.enter_async_context(
+            draining(services.runs, settings.server.drain_seconds, notice_seconds=settings.server.stop_notice_seconds)
+        )
         if settings.worker.in_server:
             await stack.enter_async_context(working(services, settings))
         yield

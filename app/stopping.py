@@ -16,15 +16,16 @@ type _Stop = Callable[[signal.Signals], None]
 
 
 @asynccontextmanager
-async def draining(runs: Runs, seconds: float, then: _Stop | None = None) -> AsyncGenerator[None]:
+async def draining(runs: Runs, seconds: float, then: _Stop | None = None, *, notice_seconds: float = 0) -> AsyncGenerator[None]:
     """On SIGTERM or SIGINT, take no more runs and let the live ones end for so long; hand back the rest, and only then stop.
 
+    Do not stop within `notice_seconds`, whatever there is to end: who sends requests here must have seen first that it is over.
     `then` stops the process; without it the handler that was there before does, which a second signal reaches at once.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # no signal comes here
         return
-    drain = _Drain(runs, seconds, then)
+    drain = _Drain(runs, seconds, notice_seconds, then)
     drain.listen()
     try:
         yield
@@ -33,9 +34,10 @@ async def draining(runs: Runs, seconds: float, then: _Stop | None = None) -> Asy
 
 
 class _Drain:
-    def __init__(self, runs: Runs, seconds: float, then: _Stop | None) -> None:
+    def __init__(self, runs: Runs, seconds: float, notice_seconds: float, then: _Stop | None) -> None:
         self._runs = runs
         self._seconds = seconds
+        self._notice_seconds = notice_seconds
         self._then = then
         self._before = {number: signal.getsignal(number) for number in _SIGNALS}
         self._told_again = False
@@ -60,8 +62,10 @@ class _Drain:
         self._pass_on(signal.Signals(number))
 
     async def _stop(self, number: signal.Signals) -> None:
+        notice = asyncio.create_task(asyncio.sleep(self._notice_seconds), name="notice")
         await self._runs.drain(self._seconds)
         await self._runs.close()
+        await notice
         if self._then:
             self._then(number)
         elif not self._told_again:  # a third signal would have it leave at once, whatever is open

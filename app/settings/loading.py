@@ -81,6 +81,7 @@ _AT_HOME: Final = {
     "LOG_FORMAT": "console",
     "MIGRATE_ON_START": "true",
     "ALLOW_DEMO_MODEL": "true",
+    "STOP_NOTICE_SECONDS": "0",
     **_LEGACY,
     "TIERS_FILE": "tiers.development.yaml",
     **dict.fromkeys((f"RATE_LIMIT_{group}" for group in ("DEFAULT", "LOGIN", "CHAT", "STREAM", "READ", "WRITE", "PAGE")), _GENEROUS),

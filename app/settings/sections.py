@@ -94,6 +94,13 @@ class ServerSettings(Section):
     drain_seconds: Seconds = Field(
         10, validation_alias="DRAIN_SECONDS", description="How long a stopping server waits for what it is doing"
     )
+    stop_notice_seconds: float = Field(
+        3,
+        ge=0,
+        le=60,
+        validation_alias="STOP_NOTICE_SECONDS",
+        description="How long a server that stops at least says so, at /health/ready: longer than between two looks of the proxy before it",
+    )
 
     legacy_paths: bool = Field(
         False,

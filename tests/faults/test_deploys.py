@@ -106,6 +106,23 @@ async def test_a_draining_server_says_so_and_lets_answers_end(
     assert (text_of(read), read[-1].data["status"]) == (WORDS, "completed")
 
 
+async def test_a_server_with_nothing_to_end_stays_until_a_proxy_has_seen_that_it_stops(
+    door: Door, process_variables: Mapping[str, str], tmp_path: Path
+) -> None:
+    async with ServerProcess({**process_variables, "STOP_NOTICE_SECONDS": "30"}, tmp_path / "noticed.log") as server:
+        ada = await door.enter(server)
+        session = await ada.open_session()
+        server.signal(signal.SIGTERM)
+        async with asyncio.timeout(10):
+            while (ready := await ada.http.get(f"{server.url}/health/ready")).status_code == httpx.codes.OK:  # noqa: ASYNC110  # until the signal is heard
+                await asyncio.sleep(0.01)
+        refused = await ada.ask(session, "Hello?")
+        server.signal(signal.SIGTERM)  # once more is at once
+        assert await asyncio.to_thread(server.wait) == -signal.SIGTERM, server.output()
+    assert ready.json()["dependencies"]["server"]["status"] == "failing"
+    assert (refused.status_code, refused.json()["code"]) == (503, "server_stopping")
+
+
 async def test_a_question_is_still_open_after_its_server_was_killed(door: Door, first: ServerProcess, provider: ProviderStub) -> None:
     asks = ToolCalls([ToolCall("calculate", {"expression": "6*7"}), ToolCall("rename_session", {"name": "Oslo"})])
     await provider.script(asks, Text("Done."))
