@@ -1,11 +1,11 @@
 """Run one scenario against one target, stage by stage, with the books closed at each stage's end."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from benchmarks.orders import Order
+from benchmarks.orders import Conversation, Order
 from benchmarks.processes import quiet_cpu_seconds, rss_bytes
 from benchmarks.provider import Provider
 from benchmarks.rows import Books, Row, Stage, row_of
@@ -17,16 +17,9 @@ _WARM_UP_SECONDS: Final = 60
 
 
 def measure(target: Target, scenario: Scenario, provider: Provider) -> Row:
-    """Let everybody, or fifty of more, have a turn that does not count, then measure."""
-    target.driver.obey(
-        Order(
-            scenario=replace(scenario, spread=False),
-            conversations=target.conversations[:_WARM_UP_USERS],
-            first_turn=0,
-            turns=1,
-            seconds=_WARM_UP_SECONDS,
-        )
-    )
+    """Let everybody, or fifty of more, rehearse the first stage elsewhere and have a turn that does not count, then measure."""
+    _warm_up(target, scenario, target.rehearsals, scenario.stages[0])
+    _warm_up(target, scenario, target.conversations, 1)
     quiet_cpu_seconds([target.process, provider.process])
     provider.account()
     stages = [*_stages(target, scenario, provider)]
@@ -39,6 +32,11 @@ def measure(target: Target, scenario: Scenario, provider: Provider) -> Row:
         has_database=target.database is not None,
         has_clients=not _is_own_client(target),
     )
+
+
+def _warm_up(target: Target, scenario: Scenario, conversations: Sequence[Conversation], turns: int) -> None:
+    at_once, users = replace(scenario, spread=False), conversations[:_WARM_UP_USERS]
+    target.driver.obey(Order(scenario=at_once, conversations=users, first_turn=1 - turns, turns=turns, seconds=_WARM_UP_SECONDS))
 
 
 def _stages(target: Target, scenario: Scenario, provider: Provider) -> Iterator[Stage]:

@@ -31,13 +31,17 @@ _PRICES: Final = {"input": 0.25, "cached_input": 0.025, "output": 2.0}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A running process and who talks to it, which may be itself; `how` says what the figures include."""
+    """A running process and who talks to it, which may be itself; `how` says what the figures include.
+
+    What is said in `rehearsals` does not count, and is not in the `conversations`.
+    """
 
     name: str
     how: str
     process: psutil.Process
     driver: Driver
     conversations: Sequence[Conversation]
+    rehearsals: Sequence[Conversation]
     database: Database | None = None
 
 
@@ -55,6 +59,7 @@ def start_stub(scenario: Scenario, provider: Provider) -> Iterator[Target]:
             process=provider.process,
             driver=driver,
             conversations=[conversation] * scenario.users,
+            rehearsals=[conversation] * scenario.users,
         )
 
 
@@ -75,6 +80,7 @@ def start_floor(scenario: Scenario, provider: Provider) -> Iterator[Target]:
             process=process,
             driver=driver,
             conversations=[conversation] * scenario.users,
+            rehearsals=[conversation] * scenario.users,
         )
 
 
@@ -89,7 +95,8 @@ def start_graph(scenario: Scenario, provider: Provider) -> Iterator[Target]:
                 'stream_mode="messages"; no HTTP, no accounts, no event log, no transcript',
                 process=driver.process,
                 driver=driver,
-                conversations=[Conversation(url=f"session-{user}", headers={}, dialect="milepost") for user in range(scenario.users)],
+                conversations=_threads("session", scenario),
+                rehearsals=_threads("rehearsal", scenario),
                 database=database,
             )
 
@@ -145,7 +152,10 @@ def _serving(scenario: Scenario, provider: Provider, name: str, how: str, more: 
             start_driver("benchmarks.load", log=folder / "load.log") as driver,
         ):
             conversations = asyncio.run(signed_up(f"{url}/api/v1", scenario))
-            yield Target(name=name, how=how, process=process, driver=driver, conversations=conversations, database=database)
+            rehearsals = asyncio.run(_sessions(f"{url}/api/v1", scenario, [one.headers for one in conversations]))
+            yield Target(
+                name=name, how=how, process=process, driver=driver, conversations=conversations, rehearsals=rehearsals, database=database
+            )
 
 
 def server_variables(scenario: Scenario, provider_url: str, port: int, folder: Path) -> Mapping[str, str]:
@@ -164,11 +174,16 @@ def server_variables(scenario: Scenario, provider_url: str, port: int, folder: P
         "OPENAI_BASE_URL": provider_url,
         "DEFAULT_LLM_MODEL": scenario.model,
         "RATE_LIMIT_ENABLED": "false",
+        "STOP_NOTICE_SECONDS": "0",  # there is no proxy
         "TIERS_FILE": str(ROOT / "tiers.development.yaml"),  # all is counted, and nobody stopped
         "MAX_LIVE_RUNS": str(max(_DEFAULT_LIVE_RUNS, scenario.users)),
         "LOG_LEVEL": "info",
         "LOG_FORMAT": "json",
     }
+
+
+def _threads(name: str, scenario: Scenario) -> Sequence[Conversation]:
+    return [Conversation(url=f"{name}-{user}", headers={}, dialect="milepost") for user in range(scenario.users)]
 
 
 def _path(scenario: Scenario) -> str:
@@ -177,14 +192,22 @@ def _path(scenario: Scenario) -> str:
 
 async def signed_up(api: str, scenario: Scenario) -> Sequence[Conversation]:
     """Give each user a session. Of many, several share an account: argon2 is dear on purpose, and no part of a turn."""
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_SIGN_UP_SECONDS), raise_for_status=True) as http:
+    async with _http() as http:
         accounts = await asyncio.gather(*(_register(http, api, number) for number in range(min(scenario.users, _MOST_ACCOUNTS))))
-        owners = [accounts[number % len(accounts)] for number in range(scenario.users)]
+    return await _sessions(api, scenario, [accounts[number % len(accounts)] for number in range(scenario.users)])
+
+
+async def _sessions(api: str, scenario: Scenario, owners: Sequence[Mapping[str, str]]) -> Sequence[Conversation]:
+    async with _http() as http:
         sessions = await asyncio.gather(*(_open_session(http, api, owner) for owner in owners))
     return [
         Conversation(url=f"{api}/sessions/{session}/{_path(scenario)}", headers=owner, dialect="milepost")
         for session, owner in zip(sessions, owners, strict=True)
     ]
+
+
+def _http() -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_SIGN_UP_SECONDS), raise_for_status=True)
 
 
 async def _register(http: aiohttp.ClientSession, api: str, number: int) -> Mapping[str, str]:
