@@ -169,8 +169,9 @@ async def _walk(run: LiveRun, agent: Agent, means: Means, memory: Memory | None)
     run.asker.paid(run.story.calls)
     config["recursion_limit"] = max(1, most - made)  # LangGraph takes no less
     async with asyncio.timeout(_seconds(agent, means) - run.taken.spent_seconds):
-        result = await graph.ainvoke(state, config, context=_context(run, agent, means, memory), durability="async", control=run.control)
-    run.questions = [_question(question) for question in result.get("__interrupt__", ())]
+        context = _context(run, agent, means, memory)
+        result = await graph.ainvoke(state, config, context=context, durability="async", control=run.control, version="v2")
+    run.questions = [_question(question) for question in result.interrupts]
 
 
 def _seconds(agent: Agent, means: Means) -> float:
