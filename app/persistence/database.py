@@ -106,8 +106,12 @@ async def patiently[T](seconds: float, do: Callable[[], Awaitable[T]]) -> T:
 async def fetch_all(pool: Pool, statement: str, values: Mapping[str, object]) -> list[dict[str, Any]]:
     """The rows of one statement on a connection of its own; raise DatabaseUnavailable or DatabaseRefused."""
     with database_errors():
-        async with pool.connection() as connection:
+        # Not by `pool.connection`, which asks for a commit of what is committed already.
+        connection = await pool.getconn()
+        try:
             return await (await connection.execute(statement, values)).fetchall()
+        finally:
+            await pool.putconn(connection)
 
 
 async def execute(pool: Pool, statement: str, values: Mapping[str, object]) -> int:
