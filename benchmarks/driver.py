@@ -1,5 +1,6 @@
 """The process that talks, as the measuring process sees it: start it, give it orders."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -12,7 +13,7 @@ from typing import IO, Final
 import psutil
 
 from benchmarks.orders import ORDER, READY, REPLY, Order, Reply
-from benchmarks.processes import ROOT, stop
+from benchmarks.processes import BYTECODE, ROOT, stop
 
 # What a process may need beyond an order's own time to judge its answers.
 _GRACE_SECONDS: Final = 60
@@ -50,7 +51,13 @@ def start_driver(module: str, *arguments: str, log: Path) -> Iterator[Driver]:
     with (
         log.open("wb") as errors,
         subprocess.Popen(  # noqa: S603  # our own modules
-            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, start_new_session=True
+            command,
+            cwd=ROOT,
+            env=os.environ | BYTECODE,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,
         ) as process,
     ):
         assert process.stdin is not None

@@ -14,11 +14,13 @@ from benchmarks.targets import Target
 
 _WARM_UP_USERS: Final = 50
 _WARM_UP_SECONDS: Final = 60
+# Of all users together.
+_REHEARSED_TURNS: Final = 200
 
 
 def measure(target: Target, scenario: Scenario, provider: Provider) -> Row:
-    """Let everybody, or fifty of more, rehearse the first stage elsewhere and have a turn that does not count, then measure."""
-    _warm_up(target, scenario, target.rehearsals, scenario.stages[0])
+    """Let everybody, or fifty of more, rehearse a few turns elsewhere and have one that does not count, then measure."""
+    _warm_up(target, scenario, target.rehearsals, min(scenario.stages[0], _REHEARSED_TURNS // min(scenario.users, _WARM_UP_USERS)))
     _warm_up(target, scenario, target.conversations, 1)
     quiet_cpu_seconds([target.process, provider.process])
     provider.account()
