@@ -169,7 +169,8 @@ def encode(event: RunEvent | Located) -> bytes:
     if isinstance(event, Located):
         return encode(event.event)[:-1] + b"," + orjson.dumps(event.origin)[1:]
     try:
-        return orjson.dumps(event, option=orjson.OPT_UTC_Z)
+        # A copy, for orjson leaves what it writes in a block of four kilobytes, and an event is kept as long as its run is made.
+        return b"%b" % orjson.dumps(event, option=orjson.OPT_UTC_Z)
     except orjson.JSONEncodeError:  # a number past 64 bits in a tool's arguments, say
         return json.dumps(asdict(event), default=_plain).encode()
 

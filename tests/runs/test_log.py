@@ -3,8 +3,10 @@
 import asyncio
 import json
 import random
+import tracemalloc
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Final
 from uuid import uuid4
 
 import pytest
@@ -15,6 +17,10 @@ from app.runs.events import Ended, Interrupted, Token, encode
 from app.runs.log import RunLog
 
 QUIET = 60.0
+
+
+# A short text as an object of Python's, and not the block of memory in which it was written.
+_MOST_BYTES_OF_A_TOKEN: Final = 300
 
 
 def new_log(attempt: int = 1, appended: Callable[[RunLog], None] = lambda _: None) -> RunLog:
@@ -169,3 +175,13 @@ async def test_the_end_is_seen_once_it_is_written_and_not_before() -> None:
     assert (end.sequence, end.type) == (2, "end")
     assert [entry.sequence for entry in batch.entries] == [1, 2]
     assert isinstance(end, Entry)
+
+
+def test_what_is_kept_of_a_token_takes_no_more_memory_than_it_has_to() -> None:
+    tracemalloc.start()
+    try:
+        kept = [encode(Token(content=f"t{number} ")) for number in range(1_000)]
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken / len(kept) < _MOST_BYTES_OF_A_TOKEN
