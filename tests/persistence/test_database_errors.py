@@ -16,7 +16,6 @@ from app.persistence.pools import state_of
 from app.persistence.runs import RunTable
 from app.persistence.sessions import SessionTable
 from app.settings import DatabaseSettings, Settings
-from tests.persistence.clients import ask
 from tests.persistence.moments import once, until_waiting
 
 
@@ -71,12 +70,6 @@ async def test_a_statement_alone_gives_its_connection_back_also_when_it_fails_or
     assert asking.cancelled()
     assert state_of(database.pool).used == 0
     assert await fetch_all(database.pool, "SELECT 1 AS given", {}) == [{"given": 1}]
-
-
-async def test_what_a_statement_alone_writes_holds_at_once(database: Database, user: User, settings: Settings) -> None:
-    """Nobody commits after it."""
-    await fetch_all(database.pool, 'UPDATE "user" SET email = %(email)s RETURNING id', {"email": "bob@example.com"})
-    assert ask(settings.database.url, 'SELECT email FROM "user"') == "bob@example.com" != user.email
 
 
 @pytest.mark.parametrize("steps", range(1, 30, 2))
