@@ -64,8 +64,8 @@ class _Drain:
     async def _stop(self, number: signal.Signals) -> None:
         notice = asyncio.create_task(asyncio.sleep(self._notice_seconds), name="notice")
         await self._runs.drain(self._seconds)
+        await notice  # before the tails end: until a proxy has seen it, it would send their readers back here
         await self._runs.close()
-        await notice
         if self._then:
             self._then(number)
         elif not self._told_again:  # a third signal would have it leave at once, whatever is open

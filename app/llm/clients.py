@@ -17,15 +17,15 @@ from app.settings import ModelSettings
 
 
 class _Later:
-    """OpenAI's client, made when something is first asked of it: with all its types it takes eight megabytes."""
+    """OpenAI's client, made when something is first asked of it: with all its types it takes five megabytes."""
 
     def __init__(self, make: Callable[[], Any]) -> None:
-        self._made = cache(make)
+        self._make = make
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # whatever the client has
         if name.startswith("__"):
             raise AttributeError(name)  # Python's own questions, of which none is about the client
-        return getattr(self._made(), name)
+        return getattr(self._make(), name)
 
 
 @asynccontextmanager

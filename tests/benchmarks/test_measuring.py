@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
@@ -11,12 +11,14 @@ import pytest
 
 from benchmarks.answers import HttpAnswer
 from benchmarks.driver import Driver, start_driver
-from benchmarks.orders import Conversation, Order
+from benchmarks.measure import measure
+from benchmarks.orders import Conversation, Order, Reply
 from benchmarks.processes import cpu_seconds
 from benchmarks.provider import Provider, start_provider
 from benchmarks.report import write_into
 from benchmarks.rows import Books, Stage, row_of
 from benchmarks.scenario import Scenario
+from benchmarks.targets import Target
 from benchmarks.users import OUT_OF_TIME
 
 PACED = Scenario(title="", users=3, stages=(2,), tokens=5, tokens_per_second=50)
@@ -92,6 +94,35 @@ def test_cpu_is_that_of_the_process_and_of_its_children_running_and_ended() -> N
         process.stdout.readline()
         assert cpu_seconds(psutil.Process(process.pid)) == pytest.approx(0.65, abs=0.15)
         process.kill()
+
+
+def test_the_processes_of_a_measurement_have_the_images_bytecode(clients: Driver) -> None:
+    variables = clients.process.environ()
+    assert variables["PYTHONNODEBUGRANGES"] == "1"
+    assert variables["PYTHONPYCACHEPREFIX"].endswith("bytecode")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener(Driver):
+    """Keeps what the driver is told to do."""
+
+    told: list[Order] = field(default_factory=list)
+
+    def obey(self, order: Order) -> Reply:
+        self.told.append(order)
+        return Driver.obey(self, order)
+
+
+def test_what_is_rehearsed_is_said_elsewhere_and_does_not_count(provider: Provider, clients: Driver) -> None:
+    scenario = replace(PACED, stages=(2, 1))
+    listener = Listener(process=clients.process, orders=clients.orders, replies=clients.replies)
+    here = order(provider, scenario).conversations
+    elsewhere = [replace(conversation, url=f"{conversation.url}?elsewhere") for conversation in here]
+    target = Target(name="stub", how="", process=provider.process, driver=listener, conversations=here, rehearsals=elsewhere)
+    row = measure(target, scenario, provider)
+    told = [(one.first_turn, one.turns, one.conversations == elsewhere) for one in listener.told]
+    assert told == [(-1, 2, True), (0, 1, False), (1, 2, False), (3, 1, False)]
+    assert (row.success_rate, row.turns) == (1, 9)
 
 
 def test_tables_replace_what_stood_between_their_marks_only(tmp_path: Path) -> None:

@@ -157,9 +157,9 @@ def test_no_password_stands_in_a_list_of_processes() -> None:
 
 def test_answers_have_the_time_to_end_and_the_living_are_told_from_the_dead() -> None:
     services = _services()
-    drain = {name: int(default) for name, default, _ in variables() if name == "DRAIN_SECONDS"}["DRAIN_SECONDS"]
+    longest = max(int(default) for name, default, _ in variables() if name in {"DRAIN_SECONDS", "STOP_NOTICE_SECONDS"})
     for name in ("app", "worker"):
-        assert int(services[name]["stop_grace_period"].removesuffix("s")) >= drain + 10
+        assert int(services[name]["stop_grace_period"].removesuffix("s")) >= longest + 10
     asked = {name for name, service in services.items() if (service.get("healthcheck") or {}).get("test")}
     assert {"db", "worker", "redis", *_STORES} <= asked
     unasked = {name for name, service in services.items() if (service.get("healthcheck") or {}).get("disable")}

@@ -123,6 +123,23 @@ async def test_a_server_with_nothing_to_end_stays_until_a_proxy_has_seen_that_it
     assert (refused.status_code, refused.json()["code"]) == (503, "server_stopping")
 
 
+async def test_who_reads_another_servers_run_is_not_cut_off_before_a_proxy_would_send_them_elsewhere(
+    door: Door, first: ServerProcess, provider: ProviderStub, process_variables: Mapping[str, str], tmp_path: Path
+) -> None:
+    await provider.script(Text(WORDS, seconds_between=0.2))
+    async with ServerProcess({**process_variables, "STOP_NOTICE_SECONDS": "30"}, tmp_path / "noticed.log") as second:
+        there, here = await door.enter(first), await door.enter(second)
+        async with there.streaming(await there.open_session(), "Count to ten") as events:
+            run = (await anext(events)).data["run_id"]
+            reading = asyncio.create_task(here.read_on(run))
+            second.signal(signal.SIGTERM)
+            async with httpx.AsyncClient(base_url=second.url) as prober, asyncio.timeout(10):
+                while (await prober.get("/health/ready")).status_code == httpx.codes.OK:  # noqa: ASYNC110  # until the signal is heard
+                    await asyncio.sleep(0.01)
+            read = [await reading, await here.read_on(run)]
+    assert [(text_of(one), one[-1].data["status"]) for one in read] == [(WORDS, "completed")] * 2
+
+
 async def test_a_question_is_still_open_after_its_server_was_killed(door: Door, first: ServerProcess, provider: ProviderStub) -> None:
     asks = ToolCalls([ToolCall("calculate", {"expression": "6*7"}), ToolCall("rename_session", {"name": "Oslo"})])
     await provider.script(asks, Text("Done."))

@@ -11,10 +11,12 @@ import pytest_asyncio
 from app.errors import DatabaseRefused, DatabaseUnavailable
 from app.persistence import migrate
 from app.persistence.accounts import User
-from app.persistence.database import Database, database_errors, open_database
+from app.persistence.database import Database, database_errors, fetch_all, open_database
+from app.persistence.pools import state_of
 from app.persistence.runs import RunTable
 from app.persistence.sessions import SessionTable
 from app.settings import DatabaseSettings, Settings
+from tests.persistence.moments import once, until_waiting
 
 
 @pytest_asyncio.fixture
@@ -52,6 +54,22 @@ async def test_a_mistake_in_our_sql_is_not_taken_for_an_absent_database(database
         async with database.pool.connection() as connection:
             await connection.execute("SELEKT 1")
     assert isinstance(refused.value.__cause__, psycopg.errors.SyntaxError)
+
+
+async def test_a_statement_alone_gives_its_connection_back_also_when_it_fails_or_is_given_up(
+    database: Database, settings: Settings
+) -> None:
+    with pytest.raises(DatabaseRefused):
+        await fetch_all(database.pool, "SELEKT 1", {})
+    async with database.pool.connection() as other, other.transaction():
+        await other.execute("LOCK TABLE session")
+        asking = asyncio.create_task(fetch_all(database.pool, "SELECT id FROM session", {}))
+        await once(until_waiting(settings.database.url, 1))
+        asking.cancel()
+        await asyncio.wait([asking])
+    assert asking.cancelled()
+    assert state_of(database.pool).used == 0
+    assert await fetch_all(database.pool, "SELECT 1 AS given", {}) == [{"given": 1}]
 
 
 @pytest.mark.parametrize("steps", range(1, 30, 2))
