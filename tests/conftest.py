@@ -15,16 +15,15 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
-import psycopg
 import pytest
 import pytest_asyncio
 import uvicorn
-from psycopg import sql
 
 from app.main import create_app
 from app.persistence import migrate
 from app.persistence.embedded import embedded_postgres
 from app.settings import Settings, load_settings, variables
+from tests.databases import new_database
 from tests.langfuse_stub import LangfuseStub, start_langfuse
 from tests.stub.client import ProviderStub, start_stub
 from tests.tools import tool
@@ -103,21 +102,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A throwaway Postgres whose template database has the whole schema."""
-    with embedded_postgres(tmp_path_factory.mktemp("postgres"), durable=False) as url:
-        with _administrator(url) as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(_TEMPLATE)))
-        migrate.up(_named(url, _TEMPLATE))
+    with embedded_postgres(tmp_path_factory.mktemp("postgres"), durable=False) as url, new_database(url, _TEMPLATE) as template:
+        migrate.up(template)
         yield url
 
 
 @pytest.fixture
 def database_url(postgres: str) -> Iterator[str]:
     """A database of the test's own, cloned from the template."""
-    name = sql.Identifier(f"test_{uuid4().hex}")
-    with _administrator(postgres) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(name, sql.Identifier(_TEMPLATE)))
-        yield _named(postgres, name.as_string().strip('"'))
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+    with new_database(postgres, f"test_{uuid4().hex}", template=_TEMPLATE) as url:
+        yield url
 
 
 @pytest.fixture
@@ -266,11 +260,3 @@ def _wait_until_started(server: uvicorn.Server, thread: threading.Thread) -> Non
         assert thread.is_alive(), "The server did not start; its log says why."
         assert time.monotonic() < deadline, "The server took too long to start."
         thread.join(0.01)
-
-
-def _administrator(url: str) -> "psycopg.Connection[tuple[object, ...]]":
-    return psycopg.connect(_named(url, "postgres"), autocommit=True)
-
-
-def _named(url: str, database: str) -> str:
-    return url.replace("/milepost?", f"/{database}?")

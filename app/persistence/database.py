@@ -106,19 +106,25 @@ async def patiently[T](seconds: float, do: Callable[[], Awaitable[T]]) -> T:
 async def fetch_all(pool: Pool, statement: str, values: Mapping[str, object]) -> list[dict[str, Any]]:
     """The rows of one statement on a connection of its own; raise DatabaseUnavailable or DatabaseRefused."""
     with database_errors():
-        # Not by `pool.connection`, which asks for a commit of what is committed already.
-        connection = await pool.getconn()
-        try:
-            return await (await connection.execute(statement, values)).fetchall()
-        finally:
-            await pool.putconn(connection)
+        return await (await _asked(pool, statement, values)).fetchall()
 
 
 async def execute(pool: Pool, statement: str, values: Mapping[str, object]) -> int:
     """Return how many rows it was about; raise DatabaseUnavailable or DatabaseRefused."""
     with database_errors():
-        async with pool.connection() as connection:
-            return (await connection.execute(statement, values)).rowcount
+        return (await _asked(pool, statement, values)).rowcount
+
+
+async def _asked(pool: Pool, statement: str, values: Mapping[str, object]) -> psycopg.AsyncCursor[DictRow]:
+    """With its result, which is here when the connection goes back.
+
+    Not by `pool.connection`, which asks for a commit of what is committed already.
+    """
+    connection = await pool.getconn()
+    try:
+        return await connection.execute(statement, values)
+    finally:
+        await pool.putconn(connection)
 
 
 @asynccontextmanager

@@ -77,10 +77,8 @@ _ONE_PROCESS: Final = (
 _GENEROUS: Final = "100000 per minute"
 _LEGACY: Final = {"LEGACY_PATHS": "true"}
 _AT_HOME: Final = {
-    "DEBUG": "true",
+    **dict.fromkeys(("DEBUG", "MIGRATE_ON_START", "ALLOW_DEMO_MODEL"), "true"),
     "LOG_FORMAT": "console",
-    "MIGRATE_ON_START": "true",
-    "ALLOW_DEMO_MODEL": "true",
     "STOP_NOTICE_SECONDS": "0",
     **_LEGACY,
     "TIERS_FILE": "tiers.development.yaml",

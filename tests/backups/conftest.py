@@ -3,14 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 from uuid import uuid4
 
-import psycopg
 import pytest
-from psycopg import sql
 
 from app.cli import main
+from tests.databases import new_database
 from tests.persistence.clients import ask
 from tests.pictures import png
 
@@ -55,11 +53,8 @@ def filled(database_url: str, variables_of_test: Mapping[str, str]) -> str:
 @pytest.fixture
 def empty(postgres: str) -> Iterator[str]:
     """Its name is one that a shell, an address and SQL each would take for something else."""
-    name = f"it's=\"{uuid4().hex}"
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        yield postgres.replace("/milepost?", f"/{quote(name)}?")
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    with new_database(postgres, f"it's=\"{uuid4().hex}") as url:
+        yield url
 
 
 @pytest.fixture

@@ -3,10 +3,8 @@
 from collections.abc import AsyncIterator, Iterator
 from uuid import uuid4
 
-import psycopg
 import pytest
 import pytest_asyncio
-from psycopg import sql
 
 from app.persistence.accounts import User
 from app.persistence.database import Database, open_database
@@ -14,6 +12,7 @@ from app.persistence.sessions import SessionTable
 from app.persistence.users import UserTable
 from app.persistence.values import Session
 from app.settings import Settings
+from tests.databases import new_database
 from tests.persistence.rows import Process, process
 
 
@@ -42,8 +41,5 @@ def here(database: Database) -> Process:
 @pytest.fixture
 def empty(postgres: str) -> Iterator[str]:
     """The address of a database without tables."""
-    name = f"empty_{uuid4().hex}"
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        yield postgres.replace("/milepost?", f"/{name}?")
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    with new_database(postgres, f"empty_{uuid4().hex}") as url:
+        yield url

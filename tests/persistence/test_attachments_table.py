@@ -120,9 +120,7 @@ async def test_what_another_sessions_message_is_about_to_have_stays_with_it(
     await claimed(here, user, session, attachments=[shared])
     run = await claimed(here, user, other)
     async with await psycopg.AsyncConnection.connect(database_url) as sending, asyncio.TaskGroup() as tasks:
-        await sending.execute(
-            "INSERT INTO message_attachment (message_id, place, attachment_id) VALUES (%s, 1, %s)", [run.asked_id, shared.id]
-        )
+        await sending.execute(_SENT, [run.asked_id, shared.id])
         tasks.create_task(sessions.delete(session.id))
         await once(until_waiting(database_url, 1))
         await sending.commit()
