@@ -185,8 +185,8 @@ def variables_of_test(database_url: str, _stub: ProviderStub, tmp_path: Path, re
         "MODELS_FILE": str(tmp_path / "priced.yaml"),
         "LLM_MAX_RETRIES": "0",
         "LLM_FALLBACK": "false",
-        # A browser that starts can keep a machine from anything else for as long as a provider may be silent elsewhere.
-        "LLM_IDLE_SECONDS": "30" if request.node.get_closest_marker("browser") else "2",
+        # Longer than any test is busy while a provider hangs for it; who waits for its timeout says less.
+        "LLM_IDLE_SECONDS": "60",
         "TOOL_TIMEOUT_SECONDS": "2",
         "WEB_SEARCH_SECONDS": "1",
         # On a machine with other things to do a turn still has its memories, and no model is asked that a test does not know of.

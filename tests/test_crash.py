@@ -26,7 +26,7 @@ LEASE_SECONDS: Final = 1.5
 def variables(variables_of_test: Mapping[str, str]) -> dict[str, str]:
     """A server with an embedded Postgres, as `make dev` has."""
     own = {"DATABASE_URL": "", "MIGRATE_ON_START": "true", "LEASE_SECONDS": str(LEASE_SECONDS), "DRAIN_SECONDS": "1"}
-    return {**variables_of_test, **own, "LLM_IDLE_SECONDS": "30"}
+    return {**variables_of_test, **own}
 
 
 @pytest_asyncio.fixture

@@ -36,7 +36,8 @@ class Visitor:
         assert answer.status_code == httpx.codes.CREATED, answer.text
         self.http.headers["Authorization"] = f"Bearer {answer.json()['tokens']['access_token']}"
 
-    async def open_session(self, name: str = "") -> str:
+    async def open_session(self, name: str = "Named") -> str:
+        """Without a name a worker asks the model for one, at any time, and takes an answer that is scripted for another."""
         answer = await self.http.post("/sessions", json={"name": name})
         assert answer.status_code == httpx.codes.CREATED, answer.text
         return str(answer.json()["id"])

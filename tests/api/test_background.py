@@ -26,7 +26,7 @@ async def _until_named(visitor: Visitor, session: str) -> dict[str, Any]:
 @_works
 async def test_a_run_is_made_in_the_background_and_read_like_any_other(ada: Visitor, provider: ProviderStub) -> None:
     await provider.script(Text("one two three", when="Count"))
-    session = await ada.open_session("Named")
+    session = await ada.open_session()
     accepted = await ada.http.post(f"/sessions/{session}/runs", json={"message": "Count"}, headers={"Idempotency-Key": "b"})
     assert accepted.status_code == httpx.codes.ACCEPTED
     run = accepted.json()
@@ -55,7 +55,7 @@ async def test_a_run_that_waits_for_a_worker_has_the_turn_and_can_be_stopped(ada
 @_works
 async def test_runs_in_the_background_wait_for_each_other(ada: Visitor, provider: ProviderStub) -> None:
     await provider.script(Text("one", seconds_between=0.3, when="1"), Text("two", when="2"), Text("three", when="3"))
-    session = await ada.open_session("Named")
+    session = await ada.open_session()
     path = f"/sessions/{session}/runs"
     runs = [(await ada.http.post(path, json={"message": message, "on_busy": "enqueue"})).json() for message in "123"]
     for run, words in zip(runs, ("one", "two", "three"), strict=True):
@@ -66,7 +66,7 @@ async def test_runs_in_the_background_wait_for_each_other(ada: Visitor, provider
 @_works
 async def test_a_model_names_a_session_after_its_first_answer(ada: Visitor, provider: ProviderStub, database_url: str) -> None:
     await provider.script(Text("Oslo is lovely."), Text('"A trip to Oslo"'))
-    session = await ada.open_session()
+    session = await ada.open_session("")
     assert (await ada.http.get(f"/sessions/{session}")).json()["name_is_final"] is False
     await ada.ask(session, "Tell me about Oslo, please, and at length")
     assert (await _until_named(ada, session))["name"] == "A trip to Oslo"
@@ -83,13 +83,13 @@ async def test_a_model_names_a_session_after_its_first_answer(ada: Visitor, prov
 async def test_an_answer_that_is_told_again_has_the_name_that_was_made_of_it(ada: Visitor, provider: ProviderStub) -> None:
     await provider.script(Text("Oslo is lovely."), Text("A trip to Oslo"))
     for _ in range(2):
-        session = await ada.open_session()
+        session = await ada.open_session("")
         await ada.ask(session, "Tell me about Oslo", cache=True)
         assert (await _until_named(ada, session))["name"] == "A trip to Oslo"
     assert len(await provider.requests()) == 2, "for the first session"
     total = (await ada.http.get("/usage")).json()["total"]
     assert (total["calls"], total["from_cache_calls"]) == (4, 2)
-    session = await ada.open_session()
+    session = await ada.open_session("")
     await ada.ask(session, "Tell me about Oslo")
     await _until_named(ada, session)
     assert len(await provider.requests()) == 4, "who does not ask for the cache has a name of their own, too"
@@ -98,7 +98,7 @@ async def test_an_answer_that_is_told_again_has_the_name_that_was_made_of_it(ada
 @_works
 async def test_the_first_words_stay_when_no_model_gives_a_name(ada: Visitor, provider: ProviderStub) -> None:
     await provider.script(Text("Oslo is lovely."), HttpError(500, times=3))
-    session = await ada.open_session()
+    session = await ada.open_session("")
     await ada.ask(session, "Tell me about Oslo")
     assert (await _until_named(ada, session))["name"] == "Tell me about Oslo"
 
@@ -106,7 +106,7 @@ async def test_the_first_words_stay_when_no_model_gives_a_name(ada: Visitor, pro
 @_works
 async def test_a_name_that_its_user_gave_is_left_alone(ada: Visitor, provider: ProviderStub) -> None:
     await provider.script(Text("Oslo is lovely."))
-    session = await ada.open_session()
+    session = await ada.open_session("")
     await ada.http.patch(f"/sessions/{session}", json={"name": "Mine"})
     await ada.ask(session, "Tell me about Oslo")
     assert (await ada.http.get(f"/sessions/{session}")).json() | {"updated_at": ""} == {
@@ -120,7 +120,7 @@ async def test_a_name_that_its_user_gave_is_left_alone(ada: Visitor, provider: P
 @_works
 async def test_a_session_whose_first_answer_follows_a_question_is_named_too(ada: Visitor, provider: ProviderStub) -> None:
     await provider.script(ToolCalls([ToolCall("rename_session", {"name": "Oslo"})]), Text("As you wish."), Text("A refusal"))
-    session = await ada.open_session()
+    session = await ada.open_session("")
     (question,) = (await ada.ask(session, "Rename it")).json()["interrupts"]
     reply = {"interrupt_id": question["id"], "value": {"approved": False}}
     await ada.http.post(f"/sessions/{session}/resume", json=reply)

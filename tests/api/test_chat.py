@@ -18,6 +18,7 @@ from tests.visitor import Visitor, text_of, types_of
 # In what the provider says when it fails; it must reach nobody.
 CANARY: Final = "canary-7461"
 DONE: Final = b"data: [DONE]\n\n"
+_IMPATIENT: Final = pytest.mark.variables(LLM_IDLE_SECONDS="2")
 
 TROUBLES: Final[dict[str, tuple[Answer, str, int]]] = {
     "bad key": (HttpError(401, message=CANARY), "model_auth_failed", 502),
@@ -103,6 +104,7 @@ async def test_a_tool_that_does_not_exist_or_misunderstands_does_not_end_the_tur
     assert text_of(events) == "I go on without."
 
 
+@_IMPATIENT
 @pytest.mark.parametrize("trouble", TROUBLES)
 async def test_a_providers_trouble_is_one_error_and_one_end(trouble: str, ada: Visitor, provider: ProviderStub) -> None:
     answer, code, _ = TROUBLES[trouble]
@@ -118,6 +120,7 @@ async def test_a_providers_trouble_is_one_error_and_one_end(trouble: str, ada: V
     assert text_of(await ada.stream(session, "Again")) == "Back again."
 
 
+@_IMPATIENT
 @pytest.mark.parametrize("trouble", TROUBLES)
 async def test_a_providers_trouble_is_a_problem_document(trouble: str, ada: Visitor, provider: ProviderStub) -> None:
     answer, code, status = TROUBLES[trouble]

@@ -76,7 +76,7 @@ async def test_a_database_that_stays_away_ends_the_stream_without_an_end_and_rea
 @pytest.mark.variables(DATABASE_CONNECT_SECONDS="0.5", WORKER_IN_SERVER="true")
 async def test_background_work_goes_on_when_the_database_is_back(ada: Visitor, provider: ProviderStub, database_url: str) -> None:
     await provider.script(Text("one two three", when="Count"))
-    session = await ada.open_session("Named")
+    session = await ada.open_session()
     with gone(database_url):
         assert (await ada.http.get("/auth/me")).status_code == httpx.codes.SERVICE_UNAVAILABLE
     path, ask = f"/sessions/{session}/runs", {"message": "Count"}

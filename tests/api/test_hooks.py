@@ -23,7 +23,7 @@ TOLD: Final = "I am [email], my card is [removed], call [phone]."
 
 @_masks
 async def test_no_provider_sees_who_somebody_is_and_the_transcript_has_it(ada: Visitor, provider: ProviderStub) -> None:
-    session = await ada.open_session()
+    session = await ada.open_session("")
     file = (await ada.http.post("/attachments?name=a.txt", content=f"Notes of {PERSONAL[0]}")).json()["id"]
     answer = await ada.ask(session, MESSAGE, attachments=[file])
     assert answer.status_code == httpx.codes.OK, answer.text
@@ -39,7 +39,7 @@ async def test_no_provider_sees_who_somebody_is_and_the_transcript_has_it(ada: V
 @_moderates
 async def test_an_answer_that_was_shown_is_taken_back(ada: Visitor, provider: ProviderStub) -> None:
     await provider.script(Text("It is Project Falcon, of course."), Text("As you were."))
-    session = await ada.open_session("Named")
+    session = await ada.open_session()
     events = await ada.stream(session, "What is it?")
     assert types_of(events) == ["start", "token", "reset", "token", "usage", "error", "end"]
     assert text_of(events) == "This answer was withheld."
@@ -57,7 +57,7 @@ async def test_an_answer_that_was_shown_is_taken_back(ada: Visitor, provider: Pr
 async def test_who_asks_for_a_whole_answer_is_refused_with_its_code_be_it_from_the_cache(ada: Visitor, provider: ProviderStub) -> None:
     await provider.script(Text("It is Project Falcon."))
     for _ in range(2):
-        refused = await ada.ask(await ada.open_session("Named"), "What is it?", cache=True)
+        refused = await ada.ask(await ada.open_session(), "What is it?", cache=True)
         assert (refused.status_code, refused.json()["code"]) == (422, "answer_withheld")
         assert "Falcon" not in refused.text
     assert len(await provider.requests("What is it?")) == 1
@@ -66,7 +66,7 @@ async def test_who_asks_for_a_whole_answer_is_refused_with_its_code_be_it_from_t
 @_holds
 async def test_where_answers_are_held_nobody_has_seen_a_word_of_it(ada: Visitor, provider: ProviderStub) -> None:
     await provider.script(Text("It is Project Falcon."), Text("All is well."))
-    session = await ada.open_session("Named")
+    session = await ada.open_session()
     events = await ada.stream(session, "What is it?")
     assert "Falcon" not in json.dumps([event.data for event in events])
     assert text_of(events) == "This answer was withheld."

@@ -22,7 +22,6 @@ from tests.stub.client import ProviderStub
 from tests.visitor import PASSWORD, Visitor
 
 ADA: Final = "ada@example.com"
-_PATIENT: Final = pytest.mark.variables(LLM_IDLE_SECONDS="60")
 _AGE: Final = (
     "UPDATE login SET refreshed_at = refreshed_at - make_interval(secs => %s), created_at = created_at - make_interval(secs => %s)"
 )
@@ -207,12 +206,11 @@ async def test_one_sees_where_one_is_logged_in_and_ends_it_there(ada: Visitor, b
     assert [item["is_current"] for item in (await ada.http.get("/auth/logins")).json()["items"]] == [True]
 
 
-@_PATIENT
 async def test_a_stream_that_waits_ends_with_its_login_and_the_run_goes_on(
     ada: Visitor, stranger: Visitor, provider: ProviderStub, server: Server
 ) -> None:
     await provider.script(Text("one two three", ending="hang", after=1))
-    session = await ada.open_session("Named")
+    session = await ada.open_session()
     tokens = await _log_in(stranger)
     async with Visitor(server.url) as elsewhere:
         elsewhere.http.headers["Authorization"] = f"Bearer {tokens['access_token']}"
@@ -227,12 +225,11 @@ async def test_a_stream_that_waits_ends_with_its_login_and_the_run_goes_on(
     await ada.http.post(f"/runs/{run_id}/cancel")
 
 
-@_PATIENT
 async def test_who_waits_for_a_whole_answer_is_told_when_their_login_ends(
     ada: Visitor, stranger: Visitor, provider: ProviderStub, server: Server
 ) -> None:
     await provider.script(Text("one two three", ending="hang", after=1))
-    session = await ada.open_session("Named")
+    session = await ada.open_session()
     tokens = await _log_in(stranger)
     async with Visitor(server.url) as elsewhere:
         elsewhere.http.headers["Authorization"] = f"Bearer {tokens['access_token']}"

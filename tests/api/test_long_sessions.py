@@ -152,7 +152,7 @@ async def test_a_question_waits_through_pruning_with_all_that_was_said_before_it
     assert [message["role"] for message in last[-3:]] == ["user", "assistant", "tool"]
 
 
-@pytest.mark.variables(**SMALL, LLM_IDLE_SECONDS="30", SUMMARY_SECONDS="0.3")
+@pytest.mark.variables(**SMALL, SUMMARY_SECONDS="0.3")
 async def test_no_answer_fails_for_want_of_a_summary(ada: Visitor, provider: ProviderStub) -> None:
     failing: list[Answer] = [
         HttpError(503, when=SUMMARY),

@@ -128,6 +128,6 @@ async def test_memory_is_switched_off_and_on_in_a_session(ada: Visitor, bob: Vis
 
 
 async def test_switching_memory_leaves_a_session_to_be_named(ada: Visitor) -> None:
-    session = await ada.open_session()
+    session = await ada.open_session("")
     switched = (await ada.http.patch(f"/sessions/{session}", json={"remembers": False})).json()
     assert (switched["name"], switched["name_is_final"]) == ("", False)

@@ -20,7 +20,7 @@ async def test_a_worker_remembers_what_was_said_with_the_model_of_the_setting(
 ) -> None:
     found = {"memory": [{"text": "Does not eat meat"}]}
     await provider.script(Text(json.dumps(found), when="## New Messages"))
-    session = await ada.open_session("Named")
+    session = await ada.open_session()
     await ada.ask(session, "Remember that I do not eat meat")
     rows: list[tuple[str, str, str]] = []
     async with asyncio.timeout(60), await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:

@@ -31,7 +31,7 @@ def web() -> Iterator[WebStub]:
 
 @pytest.fixture
 def variables_of_test(variables_of_test: Mapping[str, str], web: WebStub) -> dict[str, str]:
-    own = {"WEB_SEARCH_URL": web.search_url, "WEB_ALLOW_PRIVATE": "true", "WEB_SEARCH_SECONDS": "5", "LLM_IDLE_SECONDS": "10"}
+    own = {"WEB_SEARCH_URL": web.search_url, "WEB_ALLOW_PRIVATE": "true", "WEB_SEARCH_SECONDS": "5"}
     return {**variables_of_test, **own}
 
 
@@ -238,7 +238,7 @@ async def test_a_replay_pays_for_no_step_that_another_run_has_made(ada: Visitor,
         Text(plan("colour of the fox"), when="Which colour"),
         Text(note("It is red."), when="<pages>"),
         # So slow that the step before it is written.
-        Text("Red [1].", when="Which colour", times=2, seconds_between=0.4),
+        Text("Red [1].", when="Which colour", times=2, seconds_between=1),
     )
     session = await open_session(ada, critic=False)
     whole = (await ada.ask(session, "Which colour has a fox?")).json()["usage"]["input_tokens"]

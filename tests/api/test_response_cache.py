@@ -29,7 +29,7 @@ async def _times_asked(provider: ProviderStub, words: str = ASKED) -> int:
 
 async def _ask_anew(visitor: Visitor, message: str = ASKED, **more: Any) -> dict[str, Any]:
     """Ask in a session of its own."""
-    answer = await visitor.ask(await visitor.open_session("Named"), message, cache=True, **more)
+    answer = await visitor.ask(await visitor.open_session(), message, cache=True, **more)
     assert answer.status_code == httpx.codes.OK, answer.text
     found: dict[str, Any] = answer.json()
     return found
@@ -40,7 +40,7 @@ async def test_an_answer_is_told_again_as_a_stream_and_whole_and_costs_nothing(a
     await provider.script(Text("one two three", reasoning="Let me count."))
     first = await _ask_anew(ada)
     assert (first["from_cache"], first["usage"]["total_tokens"] > 0) == (False, True)
-    session = await ada.open_session("Named")
+    session = await ada.open_session()
     events = await ada.stream(session, ASKED, cache=True)
     assert [event.type for event in events] == ["start", *["reasoning"] * 3, *["token"] * 3, "usage", "end"]
     assert text_of(events) == "one two three"
@@ -59,7 +59,7 @@ async def test_an_answer_is_told_again_as_a_stream_and_whole_and_costs_nothing(a
 async def test_the_conversation_goes_on_from_an_answer_that_was_told_again(ada: Visitor, provider: ProviderStub) -> None:
     await provider.script(Text("one two three", when=ASKED), Text("four", when="And then?"))
     for from_cache in (False, True):
-        session = await ada.open_session("Named")
+        session = await ada.open_session()
         for message in (ASKED, "And then?"):
             assert (await ada.ask(session, message, cache=True)).json()["from_cache"] is from_cache
     [asked] = [one for one in await provider.requests("And then?") if one.messages[-1]["content"] == "And then?"]
@@ -75,10 +75,10 @@ async def test_a_server_without_a_cache_takes_the_wish_and_asks_the_model(ada: V
 @_caches
 async def test_who_does_not_ask_for_it_gets_an_answer_of_their_own_and_leaves_none(ada: Visitor, provider: ProviderStub) -> None:
     await provider.script(Text("one"), Text("two"), Text("three"))
-    session = await ada.open_session("Named")
+    session = await ada.open_session()
     assert (await ada.ask(session, ASKED)).json()["message"]["content"] == "one"
     assert (await _ask_anew(ada))["message"]["content"] == "two"
-    other = await ada.open_session("Named")
+    other = await ada.open_session()
     assert (await ada.ask(other, ASKED)).json()["message"]["content"] == "three"
     assert (await _ask_anew(ada))["message"]["content"] == "two"
 
@@ -100,7 +100,7 @@ async def test_another_user_is_told_nothing_of_it(server: Server, ada: Visitor, 
 @_caches
 async def test_regenerating_asks_the_model_and_takes_no_wish_for_the_cache(ada: Visitor, provider: ProviderStub) -> None:
     await provider.script(Text("one"), Text("two"))
-    session = await ada.open_session("Named")
+    session = await ada.open_session()
     await ada.ask(session, ASKED, cache=True)
     again = (await ada.http.post(f"/sessions/{session}/regenerate", json={})).json()
     assert (again["message"]["content"], again["from_cache"]) == ("two", False)
@@ -112,13 +112,13 @@ async def test_regenerating_asks_the_model_and_takes_no_wish_for_the_cache(ada: 
 async def test_the_wish_reaches_runs_that_wait_and_runs_of_workers(ada: Visitor, provider: ProviderStub) -> None:
     await provider.script(Text("one two three", when=ASKED), Text("slow", when="Slowly", seconds_between=0.3))
     await _ask_anew(ada)
-    session = await ada.open_session("Named")
+    session = await ada.open_session()
     run = (await ada.http.post(f"/sessions/{session}/runs", json={"message": ASKED, "cache": True})).json()
     assert _usage(await ada.read_on(run["id"]))["from_cache"] is True
 
     for from_cache in (False, True):
         await provider.script(Text("slow", when="Slowly", seconds_between=0.3))
-        waiting = await ada.open_session("Named")
+        waiting = await ada.open_session()
         async with ada.streaming(waiting, "Slowly"):
             answer = await ada.ask(waiting, "Go on", on_busy="enqueue", cache=True)
         assert answer.json()["from_cache"] is from_cache
@@ -131,7 +131,7 @@ async def test_the_wish_reaches_runs_that_wait_and_runs_of_workers(ada: Visitor,
 )
 async def test_an_answer_that_is_not_whole_is_not_told_again(ada: Visitor, provider: ProviderStub, not_kept: Any) -> None:
     await provider.script(not_kept, Text("one two three"))
-    await ada.ask(await ada.open_session("Named"), ASKED, cache=True)
+    await ada.ask(await ada.open_session(), ASKED, cache=True)
     assert [(await _ask_anew(ada))["message"]["content"] for _ in range(2)] == ["one two three"] * 2
     assert await _times_asked(provider) == 2
 
@@ -141,7 +141,7 @@ async def test_tools_are_called_anew(ada: Visitor, provider: ProviderStub) -> No
     # The same id each time, as some providers number their calls.
     call = ToolCalls([ToolCall("calculate", {"expression": "12*7"}, id="c1")], when="12*7")
     await provider.script(call, Text("84", when="12*7"), call)
-    first, second = [await ada.stream(await ada.open_session("Named"), "12*7", cache=True) for _ in range(2)]
+    first, second = [await ada.stream(await ada.open_session(), "12*7", cache=True) for _ in range(2)]
     assert types_of(first) == types_of(second) == ["start", "tool_call", "tool_result", "token", "usage", "end"]
     assert text_of(second) == "84"
     # The call was paid for; what the model made of its result was known.
@@ -163,10 +163,10 @@ async def test_twenty_who_ask_the_same_at_once_are_one_call(ada: Visitor, provid
 @_caches
 async def test_who_asks_first_may_be_stopped_and_the_next_asks(ada: Visitor, provider: ProviderStub) -> None:
     await provider.script(Text("one two three", ending="hang", after=1), Text("one two three"))
-    async with ada.streaming(await ada.open_session("Named"), ASKED, cache=True) as events:
+    async with ada.streaming(await ada.open_session(), ASKED, cache=True) as events:
         run = (await anext(events)).data["run_id"]
         assert (await anext(events)).type == "token"
-        async with ada.streaming(await ada.open_session("Named"), ASKED, cache=True) as waiting:
+        async with ada.streaming(await ada.open_session(), ASKED, cache=True) as waiting:
             leaving = (await anext(waiting)).data["run_id"]
             following = asyncio.create_task(_ask_anew(ada))
             await ada.http.post(f"/runs/{leaving}/cancel")

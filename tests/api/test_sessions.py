@@ -37,7 +37,7 @@ async def test_sessions_are_found_by_a_part_of_their_name(words: str, found: lis
 
 async def test_a_session_without_a_name_takes_the_first_words_said(ada: Visitor, provider: ProviderStub) -> None:
     await provider.script(Text("Yes.", times=3))
-    unnamed, named = await ada.open_session(), await ada.open_session("Mine")
+    unnamed, named = await ada.open_session(""), await ada.open_session("Mine")
     for session in (unnamed, named):
         await ada.ask(session, f"\n  Is it raining?\nOr {'very ' * 100}sunny?")
         await ada.ask(session, "And now?")

@@ -42,7 +42,7 @@ async def test_the_cache_keeps_nothing_of_a_temporary_session(ada: Visitor, prov
     await provider.script(Text("one", times=3))
     asked = [(await ada.ask(session, "Count", cache=True)).json() for session in (await _open(ada), await ada.open_session("Kept"))]
     assert [answer["from_cache"] for answer in asked] == [False, False]
-    assert (await ada.ask(await ada.open_session("Named"), "Count", cache=True)).json()["from_cache"]
+    assert (await ada.ask(await ada.open_session(), "Count", cache=True)).json()["from_cache"]
 
 
 async def test_a_worker_deletes_a_temporary_session_in_which_nothing_was_said_for_its_time(

@@ -56,9 +56,9 @@ async def test_the_calls_that_are_told_are_the_ledgers_and_the_events(ada: Visit
     )
     used = []
     with hearing(signals.model_called, signals.run_ended) as told:
-        session = await ada.open_session("Named")
+        session = await ada.open_session()
         for words, more in (("What is 6*7?", {}), ("And now?", {}), ("No?", {}), ("Say it", {"cache": True}), ("Say it", {"cache": True})):
-            here = session if "cache" not in more else await ada.open_session("Named")
+            here = session if "cache" not in more else await ada.open_session()
             events = await ada.stream(here, words, model=PRICED, **more)
             used.append(next(event.data for event in events if event.type == "usage"))
     calls, rows = _model_calls(told), _ledger(database_url)
@@ -73,7 +73,7 @@ async def test_the_calls_that_are_told_are_the_ledgers_and_the_events(ada: Visit
 async def test_a_name_that_a_model_gives_is_told_as_a_call_of_its_own(ada: Visitor, provider: ProviderStub, database_url: str) -> None:
     await provider.script(Text("Good morning."), Text("A greeting"))
     with hearing(signals.model_called) as told:
-        session = await ada.open_session()
+        session = await ada.open_session("")
         await ada.ask(session, "Hello", model=PRICED)
         async with asyncio.timeout(20):
             while not (await ada.http.get(f"/sessions/{session}")).json()["name_is_final"]:  # noqa: ASYNC110  # the worker makes it true
@@ -87,7 +87,7 @@ async def test_a_name_that_a_model_gives_is_told_as_a_call_of_its_own(ada: Visit
 async def test_what_is_set_aside_is_told_until_it_is_settled(ada: Visitor, provider: ProviderStub, database_url: str) -> None:
     await provider.script(*(ToolCalls([ToolCall("calculate", {"expression": f"1+{n}"})]) for n in range(10)), Text("Done."))
     with hearing(signals.quota_moved) as told:
-        session = await ada.open_session("Named")
+        session = await ada.open_session()
         assert (await ada.ask(session, "Reckon")).is_success
         assert told[0] == ("quota_moved", "reserved")
         assert told[-1] == ("quota_moved", "settled")
@@ -102,7 +102,7 @@ async def test_what_is_set_aside_is_told_until_it_is_settled(ada: Visitor, provi
 @pytest.mark.tiers({"tokens_per_day": ROOM, "concurrent_runs": 5})
 async def test_what_was_set_aside_for_a_message_that_is_stopped_while_it_waits_is_released(ada: Visitor, provider: ProviderStub) -> None:
     await provider.script(Text("one two three", seconds_between=0.5))
-    session = await ada.open_session("Named")
+    session = await ada.open_session()
     with hearing(signals.quota_moved, signals.run_ended) as told:
         async with ada.streaming(session, "Count") as events:
             first = (await anext(events)).data["run_id"]
@@ -123,7 +123,7 @@ async def test_a_question_and_its_answer_are_two_runs(ada: Visitor, provider: Pr
     await provider.script(ToolCalls([ToolCall("rename_session", {"name": "Oslo"})]), Text("Done."))
     heard = (signals.run_started, signals.run_ended, signals.approval_asked, signals.tool_called)
     with hearing(*heard) as told:
-        session = await ada.open_session("Named")
+        session = await ada.open_session()
         [question] = (await ada.ask(session, "Rename it")).json()["interrupts"]
         reply = {"interrupt_id": question["id"], "value": {"approved": True}}
         await ada.http.post(f"/sessions/{session}/resume", json=reply)
@@ -139,7 +139,7 @@ async def test_a_question_and_its_answer_are_two_runs(ada: Visitor, provider: Pr
 
 async def test_the_same_request_sent_twice_starts_one_run(ada: Visitor, provider: ProviderStub) -> None:
     await provider.script(Text("Good morning.", times=2))
-    session, key = await ada.open_session("Named"), {"Idempotency-Key": "once"}
+    session, key = await ada.open_session(), {"Idempotency-Key": "once"}
     with hearing(signals.run_started, signals.attempt_begun, signals.run_ended) as told:
         for _ in range(2):
             assert (await ada.http.post(f"/sessions/{session}/chat", json={"message": "Hello"}, headers=key)).is_success
@@ -150,14 +150,14 @@ async def test_the_same_request_sent_twice_starts_one_run(ada: Visitor, provider
 async def test_a_run_in_the_background_is_a_job_too(ada: Visitor, provider: ProviderStub) -> None:
     await provider.script(Text("Done."))
     with hearing(signals.run_started, signals.attempt_begun, signals.run_ended, signals.job_done, signals.database_sampled) as told:
-        session = await ada.open_session("Named")
+        session = await ada.open_session()
         run = (await ada.http.post(f"/sessions/{session}/runs", json={"message": "Do it"})).json()
         await ada.read_on(run["id"])
         async with asyncio.timeout(20):
             while not any(one[:2] == ("job_done", "make_run") for one in told):  # noqa: ASYNC110  # as below
                 await asyncio.sleep(0.01)
-    assert [one for one in told if one[0] not in ("job_done", "database_sampled")] == [
-        ("run_started", "assistant"),
+    assert of(told, signals.run_started) == [("assistant",)]  # who takes the run may be faster than who has started it
+    assert [one for one in told if one[0] in ("attempt_begun", "run_ended")] == [
         ("attempt_begun", "assistant", 1, between()),
         ("run_ended", "assistant", "completed", "", between(), between()),
     ]

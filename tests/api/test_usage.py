@@ -66,7 +66,7 @@ async def test_the_event_the_run_and_the_report_are_the_ledgers_sums(
         ToolCalls([calculate]),
         Text("one two three", ending="hang", after=1),
     )
-    session = await ada.open_session("Named")
+    session = await ada.open_session()
     run_ids = [(await ada.ask(session, "What is 6*7?", model=PRICED)).json()["run_id"]]
     again = await ada.http.post(f"/sessions/{session}/regenerate", json={"model": PRICED})
     run_ids.append(again.json()["run_id"])
@@ -116,7 +116,7 @@ async def test_a_call_that_is_cut_off_before_it_says_anything_is_in_the_ledger(
 
 async def test_a_price_that_nobody_knows_is_counted_as_unknown(ada: Visitor, provider: ProviderStub) -> None:
     await provider.script(Text("Yes.", times=3))
-    session = await ada.open_session("Named")
+    session = await ada.open_session()
     for model in ("stub", "stub", PRICED):
         await ada.ask(session, "Ready?", model=model)
     report = await _usage(ada)

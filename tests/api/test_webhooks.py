@@ -58,7 +58,7 @@ def _signature(secret: str, heard: Heard) -> str:
 async def test_the_end_of_a_run_is_told_signed_and_without_a_word_of_it(ada: Visitor, receiver: Receiver, provider: ProviderStub) -> None:
     await provider.script(Text("Canary answer."))
     made = await _made(ada, receiver.url)
-    session = await ada.open_session("Named")
+    session = await ada.open_session()
     answer = (await ada.ask(session, "Canary question")).json()
     [heard] = await receiver.until_heard(1)
     told = heard.told
@@ -80,7 +80,7 @@ async def test_the_end_of_a_run_is_told_signed_and_without_a_word_of_it(ada: Vis
 async def test_who_asks_for_it_is_told_what_was_said(ada: Visitor, receiver: Receiver, provider: ProviderStub) -> None:
     await provider.script(Text("To you, too."))
     await _made(ada, receiver.url, include_message=True)
-    answer = (await ada.ask(await ada.open_session("Named"), "Hello")).json()
+    answer = (await ada.ask(await ada.open_session(), "Hello")).json()
     [heard] = await receiver.until_heard(1)
     said = heard.told["messages"]
     assert [(one["role"], one["content"]) for one in said] == [("user", "Hello"), ("assistant", "To you, too.")]
@@ -92,7 +92,7 @@ async def test_each_end_has_its_event_and_each_webhook_those_it_wants(ada: Visit
     await provider.script(
         HttpError(400, when="Fail"), ToolCalls([ToolCall("rename_session", {"name": "B"})], when="Rename"), Text("Yes.", when="Say")
     )
-    first, second = await ada.open_session("Named"), await ada.open_session("Named, too")
+    first, second = await ada.open_session(), await ada.open_session("Named, too")
     everything = await _made(ada, f"{receiver.url}/all")
     failures = await _made(ada, f"{receiver.url}/failed", events=["run.failed"])
     of_second = await _made(ada, f"{receiver.url}/second", session_id=second)
@@ -133,7 +133,7 @@ async def test_whatever_a_receiver_does_wrong_it_is_told_again_under_the_same_id
 ) -> None:
     receiver.manners, receiver.location = [manner], receiver.url.replace("/hook", "/elsewhere")
     made = await _made(ada, receiver.url)
-    await ada.ask(await ada.open_session("Named"), "Hello")
+    await ada.ask(await ada.open_session(), "Hello")
     [delivery] = await _until_over(ada, made["id"])
     assert (delivery["status"], delivery["attempt"]) == ("delivered", 2)
     assert [(tried["http_status"], tried["error"]) for tried in delivery["tries"]] == [(status, error), (204, None)]
@@ -146,7 +146,7 @@ async def test_whatever_a_receiver_does_wrong_it_is_told_again_under_the_same_id
 async def test_a_connection_that_is_dropped_is_no_answer(ada: Visitor, receiver: Receiver) -> None:
     receiver.manners = ["drop"]
     made = await _made(ada, receiver.url)
-    await ada.ask(await ada.open_session("Named"), "Hello")
+    await ada.ask(await ada.open_session(), "Hello")
     [delivery] = await _until_over(ada, made["id"])
     assert [tried["error"] for tried in delivery["tries"]] == ["unreachable", None]
 
@@ -155,7 +155,7 @@ async def test_a_connection_that_is_dropped_is_no_answer(ada: Visitor, receiver:
 async def test_of_an_answer_without_end_nothing_is_read(ada: Visitor, receiver: Receiver) -> None:
     receiver.manners = ["flood"]
     made = await _made(ada, receiver.url)
-    await ada.ask(await ada.open_session("Named"), "Hello")
+    await ada.ask(await ada.open_session(), "Hello")
     [delivery] = await _until_over(ada, made["id"])
     assert (delivery["status"], delivery["attempt"]) == ("delivered", 1)
     assert receiver.sent_bytes < 20_000_000  # what the sockets between them hold
@@ -165,7 +165,7 @@ async def test_of_an_answer_without_end_nothing_is_read(ada: Visitor, receiver: 
 async def test_one_that_is_given_up_is_delivered_again_on_request(ada: Visitor, receiver: Receiver) -> None:
     receiver.manners = [500, 503, 500]
     made = await _made(ada, receiver.url)
-    await ada.ask(await ada.open_session("Named"), "Hello")
+    await ada.ask(await ada.open_session(), "Hello")
     [delivery] = await _until_over(ada, made["id"])
     assert (delivery["status"], delivery["attempt"], len(delivery["tries"])) == ("failed", 3, 3)
     assert (await ada.http.get(f"/webhooks/{made['id']}")).json()["failing_since"]
@@ -181,7 +181,7 @@ async def test_one_that_is_given_up_is_delivered_again_on_request(ada: Visitor, 
 async def test_one_that_is_gone_or_fails_for_days_is_switched_off_until_its_user_says_otherwise(
     ada: Visitor, receiver: Receiver, database_url: str
 ) -> None:
-    session = await ada.open_session("Named")
+    session = await ada.open_session()
     made = await _made(ada, receiver.url)
     place = f"/webhooks/{made['id']}"
     receiver.manners = [410]
@@ -212,7 +212,7 @@ async def test_a_new_secret_signs_beside_the_one_before(ada: Visitor, receiver: 
     made = await _made(ada, receiver.url)
     rolled = (await ada.http.post(f"/webhooks/{made['id']}/secret")).json()["secret"]
     assert rolled != made["secret"]
-    await ada.ask(await ada.open_session("Named"), "Hello")
+    await ada.ask(await ada.open_session(), "Hello")
     [heard] = await receiver.until_heard(1)
     assert heard.headers["webhook-signature"].split(" ") == [_signature(rolled, heard), _signature(made["secret"], heard)]
 
@@ -302,7 +302,7 @@ async def test_there_are_no_more_than_a_user_may_have_however_many_are_asked_for
 @_works
 async def test_nobody_sees_or_hears_of_anothers(ada: Visitor, bob: Visitor, receiver: Receiver) -> None:
     made = await _made(ada, receiver.url)
-    session = await ada.open_session("Named")
+    session = await ada.open_session()
     stolen = await bob.http.post("/webhooks", json={"url": receiver.url, "session_id": session})
     assert stolen.json()["code"] == "session_not_found"
     await bob.ask(await bob.open_session("Bob's"), "Hello")
@@ -323,7 +323,7 @@ async def test_nobody_sees_or_hears_of_anothers(ada: Visitor, bob: Visitor, rece
 @_works
 async def test_the_log_is_read_page_by_page_the_newest_first(ada: Visitor, receiver: Receiver) -> None:
     made = await _made(ada, receiver.url)
-    session = await ada.open_session("Named")
+    session = await ada.open_session()
     runs = [(await ada.ask(session, "Hello")).json()["run_id"] for _ in range(3)]
     await _until_over(ada, made["id"], 3)
     first = (await ada.http.get(f"/webhooks/{made['id']}/deliveries?limit=2")).json()

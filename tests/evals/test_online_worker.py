@@ -51,7 +51,7 @@ async def test_a_worker_judges_an_answer_and_metrics_and_langfuse_have_the_score
     server: Server, ada: Visitor, provider: ProviderStub, langfuse: LangfuseStub
 ) -> None:
     await provider.script(_HELPS, _SAFE)
-    run = (await ada.ask(await ada.open_session("Named"), "I am Zyxcanary")).json()["run_id"]
+    run = (await ada.ask(await ada.open_session(), "I am Zyxcanary")).json()["run_id"]
     async with open_database(server.settings.database.url, server.settings.database) as database:
         await JudgementTable(database.pool).queue_due(1, ALL)
     async with asyncio.timeout(60):

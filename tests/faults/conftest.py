@@ -42,7 +42,7 @@ async def door() -> AsyncIterator[Door]:
 
 @pytest.fixture
 def process_variables(variables_of_test: Mapping[str, str]) -> dict[str, str]:
-    return {**variables_of_test, "LEASE_SECONDS": str(LEASE_SECONDS), "LLM_IDLE_SECONDS": "20", "LOG_FORMAT": "json"}
+    return {**variables_of_test, "LEASE_SECONDS": str(LEASE_SECONDS), "LOG_FORMAT": "json"}
 
 
 @pytest_asyncio.fixture

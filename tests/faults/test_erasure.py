@@ -64,8 +64,7 @@ _JOBS_DOING: Final = "SELECT count(*) FROM procrastinate_jobs WHERE status = 'do
 @pytest.fixture
 def process_variables(process_variables: Mapping[str, str], valkey: ValkeyProcess) -> dict[str, str]:
     means = {"REDIS_URL": valkey.url, "RESPONSE_CACHE": "true", "WORKER_IN_SERVER": "true", "ATTACHMENTS": "folder"}
-    # An answer that hangs does so until the command is done, however long that takes to start.
-    return {**process_variables, **means, "LLM_IDLE_SECONDS": "120"}
+    return {**process_variables, **means}
 
 
 def _dump(url: str) -> str:

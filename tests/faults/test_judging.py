@@ -18,7 +18,7 @@ from tests.stub.client import ProviderStub
 
 @pytest.fixture
 def process_variables(process_variables: Mapping[str, str]) -> dict[str, str]:
-    judging = {"EVALS_ONLINE_RATE": "1", "EVALS_ONLINE_MODEL": "gpt-5", "LLM_IDLE_SECONDS": "120"}
+    judging = {"EVALS_ONLINE_RATE": "1", "EVALS_ONLINE_MODEL": "gpt-5"}
     return {**process_variables, **judging, "WORKER_IN_SERVER": "true"}
 
 
@@ -39,7 +39,7 @@ async def test_a_worker_that_is_killed_in_the_middle_is_followed_by_one_that_ask
 ) -> None:
     ada = await door.enter(first)
     await provider.script(_verdict(1), Hang(when="<judged>"), _verdict(True))
-    await ada.ask(await ada.open_session("Named"), "Hello")
+    await ada.ask(await ada.open_session(), "Hello")
     second.kill()
     async with open_database(settings.database.url, settings.database) as database:
         await JudgementTable(database.pool).queue_due(1, ["helpfulness", "safety"])

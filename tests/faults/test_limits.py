@@ -77,7 +77,6 @@ async def test_where_nothing_shall_pass_uncounted_nothing_does_while_redis_is_aw
 
 
 @pytest.mark.tiers(LIMITED)
-@pytest.mark.variables(LLM_IDLE_SECONDS="60")
 async def test_what_a_killed_server_had_set_aside_is_counted_once_and_given_back(
     door: Door, first: ServerProcess, second: ServerProcess, provider: ProviderStub, database_url: str
 ) -> None:

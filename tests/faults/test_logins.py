@@ -31,7 +31,7 @@ async def test_who_leaves_at_one_process_is_out_of_the_other_and_of_what_is_open
         await here.register("ada@example.com")
         tokens = await _tokens(here)
         there.http.headers["Authorization"] = here.http.headers["Authorization"]
-        session = await there.open_session("Named")
+        session = await there.open_session()
         async with there.streaming(session, "Count") as events:
             assert (await anext(events)).type == "start"
             assert (await here.http.post(f"/auth/{path}")).status_code == httpx.codes.NO_CONTENT

@@ -25,10 +25,10 @@ async def test_a_later_attempt_takes_an_answer_that_another_server_got_meanwhile
 ) -> None:
     await provider.script(Text(WORDS, ending="hang", after=2), Text(WORDS))
     ada, elsewhere = await door.enter(first), await door.enter(second)
-    async with ada.streaming(await ada.open_session("Named"), "Count to ten", cache=True) as events:
+    async with ada.streaming(await ada.open_session(), "Count to ten", cache=True) as events:
         run = (await anext(events)).data["run_id"]
         assert (await anext(events)).type == "token"
-        meanwhile = await elsewhere.ask(await elsewhere.open_session("Named"), "Count to ten", cache=True)
+        meanwhile = await elsewhere.ask(await elsewhere.open_session(), "Count to ten", cache=True)
         assert (meanwhile.json()["message"]["content"], meanwhile.json()["from_cache"]) == (WORDS, False)
         first.kill()
         read = await elsewhere.read_on(run)
@@ -37,6 +37,6 @@ async def test_a_later_attempt_takes_an_answer_that_another_server_got_meanwhile
     [usage] = [event.data for event in read if event.type == "usage"]
     assert (usage["from_cache"], usage["total_tokens"], usage["cost_usd"]) == (True, 0, 0.0)
     await first.start()
-    again = await ada.ask(await ada.open_session("Named"), "Count to ten", cache=True)
+    again = await ada.ask(await ada.open_session(), "Count to ten", cache=True)
     assert (again.json()["message"]["content"], again.json()["from_cache"]) == (WORDS, True)
     assert len(await provider.requests()) == 2

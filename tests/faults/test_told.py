@@ -51,7 +51,7 @@ async def test_a_run_of_a_server_that_was_killed_is_recovered_and_ends_once(
     await provider.script(Text(WORDS, seconds_between=0.3, times=2))
     ada = await door.enter(first)
     here.http.headers["Authorization"] = ada.http.headers["Authorization"]
-    async with ada.streaming(await ada.open_session("Named"), "Count") as events:
+    async with ada.streaming(await ada.open_session(), "Count") as events:
         run = (await anext(events)).data["run_id"]
         async for event in events:
             if event.type == "token":

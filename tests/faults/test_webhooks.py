@@ -50,7 +50,7 @@ async def test_two_workers_deliver_each_end_once_and_log_nothing_secret(
         ada = await door.enter(first)
         made = await _made(ada, receiver)
         receiver.manners = [500] * 3
-        session = await ada.open_session("Named")
+        session = await ada.open_session()
         for _ in range(RUNS):
             assert (await ada.ask(session, "Canary question")).is_success
         found = await _until_delivered(ada, made["id"], RUNS)
@@ -70,7 +70,7 @@ async def test_a_worker_that_is_killed_in_a_delivery_has_it_made_again_under_the
     made = await _made(ada, receiver)
     receiver.manners = ["hang"]
     async with ServerProcess(process_variables, tmp_path / "killed.log", "worker") as killed:
-        run = (await ada.ask(await ada.open_session("Named"), "Hello")).json()["run_id"]
+        run = (await ada.ask(await ada.open_session(), "Hello")).json()["run_id"]
         [lost] = await receiver.until_heard(1)
         killed.kill()
     async with ServerProcess(process_variables, tmp_path / "next.log", "worker"):

@@ -120,6 +120,7 @@ async def test_a_conversation_goes_on_with_another_provider_and_back(ada: Visito
     assert (await ada.ask(session, "Thank you")).json()["message"]["content"] == "You are welcome."
 
 
+@pytest.mark.variables(LLM_IDLE_SECONDS="2")
 async def test_what_goes_wrong_at_the_provider_is_told_in_our_words(ada: Visitor, session: str, provider: ProviderStub) -> None:
     for answer, status, code in FAILURES:
         await provider.clear()

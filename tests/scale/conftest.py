@@ -31,7 +31,6 @@ def cluster_variables(variables_of_test: Mapping[str, str]) -> dict[str, str]:
     return {
         **variables_of_test,
         "LEASE_SECONDS": str(LEASE_SECONDS),
-        "LLM_IDLE_SECONDS": "20",
         "STOP_NOTICE_SECONDS": "3",
         "LOG_FORMAT": "json",
         "WORKER_CONCURRENCY": "4",  # so that one alone cannot take all there is

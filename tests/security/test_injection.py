@@ -37,7 +37,7 @@ async def test_names_come_back_as_they_were_sent(ada: Visitor, database_url: str
 async def test_what_is_said_and_answered_comes_back_as_it_was(ada: Visitor, provider: ProviderStub) -> None:
     for text in ALL.values():
         await provider.script(Text(pieces=(text[: len(text) // 2], text[len(text) // 2 :])))
-        session = await ada.open_session("Named")
+        session = await ada.open_session()
         events = await ada.stream(session, text)
         assert text_of(events) == text
         assert [event.type for event in events].count("end") == 1
