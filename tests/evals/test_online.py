@@ -212,7 +212,7 @@ async def test_who_is_killed_in_the_middle_asks_again_for_one_verdict_only(scene
     assert len(await scene.rows("SELECT FROM model_call")) == 3, "what was cut off was paid for, too"
 
 
-@pytest.mark.variables(**ON)
+@pytest.mark.variables(**ON, LLM_IDLE_SECONDS="2")
 async def test_of_who_is_erased_no_judgement_stays_and_none_comes(scene: Scene, provider: ProviderStub) -> None:
     await provider.script(verdict(1), verdict(True), verdict(1), Hang())
     judged, waiting = await scene.said(), await scene.said()

@@ -36,6 +36,7 @@ def canary_variables(variables_of_test: Mapping[str, str], request: pytest.Fixtu
         "LOG_FORMAT": request.param,
         "WORKER_IN_SERVER": "true",
         "LEASE_SECONDS": "2",
+        "LLM_IDLE_SECONDS": "2",
     }
 
 
