@@ -5,7 +5,7 @@ from typing import Final
 from app.observability import metrics as m
 from grafana.boards.kinds import dial, number, series, spread, table
 from grafana.boards.panels import Board, Limits, Query, Row
-from grafana.boards.promql import highest, rate, total
+from grafana.boards.promql import ago, highest, rate, total
 
 _DAY: Final = 86_400
 _OURS: Final = 'datname!~"template.*|postgres"'
@@ -32,9 +32,10 @@ _NOW: Final = (
     number(
         "Last backup",
         "Since the last one was noted.",
-        Query(f"time() - {highest(m.BACKUP_DONE)}", "ago"),
+        Query(ago(m.BACKUP_DONE), "ago"),
         unit="s",
         limits=Limits(1.2 * _DAY, 2 * _DAY),
+        words={0: ("none yet", "red")},
         runbook="backup",
     ),
     number("Postgres exporter", "Whether it reaches Postgres.", Query("min(pg_up)", "up"), words={0: ("down", "red"), 1: ("up", "green")}),

@@ -21,9 +21,12 @@ class _Lines(_Looks, total=False):
     colours: Mapping[str, Colour]
 
 
-class _Number(_Looks, total=False):
-    decimals: int
+class _Words(_Looks, total=False):
     words: Mapping[int, tuple[str, Colour]]
+
+
+class _Number(_Words, total=False):
+    decimals: int
 
 
 def series(title: str, description: str, *queries: Query, **looks: Unpack[_Lines]) -> Panel:
@@ -49,7 +52,7 @@ def bars(title: str, description: str, query: Query, **looks: Unpack[_Looks]) ->
     return Panel(kind="bargauge", title=title, description=description, queries=(query,), **looks)
 
 
-def table(title: str, description: str, *queries: Query, columns: Mapping[str, str], **looks: Unpack[_Looks]) -> Panel:
+def table(title: str, description: str, *queries: Query, columns: Mapping[str, str], **looks: Unpack[_Words]) -> Panel:
     """List what there is: `columns` are labels, and `Value`, with their headings, in this order; other labels are left out."""
     return Panel(kind="table", title=title, description=description, queries=queries, columns=columns, **looks)
 

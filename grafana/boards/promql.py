@@ -59,6 +59,12 @@ def highest(metric: Gauge, *by: str, where: str = "") -> str:
     return f"max{_by(metric, by)} ({_selected(metric, where)})"
 
 
+def ago(metric: Gauge, *by: str) -> str:
+    """Seconds since the time that it tells; 0 of what has never been, which it tells as 0: nobody did it in 1970."""
+    at = highest(metric, *by)
+    return f"time() - ({at} > 0) or {at}"
+
+
 def lowest(metric: Gauge, *by: str, where: str = "") -> str:
     return f"min{_by(metric, by)} ({_selected(metric, where)})"
 

@@ -5,7 +5,7 @@ from typing import Final
 from app.observability import metrics as m
 from grafana.boards.kinds import heat, number, series, spread, table
 from grafana.boards.panels import OUTCOMES, Board, Limits, Query, Row
-from grafana.boards.promql import buckets, highest, increase, mean, per_minute, quantile, rate, total
+from grafana.boards.promql import ago, buckets, highest, increase, mean, per_minute, quantile, rate, total
 
 _NOW: Final = (
     number("Live", "Runs that are being made.", Query(total(m.RUNS_LIVE), "live")),
@@ -141,8 +141,9 @@ _BACKGROUND: Final = (
     table(
         "Chores, since they were last done well",
         "Each comes by the clock and is done by any worker; one that is long overdue lets something grow.",
-        Query(f"time() - {highest(m.CHORE_DONE, 'chore')}"),
+        Query(ago(m.CHORE_DONE, "chore")),
         columns={"chore": "Chore", "Value": "Ago"},
+        words={0: ("not yet", "text")},
         unit="s",
         limits=Limits(7_200, 90_000),
         runbook="background-work",

@@ -22,6 +22,7 @@ from tests.conftest import serving
 from tests.grafana.exporters import exporters
 from tests.grafana.load import NOWHERE, VARIABLES, Day
 from tests.mcp_process import mcp_file
+from tests.prometheus.load import judge
 from tests.prometheus.process import PrometheusProcess
 from tests.stub.client import ProviderStub, start_stub
 
@@ -69,6 +70,7 @@ def _variables(folder: Path, database: str, first: ProviderStub, second: Provide
         "MCP_FILE": str(mcp_file(folder, NOWHERE)),
         "DEFAULT_LLM_MODEL": "first",
         "OPENAI_API_KEY": "sk-test",
+        "OPENAI_BASE_URL": first.url,
         "LOG_LEVEL": "error",
         "COST_BUDGET_USD_PER_HOUR": "0.5",
     }
@@ -80,6 +82,7 @@ async def _keep_busy(day: Day, until: float) -> None:
         if time.time() > until:
             return
         await day.is_ordinary(random.randrange(1, 4))  # noqa: S311  # nothing is secret here
+        judge()
         if turn % 6 == 1:
             await day.happens()
         await asyncio.sleep(random.random() * _PAUSE_SECONDS)  # noqa: S311

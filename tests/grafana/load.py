@@ -74,18 +74,18 @@ class Day:
             await does(visitor)
 
     async def _talks(self, visitor: Visitor) -> None:
-        session = await visitor.open_session()
+        session = await visitor.open_session("")
         for turn in range(4):
             await self._first.script(Text(_ANSWER * 3, when=f"train {turn}", seconds_between=0.01))
             await visitor.stream(session, f"When is train {turn}?")
 
     async def _is_remembered(self, visitor: Visitor) -> None:
-        await visitor.ask(await visitor.open_session(), "I take the early train")
+        await visitor.ask(await visitor.open_session(""), "I take the early train")
         for _ in range(_LOOKS):
             if (await visitor.http.get("/memories")).json()["items"]:
                 break
             await asyncio.sleep(_LOOK_SECONDS)
-        await visitor.ask(await visitor.open_session(), "Which train do I take?")
+        await visitor.ask(await visitor.open_session(""), "Which train do I take?")
 
     async def _calls_tools(self, visitor: Visitor) -> None:
         calls = [
@@ -96,26 +96,26 @@ class Day:
             ToolCall("nobody_knows_it", {}),
         ]
         await self._first.script(ToolCalls(calls, when="tools"), Text("It is 84.", when="tools"))
-        await visitor.ask(await visitor.open_session(), "Use your tools")
+        await visitor.ask(await visitor.open_session(""), "Use your tools")
 
     async def _is_asked(self, visitor: Visitor) -> None:
         # More than there are messages: who names the session shows the model the same words.
         rename = ToolCalls([ToolCall("rename_session", {"name": "Oslo"})], when="rename it", times=6)
         for provider in (self._first, self._second):  # for the first may be away at this moment: see `_loses_a_provider`
             await provider.script(rename)
-        session = await visitor.open_session()
+        session = await visitor.open_session("")
         question = (await visitor.ask(session, "Please rename it")).json()["interrupts"][0]
-        await visitor.ask(await visitor.open_session(), "Please rename it")  # and stays open
+        await visitor.ask(await visitor.open_session(""), "Please rename it")  # and stays open
         await visitor.http.post(f"/sessions/{session}/resume", json={"interrupt_id": question["id"], "value": {"approved": False}})
 
     async def _asks_again(self, visitor: Visitor) -> None:
         await self._first.script(Text("one two three", when="Count"))
         for _ in range(3):
-            await visitor.ask(await visitor.open_session(), "Count to three", cache=True)
+            await visitor.ask(await visitor.open_session(""), "Count to three", cache=True)
 
     async def _hangs_up(self, visitor: Visitor) -> None:
         await self._first.script(Text(_ANSWER, when="for long", seconds_between=0.05))
-        session = await visitor.open_session()
+        session = await visitor.open_session("")
         async with visitor.streaming(session, "Talk for long") as events:
             run = (await anext(events)).data["run_id"]
         await visitor.read_on(run)
@@ -124,7 +124,7 @@ class Day:
 
     async def _meets_a_bad_provider(self, visitor: Visitor) -> None:
         """A retry, an answer that is taken back, a fallback, a breaker that opens."""
-        session = await visitor.open_session()
+        session = await visitor.open_session("")
         await self._first.script(HttpError(503, when="once more"), Text("Well.", when="once more"))
         await visitor.ask(session, "Try once more")
         await self._first.script(Text(_ANSWER, when="in the middle", ending="reset", after=4, times=2))
@@ -136,7 +136,7 @@ class Day:
     async def _loses_a_provider(self, visitor: Visitor) -> None:
         for provider in (self._first, self._second):
             await provider.script(HttpError(500, when="nobody answers", times=2))
-        await visitor.ask(await visitor.open_session(), "When nobody answers")
+        await visitor.ask(await visitor.open_session(""), "When nobody answers")
 
     async def _guesses(self, visitor: Visitor) -> None:
         email = (await visitor.http.get("/auth/me")).json()["email"]

@@ -28,6 +28,8 @@ _TOKEN: Final = "a-token-of-thirty-two-bytes-or-more"
 # $__rate_interval and $__range as a test has time for; Prometheus scrapes every second there.
 _SPAN: Final = Span(begin=0, end=600, scrape_seconds=15)
 _PATIENCE_SECONDS: Final = 40
+# Panels of how long ago something was last done, on a server where some of it never was.
+_AGES: Final = frozenset({"milepost-database: Last backup A", "milepost-runs: Chores, since they were last done well A"})
 
 
 @pytest.fixture
@@ -73,6 +75,9 @@ async def test_every_panel_has_something_to_show(
     await Day(server.url, provider, second_provider).happens()
     with Prometheus(f"http://{prometheus.address}") as asking:
         assert await _never_shown(asking, _asked()) == {}
+        ages = {name: asking.at(query, time.time()) for name, query in _asked().items() if name in _AGES}
+    assert ages.keys() == _AGES
+    assert max(age for found in ages.values() for one in found for age in one.values) < _SPAN.end, "what has never been is no age"
 
 
 async def test_marks_of_deploys_and_alerts_are_queries_that_prometheus_takes(tmp_path: Path) -> None:
