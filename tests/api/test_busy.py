@@ -74,6 +74,7 @@ async def test_a_message_that_waits_can_be_stopped_before_its_turn(ada: Visitor,
     await provider.script(HANGS)
     session = await ada.open_session()
     async with ada.streaming(session, "Count") as events, ada.streaming(session, "Two", on_busy="enqueue") as waiting:
+        await _read_a_token(events)
         run = await _until_waiting(ada, session, "Two")
         assert (await ada.http.post(f"/runs/{run}/cancel")).status_code == httpx.codes.NO_CONTENT
         assert [(event.type, event.data["status"]) async for event in waiting] == [("end", "cancelled")]

@@ -130,7 +130,7 @@ async def test_a_stream_counts_to_its_first_byte_and_is_open_after_it(ada: Visit
     session = await ada.open_session()
     before = await scraped(server.url)
     async with ada.streaming(session, "Count", on_disconnect="cancel") as events:
-        await anext(events)
+        assert [(await anext(events)).type for _ in range(2)] == ["start", "token"]
         during = await scraped(server.url)
     name, route = "http_server_request_duration_seconds_count", "/api/v1/sessions/{session_id}/chat/stream"
     assert of(during, name, http_route=route) == of(before, name, http_route=route) + 1
