@@ -167,9 +167,9 @@ async def test_of_twenty_messages_at_once_one_is_answered(ada: Visitor, provider
 
 @pytest.mark.variables(MAX_LIVE_RUNS="1")
 async def test_more_runs_than_the_server_may_have_are_told_to_come_back(ada: Visitor, provider: ProviderStub) -> None:
-    await provider.script(Text("Busy now.", seconds_between=0.5))
+    await provider.script(Text("Busy now.", ending="hang", after=1))
     one, other = await ada.open_session(), await ada.open_session()
-    async with ada.streaming(one, "First") as events:
+    async with ada.streaming(one, "First", on_disconnect="cancel") as events:
         await anext(events)
         refused = await ada.ask(other, "Second")
     assert (refused.status_code, refused.json()["code"]) == (503, "server_busy")

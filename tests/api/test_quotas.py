@@ -215,7 +215,7 @@ async def test_attachments_have_so_much_room(ada: Visitor, bob: Visitor) -> None
 
 @pytest.mark.tiers({"tokens_per_day": ROOM, "concurrent_runs": 30})
 async def test_a_run_that_is_stopped_gives_back_what_it_has_not_used(ada: Visitor, provider: ProviderStub) -> None:
-    await provider.script(Text("one two three four", seconds_between=0.5))
+    await provider.script(Text("one two three four", ending="hang", after=1))
     session = await ada.open_session()
     async with ada.streaming(session, "Hello") as events:
         run = (await anext(events)).data["run_id"]

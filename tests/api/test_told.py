@@ -101,7 +101,7 @@ async def test_what_is_set_aside_is_told_until_it_is_settled(ada: Visitor, provi
 
 @pytest.mark.tiers({"tokens_per_day": ROOM, "concurrent_runs": 5})
 async def test_what_was_set_aside_for_a_message_that_is_stopped_while_it_waits_is_released(ada: Visitor, provider: ProviderStub) -> None:
-    await provider.script(Text("one two three", seconds_between=0.5))
+    await provider.script(Text("one two three", ending="hang", after=1))
     session = await ada.open_session()
     with hearing(signals.quota_moved, signals.run_ended) as told:
         async with ada.streaming(session, "Count") as events:
