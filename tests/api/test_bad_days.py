@@ -71,7 +71,7 @@ async def _reads_the_same_from_anywhere(ada: Visitor, server: Server, run_id: st
 async def test_a_reader_in_another_process_sees_the_answer_taken_back_as_it_happens(
     ada: Visitor, provider: ProviderStub, second_provider: ProviderStub, server: Server
 ) -> None:
-    await provider.script(Text("One two three four five", seconds_between=0.2, ending="reset", after=4))
+    await provider.script(Text("One two three four five", seconds_between=0.5, ending="reset", after=4))
     await second_provider.script(Text("There.", seconds_between=0.2))
     session = await ada.open_session()
     with serving(server.settings) as other:

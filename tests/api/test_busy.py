@@ -35,7 +35,7 @@ async def test_fifty_messages_at_once_start_exactly_one_run(ada: Visitor, provid
 
 
 async def test_messages_that_wait_are_answered_in_order(ada: Visitor, provider: ProviderStub) -> None:
-    await provider.script(Text("one two three", seconds_between=0.2, when="Count"), Text("Second."), Text("Third."))
+    await provider.script(Text("one two three", seconds_between=0.8, when="Count"), Text("Second."), Text("Third."))
     session = await ada.open_session()
     async with ada.streaming(session, "Count") as events:
         assert [(await anext(events)).type for _ in range(2)] == ["start", "token"]
@@ -113,7 +113,7 @@ async def test_rolling_back_undoes_the_turn(ada: Visitor, provider: ProviderStub
 
 
 async def test_the_same_key_in_the_queue_means_the_same_run(ada: Visitor, provider: ProviderStub) -> None:
-    await provider.script(Text("one two three", seconds_between=0.2, when="Count"), Text("Once."))
+    await provider.script(Text("one two three", seconds_between=0.8, when="Count"), Text("Once."))
     session = await ada.open_session()
     body, key = {"message": "Two", "on_busy": "enqueue"}, {"Idempotency-Key": "k"}
     async with ada.streaming(session, "Count") as events:

@@ -38,7 +38,7 @@ async def test_a_hang_up_that_asks_for_it_stops_the_model_and_keeps_what_was_sai
 
 
 async def test_a_hang_up_that_asks_for_nothing_leaves_the_answer_to_be_made(ada: Visitor, provider: ProviderStub) -> None:
-    await provider.script(Text("one two three", seconds_between=0.2))
+    await provider.script(Text("one two three", seconds_between=0.6))
     session = await ada.open_session()
     async with ada.streaming(session, "Count") as events:
         run_id = (await anext(events)).data["run_id"]
@@ -49,7 +49,7 @@ async def test_a_hang_up_that_asks_for_nothing_leaves_the_answer_to_be_made(ada:
 
 
 async def test_who_does_not_wait_for_a_whole_answer_finds_it_in_the_transcript(ada: Visitor, provider: ProviderStub) -> None:
-    await provider.script(Text("one two three", seconds_between=0.2))
+    await provider.script(Text("one two three", seconds_between=0.6))
     session = await ada.open_session()
     waiting = asyncio.create_task(ada.ask(session, "Count"))
     await provider.wait_until_asked()

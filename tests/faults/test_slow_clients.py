@@ -90,7 +90,7 @@ async def test_who_drips_a_request_is_sent_away_and_stops_nobody(process_variabl
             away, told = await _line(drips)
             assert away == 300
             # Who is sending at that very moment has the connection reset, and with it the answer: as many as the machine is slow.
-            assert told > 0
+            assert told > 30
         await _expect_all_is_well(server)
         assert "Traceback" not in server.output()
 
