@@ -84,6 +84,13 @@ async def events_of(answer: httpx.Response) -> AsyncIterator[Event]:
             fields = {}
 
 
+async def read_a_token(events: AsyncIterator[Event]) -> None:
+    """Return when the answer has begun: its model was asked, and takes no other scripted answer."""
+    async for event in events:
+        if event.type == "token":
+            return
+
+
 def text_of(events: list[Event]) -> str:
     """What a reader has in front of them at the end: `reset` throws away what came before it."""
     begin = max((place for place, event in enumerate(events) if event.type == "reset"), default=-1) + 1

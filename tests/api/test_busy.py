@@ -1,14 +1,13 @@
 """A message that finds its session answering another: refused, queued, or making it give way."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Final
 
 import httpx
 
 from tests.stub.answers import Text
 from tests.stub.client import ProviderStub
-from tests.visitor import Event, Visitor, text_of, types_of
+from tests.visitor import Visitor, read_a_token, text_of, types_of
 
 HANGS: Final = Text("one two three", ending="hang", after=2, when="Count")
 
@@ -38,7 +37,7 @@ async def test_messages_that_wait_are_answered_in_order(ada: Visitor, provider: 
     await provider.script(Text("one two three", seconds_between=0.8, when="Count"), Text("Second."), Text("Third."))
     session = await ada.open_session()
     async with ada.streaming(session, "Count") as events:
-        assert [(await anext(events)).type for _ in range(2)] == ["start", "token"]
+        await read_a_token(events)
         second = asyncio.create_task(ada.stream(session, "Two", on_busy="enqueue"))
         await _until_waiting(ada, session, "Two")
         third = asyncio.create_task(ada.ask(session, "Three", on_busy="enqueue"))
@@ -55,7 +54,7 @@ async def test_only_so_many_messages_wait(ada: Visitor, provider: ProviderStub) 
     await provider.script(HANGS)
     session = await ada.open_session()
     async with ada.streaming(session, "Count") as events:
-        await _read_a_token(events)
+        await read_a_token(events)
         path = f"/sessions/{session}/runs"
         sent = [await ada.http.post(path, json={"message": f"Message {number}", "on_busy": "enqueue"}) for number in range(21)]
         assert [answer.status_code for answer in sent] == [202] * 20 + [409]
@@ -74,7 +73,7 @@ async def test_a_message_that_waits_can_be_stopped_before_its_turn(ada: Visitor,
     await provider.script(HANGS)
     session = await ada.open_session()
     async with ada.streaming(session, "Count") as events, ada.streaming(session, "Two", on_busy="enqueue") as waiting:
-        await _read_a_token(events)
+        await read_a_token(events)
         run = await _until_waiting(ada, session, "Two")
         assert (await ada.http.post(f"/runs/{run}/cancel")).status_code == httpx.codes.NO_CONTENT
         assert [(event.type, event.data["status"]) async for event in waiting] == [("end", "cancelled")]
@@ -89,7 +88,7 @@ async def test_interrupting_stops_what_waits_too(ada: Visitor, provider: Provide
     await provider.script(HANGS, Text("Stopped."))
     session = await ada.open_session()
     async with ada.streaming(session, "Count") as events:
-        await _read_a_token(events)
+        await read_a_token(events)
         waiting = asyncio.create_task(ada.stream(session, "Two", on_busy="enqueue"))
         await _until_waiting(ada, session, "Two")
         taken = await ada.ask(session, "Stop", on_busy="interrupt")
@@ -103,7 +102,7 @@ async def test_rolling_back_undoes_the_turn(ada: Visitor, provider: ProviderStub
     session = await ada.open_session()
     await ada.ask(session, "Hi")
     async with ada.streaming(session, "Count") as events:
-        await _read_a_token(events)
+        await read_a_token(events)
         taken = await ada.ask(session, "Something else", on_busy="rollback")
         assert [event.data["status"] async for event in events if event.type == "end"] == ["cancelled"]
     assert taken.json()["message"]["content"] == "Never mind."
@@ -117,7 +116,7 @@ async def test_the_same_key_in_the_queue_means_the_same_run(ada: Visitor, provid
     session = await ada.open_session()
     body, key = {"message": "Two", "on_busy": "enqueue"}, {"Idempotency-Key": "k"}
     async with ada.streaming(session, "Count") as events:
-        await _read_a_token(events)
+        await read_a_token(events)
         both = await asyncio.gather(*(ada.http.post(f"/sessions/{session}/chat", json=body, headers=key) for _ in range(2)))
     assert [answer.json()["message"]["content"] for answer in both] == ["Once.", "Once."]
     assert both[0].json()["run_id"] == both[1].json()["run_id"]
@@ -130,12 +129,6 @@ async def _first[Result](count: int, tasks: list[asyncio.Task[Result]]) -> list[
         while len(done := [task for task in tasks if task.done()]) < count:  # noqa: ASYNC110  # any of them may be the next
             await asyncio.sleep(0.01)
     return done
-
-
-async def _read_a_token(events: AsyncIterator[Event]) -> None:
-    async for event in events:
-        if event.type == "token":
-            return
 
 
 async def _until_waiting(visitor: Visitor, session: str, message: str) -> str:

@@ -126,12 +126,12 @@ def test_milepost_starts_with_these_settings(overlay: str, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_live_answers_have_the_time_to_end(overlay: str) -> None:
-    drain = int(settings_of(overlay)["DRAIN_SECONDS"])
+    longest = max(int(settings_of(overlay)[name]) for name in ("DRAIN_SECONDS", "STOP_NOTICE_SECONDS"))
     server, worker = (workloads(overlay)[name] for name in ("server", "worker"))
     before = server.container["lifecycle"]["preStop"]["sleep"]["seconds"]
     assert before >= 2 * server.container["readinessProbe"]["periodSeconds"]
-    assert server.pod["terminationGracePeriodSeconds"] >= before + drain + _LAST_WORDS_SECONDS
-    assert worker.pod["terminationGracePeriodSeconds"] >= drain + _LAST_WORDS_SECONDS
+    assert server.pod["terminationGracePeriodSeconds"] >= before + longest + _LAST_WORDS_SECONDS
+    assert worker.pod["terminationGracePeriodSeconds"] >= longest + _LAST_WORDS_SECONDS
     assert server.object["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
 
 

@@ -15,7 +15,7 @@ from tests.faults.server_process import ServerProcess
 from tests.stub.answers import Text
 from tests.stub.client import ProviderStub
 from tests.told import Told, between, hearing, of
-from tests.visitor import Visitor, text_of
+from tests.visitor import Visitor, read_a_token, text_of
 
 WORDS = "one two three four five six"
 
@@ -53,9 +53,7 @@ async def test_a_run_of_a_server_that_was_killed_is_recovered_and_ends_once(
     here.http.headers["Authorization"] = ada.http.headers["Authorization"]
     async with ada.streaming(await ada.open_session(), "Count") as events:
         run = (await anext(events)).data["run_id"]
-        async for event in events:
-            if event.type == "token":
-                break
+        await read_a_token(events)
     first.kill()
     assert text_of(await here.read_on(run)) == WORDS
     # Readers have the end a moment before watchers have.
